@@ -1,0 +1,183 @@
+// swift-tools-version: 6.2
+// Kelvin: one section per target with its tests, from the ground floor up (docs/architecture.md);
+// alphabetical within a floor, one dependency per line.
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+  name: "kelvin",
+  products: [
+    .executable(name: "kelvin", targets: ["kelvin"]),
+    .library(name: "KelvinCommands", targets: ["KelvinCommands"]),
+    .library(name: "KelvinExecution", targets: ["KelvinExecution"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+  ],
+  targets: [
+    // MARK: floor 0, C
+
+    .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
+    .systemLibrary(name: "CLibPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .systemLibrary(name: "CLibZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .target(name: "CLinux"),
+
+    // MARK: floor 1, values
+
+    .target(name: "KelvinModel", dependencies: ["CLinux"], swiftSettings: settings),
+    .testTarget(name: "KelvinModelTests", dependencies: ["KelvinModel"], swiftSettings: settings),
+
+    // MARK: floor 2, the store
+
+    .target(
+      name: "KelvinStore",
+      dependencies: [
+        "CLibZstd",
+        "KelvinModel",
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinStoreTests",
+      dependencies: [
+        "KelvinModel",
+        "KelvinStore",
+      ],
+      swiftSettings: settings),
+
+    // MARK: floor 3, outputs
+
+    .target(
+      name: "KelvinOutputs",
+      dependencies: [
+        "KelvinModel",
+        "KelvinStore",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinOutputsTests",
+      dependencies: [
+        "KelvinModel",
+        "KelvinOutputs",
+        "KelvinStore",
+      ],
+      swiftSettings: settings),
+
+    // MARK: floor 4, connections
+
+    .target(
+      name: "KelvinConnections",
+      dependencies: [
+        "CLibMD",
+        "CLinux",
+        "KelvinModel",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinConnectionsTests",
+      dependencies: [
+        "CLinux",
+        "KelvinConnections",
+        "KelvinModel",
+      ],
+      swiftSettings: settings),
+
+    // MARK: floor 5, targets
+
+    .target(
+      name: "KelvinTargets",
+      dependencies: [
+        "KelvinConnections",
+        "KelvinModel",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinTargetsTests",
+      dependencies: [
+        "KelvinConnections",
+        "KelvinModel",
+        "KelvinTargets",
+      ],
+      swiftSettings: settings),
+
+    // MARK: floor 6, the agenda
+
+    .target(
+      name: "KelvinAgenda",
+      dependencies: [
+        "CLibYAML",
+        "KelvinModel",
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinAgendaTests",
+      dependencies: [
+        "KelvinAgenda",
+        "KelvinModel",
+      ],
+      swiftSettings: settings),
+
+    // MARK: floor 7, execution
+
+    .target(
+      name: "KelvinExecution",
+      dependencies: [
+        "CLibPCRE2",
+        "KelvinConnections",
+        "KelvinModel",
+        "KelvinStore",
+        "KelvinTargets",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinExecutionTests",
+      dependencies: [
+        "KelvinConnections",
+        "KelvinExecution",
+        "KelvinModel",
+        "KelvinStore",
+        "KelvinTargets",
+      ],
+      swiftSettings: settings),
+
+    // MARK: floors 8 and 9, the command line
+
+    .target(
+      name: "KelvinCommands",
+      dependencies: [
+        "CLinux",
+        "KelvinAgenda",
+        "KelvinConnections",
+        "KelvinExecution",
+        "KelvinModel",
+        "KelvinOutputs",
+        "KelvinStore",
+        "KelvinTargets",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinCommandsTests",
+      dependencies: [
+        "KelvinCommands",
+        "KelvinModel",
+        "KelvinStore",
+      ],
+      swiftSettings: settings),
+    .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),
+  ]
+)

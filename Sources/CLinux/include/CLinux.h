@@ -1,0 +1,36 @@
+// The few Linux facilities that Swift cannot import: variadic calls, system calls without a
+// glibc wrapper, macros with arguments. No policy lives here.
+#ifndef KELVIN_CLINUX_H
+#define KELVIN_CLINUX_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+/// pidfd_open(2); glibc 2.36 declares it, Swift's Glibc module does not. Returns -1 with errno.
+int kelvin_pidfd_open(pid_t pid, unsigned int flags);
+/// pidfd_send_signal(2). Returns -1 with errno.
+int kelvin_pidfd_send_signal(int pidfd, int signal);
+/// prctl(PR_SET_CHILD_SUBREAPER). Returns -1 with errno.
+int kelvin_set_child_subreaper(int enabled);
+/// prctl(PR_SET_TIMERSLACK) for the calling thread, in nanoseconds.
+int kelvin_set_timer_slack(unsigned long nanoseconds);
+/// sched_setaffinity(2) for the calling thread (pid 0) or a process; bit n of mask[n / 64] is CPU n.
+int kelvin_set_affinity(pid_t pid, const uint64_t *mask, int words);
+/// SCHED_FIFO at the given priority for the calling thread. Returns an errno value, 0 on success.
+int kelvin_set_fifo(int priority);
+/// Caller's thread id.
+pid_t kelvin_gettid(void);
+/// nice(2) of the calling thread only (setpriority on its tid). Returns -1 with errno.
+int kelvin_set_thread_nice(int value);
+/// ioctl(TIOCGWINSZ): columns of the terminal, or -1.
+int kelvin_terminal_columns(int fd);
+/// open(2) with a mode; Swift sees open as variadic.
+int kelvin_open(const char *path, int flags, mode_t mode);
+/// getrusage(RUSAGE_SELF, RUSAGE_THREAD or RUSAGE_CHILDREN): user + system time in nanoseconds.
+/// who: 0 self, 1 calling thread, -1 children.
+int64_t kelvin_cpu_time(int who);
+
+/// eventfd(2), non-blocking, closed on exec. Returns -1 with errno.
+int kelvin_eventfd(void);
+
+#endif

@@ -1,0 +1,147 @@
+public import KelvinModel
+
+/// How commands and files reach a target.
+///
+/// All calls may block the calling thread until their deadline: they run on the board's own thread,
+/// never on Swift's cooperative pool. A connection is used by one board thread at a time; several
+/// started processes and samplers may be alive at once. A lost link is never reported as success.
+public protocol Connection: Sendable {
+  /// What messages call it: `local`, `ssh root@10.0.0.7`.
+  var name: String { get }
+  /// What this connection can do.
+  var capabilities: Capabilities { get }
+
+  /// Starts a command and returns at once.
+  ///
+  /// - Parameter deadline: of the start alone, not of the process.
+  func start(
+    _ command: Command, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> any RemoteProcess
+
+  /// Reads whole files, in one round trip; a file's failure does not fail the others.
+  ///
+  /// Files over 16 MiB give EFBIG. Results are in the order of `paths`.
+  func read(
+    _ paths: [TargetPath], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>]
+
+  /// Writes values to existing files (sysfs style: one write(2), no truncation to other lengths, no
+  /// creation), in the order given, in one round trip.
+  func write(
+    _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [Result<Void, Errno>]
+
+  /// Lists everything below a directory in one round trip: depth first, sorted by name, symbolic
+  /// links not followed, other mounts not entered. Unreadable directories are left out.
+  func list(
+    _ directory: TargetPath, depth: Int, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [FileEntry]
+
+  /// Copies a host file to the target: to a temporary name beside it, then renamed. Parent
+  /// directories are made.
+  func push(
+    _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline
+  ) async throws(ConnectionFailure)
+
+  /// Copies a target file to the host: to a temporary name beside it, then renamed.
+  func pull(
+    _ path: TargetPath, to hostPath: String, until deadline: Deadline
+  ) async throws(ConnectionFailure)
+
+  /// Removes a file or a whole tree; what is not there counts as removed.
+  func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure)
+
+  /// SHA-256 of files as lower-case hex, in one round trip.
+  func checksum(
+    _ paths: [TargetPath], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [Result<String, Errno>]
+
+  /// Finds executables on the target's search path: the absolute path, nil when there is none.
+  func findExecutables(
+    _ names: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [TargetPath?]
+
+  /// Prepares sampling of files at a fixed period, with what this connection does best. Opens the
+  /// files; sampling begins at ``SampleSource/start()``.
+  func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource
+
+  /// Ends everything this connection started; idempotent.
+  func close() async
+}
+
+extension Connection {
+  /// Runs a command to its end.
+  ///
+  /// - Throws: `timedOut` or `interrupted` with the partial output; the process tree is ended by
+  ///   then.
+  public func execute(
+    _ command: Command, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> CommandResult {
+    let process = try await start(command, until: deadline)
+    return try await process.wait(until: deadline)
+  }
+
+  /// Reads one file.
+  public func read(
+    _ path: TargetPath, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [UInt8] {
+    switch try await read([path], until: deadline)[0] {
+    case .success(let bytes): return bytes
+    case .failure(let error): throw ConnectionFailure(error, path: path, connection: name)
+    }
+  }
+}
+
+/// What a connection can do.
+public struct Capabilities: Sendable, Hashable {
+  /// Standard output and standard error arrive apart.
+  public var separateStreams: Bool
+  /// Sampling happens on the target itself, or on this machine at system call cost.
+  public var fastSampling: Bool
+  /// Affinity, niceness and real-time priority of commands are applied without a helper.
+  public var scheduling: Bool
+  /// Commands run on the machine that Kelvin runs on.
+  public var isThisMachine: Bool
+
+  /// Creates a description.
+  public init(
+    separateStreams: Bool, fastSampling: Bool, scheduling: Bool, isThisMachine: Bool
+  ) {
+    self.separateStreams = separateStreams
+    self.fastSampling = fastSampling
+    self.scheduling = scheduling
+    self.isThisMachine = isThisMachine
+  }
+}
+
+/// A path on a target.
+public struct TargetPath: Hashable, Sendable, ExpressibleByStringLiteral, CustomStringConvertible {
+  public var string: String
+
+  /// Creates a path from text.
+  public init(_ string: String) { self.string = string }
+  public init(stringLiteral value: String) { string = value }
+  public var description: String { string }
+
+  /// This directory's entry `name`.
+  public func appending(_ name: String) -> TargetPath {
+    TargetPath(string.hasSuffix("/") ? string + name : string + "/" + name)
+  }
+}
+
+/// One entry of a listing.
+public struct FileEntry: Hashable, Sendable {
+  public enum Kind: Sendable, Hashable { case file, directory, other, link(to: String) }
+
+  public let path: TargetPath
+  public let kind: Kind
+  /// Permission bits.
+  public let mode: UInt16
+
+  /// Creates an entry.
+  public init(path: TargetPath, kind: Kind, mode: UInt16) {
+    self.path = path
+    self.kind = kind
+    self.mode = mode
+  }
+}

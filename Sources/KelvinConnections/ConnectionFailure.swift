@@ -1,0 +1,55 @@
+public import KelvinModel
+
+/// Why a call to a target did not work.
+public struct ConnectionFailure: Failure {
+  public enum Code: Sendable, Hashable {
+    /// The link is gone; whether the command ran is not known.
+    case connectionLost
+    /// The deadline passed.
+    case timedOut
+    /// The deadline's interrupt was raised.
+    case interrupted
+    case permissionDenied
+    case notFound
+    /// This connection or target cannot do it.
+    case unsupported
+    /// Any other system call failure.
+    case system(Errno)
+  }
+
+  public let code: Code
+  public let message: String
+  public let hint: String
+  /// What the command had printed, when it was ended by its deadline or the interrupt.
+  public let partial: CommandResult?
+
+  /// Creates a failure.
+  public init(
+    _ code: Code, _ message: String, hint: String = "", partial: CommandResult? = nil
+  ) {
+    self.code = code
+    self.message = message
+    self.hint = hint
+    self.partial = partial
+  }
+
+  /// A failed system call on a path of a target.
+  public init(_ error: Errno, path: TargetPath, connection: String) {
+    let code: Code =
+      switch error {
+      case .notFound: .notFound
+      case .permissionDenied, .notPermitted: .permissionDenied
+      default: .system(error)
+      }
+    self.init(code, "\(path): \(error) (\(connection))")
+  }
+
+  public var kind: FailureKind {
+    switch code {
+    case .connectionLost, .interrupted: .infrastructure
+    case .timedOut: .timeout
+    case .permissionDenied, .notFound, .unsupported: .target
+    case .system: .target
+    }
+  }
+}

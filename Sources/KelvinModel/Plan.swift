@@ -1,0 +1,188 @@
+/// What a run will do: settings, job specs and the jobs in the order of execution. Pure data; made
+/// by KelvinAgenda, kept in the store, carried out by KelvinExecution.
+public struct Plan: Sendable, Hashable, Codable {
+  public var settings: RunSettings
+  public var specs: [JobSpec]
+  /// In the order of execution.
+  public var jobs: [PlannedJob]
+
+  /// Creates a plan.
+  public init(settings: RunSettings, specs: [JobSpec], jobs: [PlannedJob]) {
+    self.settings = settings
+    self.specs = specs
+    self.jobs = jobs
+  }
+}
+
+/// One iteration of one spec.
+public struct PlannedJob: Sendable, Hashable, Codable {
+  /// Index into ``Plan/specs``.
+  public var spec: Int
+  /// From 1.
+  public var iteration: Int
+
+  /// Creates a job.
+  public init(spec: Int, iteration: Int) {
+    self.spec = spec
+    self.iteration = iteration
+  }
+}
+
+/// One workload with one configuration, as merged from global, section and workload entries.
+public struct JobSpec: Sendable, Hashable, Codable {
+  /// `wk1` or `section-wk1`; unique within the plan.
+  public var id: String
+  public var label: String
+  /// Name of the workload's declaration.
+  public var workload: String
+  /// Validated against the workload's options, defaults filled in.
+  public var parameters: [String: Value]
+  /// As written, in the order written; validated when device configuration exists.
+  public var runtimeParameters: [Setting]
+  public var classifiers: [String: String]
+  /// Names of enabled instruments and outputs in listing order.
+  public var augmentations: [String]
+  public var iterations: Int
+  public var timeouts: StageTimeouts
+  /// Remove what was installed for the workload at its teardown.
+  public var cleanupAssets: Bool
+  /// Where each setting came from: `params.duration` → place. Not kept in the store.
+  public var provenance: [String: SourceLocation]
+
+  /// A named runtime parameter.
+  public struct Setting: Sendable, Hashable, Codable {
+    public var name: String
+    public var value: Value
+
+    /// Creates a setting.
+    public init(_ name: String, _ value: Value) {
+      self.name = name
+      self.value = value
+    }
+  }
+
+  /// Creates a spec.
+  public init(
+    id: String, label: String, workload: String, parameters: [String: Value] = [:],
+    runtimeParameters: [Setting] = [], classifiers: [String: String] = [:],
+    augmentations: [String] = [], iterations: Int = 1, timeouts: StageTimeouts = .init(),
+    cleanupAssets: Bool = true, provenance: [String: SourceLocation] = [:]
+  ) {
+    self.id = id
+    self.label = label
+    self.workload = workload
+    self.parameters = parameters
+    self.runtimeParameters = runtimeParameters
+    self.classifiers = classifiers
+    self.augmentations = augmentations
+    self.iterations = iterations
+    self.timeouts = timeouts
+    self.cleanupAssets = cleanupAssets
+    self.provenance = provenance
+  }
+
+  enum CodingKeys: String, CodingKey {
+    case id, label, workload, parameters, runtimeParameters, classifiers, augmentations, iterations
+    case timeouts, cleanupAssets
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      id: try container.decode(String.self, forKey: .id),
+      label: try container.decode(String.self, forKey: .label),
+      workload: try container.decode(String.self, forKey: .workload),
+      parameters: try container.decode([String: Value].self, forKey: .parameters),
+      runtimeParameters: try container.decode([Setting].self, forKey: .runtimeParameters),
+      classifiers: try container.decode([String: String].self, forKey: .classifiers),
+      augmentations: try container.decode([String].self, forKey: .augmentations),
+      iterations: try container.decode(Int.self, forKey: .iterations),
+      timeouts: try container.decode(StageTimeouts.self, forKey: .timeouts),
+      cleanupAssets: try container.decode(Bool.self, forKey: .cleanupAssets))
+  }
+}
+
+/// Seconds that each stage of a job may take.
+public struct StageTimeouts: Sendable, Hashable, Codable {
+  public var setup: Double
+  public var run: Double
+  public var extract: Double
+  public var teardown: Double
+
+  /// Creates timeouts; the defaults suit a board that must first receive files.
+  public init(
+    setup: Double = 120, run: Double = 3600, extract: Double = 120, teardown: Double = 60
+  ) {
+    self.setup = setup
+    self.run = run
+    self.extract = extract
+    self.teardown = teardown
+  }
+}
+
+/// What holds for the whole run.
+public struct RunSettings: Sendable, Hashable, Codable {
+  public var executionOrder: ExecutionOrder
+  /// Of the random order, and of whatever else draws; recorded so that a run can be repeated.
+  public var seed: UInt64
+  public var rebootPolicy: RebootPolicy
+  public var retryOnStatus: [Verdict.Status]
+  /// Retries after the first attempt; attempts cut off by the death of Kelvin do not count.
+  public var maxRetries: Int
+  public var bailOnInitFailure: Bool
+  public var bailOnJobFailure: Bool
+  public var runName: String?
+  public var project: String?
+  public var projectStage: String?
+  /// Settings of the augmentations by name, validated, defaults filled in.
+  public var augmentations: [String: [String: Value]]
+  /// Where run-wide settings came from: `max_retries` → place.
+  public var provenance: [String: SourceLocation]
+
+  /// Creates settings with WA's defaults.
+  public init(
+    executionOrder: ExecutionOrder = .byIteration, seed: UInt64 = 0,
+    rebootPolicy: RebootPolicy = .asNeeded, retryOnStatus: [Verdict.Status] = [.failed, .partial],
+    maxRetries: Int = 2, bailOnInitFailure: Bool = true, bailOnJobFailure: Bool = false,
+    runName: String? = nil, project: String? = nil, projectStage: String? = nil,
+    augmentations: [String: [String: Value]] = [:], provenance: [String: SourceLocation] = [:]
+  ) {
+    self.executionOrder = executionOrder
+    self.seed = seed
+    self.rebootPolicy = rebootPolicy
+    self.retryOnStatus = retryOnStatus
+    self.maxRetries = maxRetries
+    self.bailOnInitFailure = bailOnInitFailure
+    self.bailOnJobFailure = bailOnJobFailure
+    self.runName = runName
+    self.project = project
+    self.projectStage = projectStage
+    self.augmentations = augmentations
+    self.provenance = provenance
+  }
+}
+
+/// In which order the iterations of all specs run.
+public enum ExecutionOrder: String, Sendable, Codable, CaseIterable {
+  /// First iteration of every spec in agenda order (workloads innermost), then the second, ...
+  case byIteration = "by_iteration"
+  /// All iterations round by round within one section, then the next section.
+  case bySection = "by_section"
+  /// All iterations of a spec before the next spec.
+  case byWorkload = "by_workload"
+  /// Shuffled by the recorded seed.
+  case random
+  /// a b b a: every second round backwards, so that linear drift cancels in comparisons.
+  case interleaved
+}
+
+/// When the target is rebooted.
+public enum RebootPolicy: String, Sendable, Codable, CaseIterable {
+  case never
+  case asNeeded = "as_needed"
+  case initial
+  case eachSpec = "each_spec"
+  case eachJob = "each_job"
+  case eachIteration = "each_iteration"
+  case runCompletion = "run_completion"
+}

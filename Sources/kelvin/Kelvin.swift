@@ -1,0 +1,1 @@
+@main struct Kelvin { static func main() {} }
