@@ -1,5 +1,3 @@
-public import KelvinModel
-
 /// Files to be sampled together at a fixed period.
 public struct SamplePlan: Sendable, Hashable {
   /// One channel each; numbered from 0 in this order.
