@@ -10,7 +10,7 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("InternalImportsByDefault"),
   .enableUpcomingFeature("MemberImportVisibility"),
   .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-  .treatAllWarnings(as: .error),
+  .treatAllWarnings(as: .error)
 ]
 
 let package = Package(
@@ -18,12 +18,12 @@ let package = Package(
   products: [
     .executable(name: "kelvin", targets: ["kelvin"]),
     .library(name: "KelvinCommands", targets: ["KelvinCommands"]),
-    .library(name: "KelvinExecution", targets: ["KelvinExecution"]),
+    .library(name: "KelvinExecution", targets: ["KelvinExecution"])
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
-    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0")
   ],
   targets: [
     // MARK: floor 0, C
@@ -46,14 +46,14 @@ let package = Package(
       dependencies: [
         "CLibZstd",
         "KelvinModel",
-        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDB", package: "GRDB.swift")
       ],
       swiftSettings: settings),
     .testTarget(
       name: "KelvinStoreTests",
       dependencies: [
         "KelvinModel",
-        "KelvinStore",
+        "KelvinStore"
       ],
       swiftSettings: settings),
 
@@ -63,7 +63,7 @@ let package = Package(
       name: "KelvinOutputs",
       dependencies: [
         "KelvinModel",
-        "KelvinStore",
+        "KelvinStore"
       ],
       swiftSettings: settings),
     .testTarget(
@@ -71,7 +71,7 @@ let package = Package(
       dependencies: [
         "KelvinModel",
         "KelvinOutputs",
-        "KelvinStore",
+        "KelvinStore"
       ],
       swiftSettings: settings),
 
@@ -82,7 +82,7 @@ let package = Package(
       dependencies: [
         "CLibMD",
         "CLinux",
-        "KelvinModel",
+        "KelvinModel"
       ],
       swiftSettings: settings),
     .testTarget(
@@ -90,7 +90,7 @@ let package = Package(
       dependencies: [
         "CLinux",
         "KelvinConnections",
-        "KelvinModel",
+        "KelvinModel"
       ],
       swiftSettings: settings),
 
@@ -100,7 +100,7 @@ let package = Package(
       name: "KelvinTargets",
       dependencies: [
         "KelvinConnections",
-        "KelvinModel",
+        "KelvinModel"
       ],
       swiftSettings: settings),
     .testTarget(
@@ -108,7 +108,7 @@ let package = Package(
       dependencies: [
         "KelvinConnections",
         "KelvinModel",
-        "KelvinTargets",
+        "KelvinTargets"
       ],
       swiftSettings: settings),
 
@@ -118,14 +118,14 @@ let package = Package(
       name: "KelvinAgenda",
       dependencies: [
         "CLibYAML",
-        "KelvinModel",
+        "KelvinModel"
       ],
       swiftSettings: settings),
     .testTarget(
       name: "KelvinAgendaTests",
       dependencies: [
         "KelvinAgenda",
-        "KelvinModel",
+        "KelvinModel"
       ],
       swiftSettings: settings),
 
@@ -139,7 +139,7 @@ let package = Package(
         "KelvinModel",
         "KelvinStore",
         "KelvinTargets",
-        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: settings),
     .testTarget(
@@ -149,7 +149,7 @@ let package = Package(
         "KelvinExecution",
         "KelvinModel",
         "KelvinStore",
-        "KelvinTargets",
+        "KelvinTargets"
       ],
       swiftSettings: settings),
 
@@ -167,7 +167,7 @@ let package = Package(
         "KelvinStore",
         "KelvinTargets",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Logging", package: "swift-log"),
+        .product(name: "Logging", package: "swift-log")
       ],
       swiftSettings: settings),
     .testTarget(
@@ -175,9 +175,9 @@ let package = Package(
       dependencies: [
         "KelvinCommands",
         "KelvinModel",
-        "KelvinStore",
+        "KelvinStore"
       ],
       swiftSettings: settings),
-    .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),
+    .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings)
   ]
 )

@@ -25,7 +25,8 @@ public struct LocatedValue: Hashable, Sendable {
 
     /// Whether this is an unquoted `null`, `~` or nothing (YAML 1.1).
     public var isNull: Bool {
-      !isQuoted && (text.isEmpty || text == "~" || text == "null" || text == "Null" || text == "NULL")
+      !isQuoted
+        && (text.isEmpty || text == "~" || text == "null" || text == "Null" || text == "NULL")
     }
 
     /// The value that an untyped reader sees, by the rules of YAML 1.1 that PyYAML and so WA apply:
@@ -128,9 +129,13 @@ public struct LocatedValue: Hashable, Sendable {
   public var shortDescription: String {
     switch content {
     case .scalar(let scalar):
-      if scalar.isNull { "nothing" }
-      else if scalar.text.count > 60 { "'\(scalar.text.prefix(57))...'" }
-      else { "'\(scalar.text)'" }
+      if scalar.isNull {
+        "nothing"
+      } else if scalar.text.count > 60 {
+        "'\(scalar.text.prefix(57))...'"
+      } else {
+        "'\(scalar.text)'"
+      }
     case .list: "a list"
     case .map: "a map"
     }

@@ -25,8 +25,12 @@ public struct MonotonicTime: Hashable, Comparable, Sendable, Codable {
     return Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec)
   }
 
-  public static func < (a: MonotonicTime, b: MonotonicTime) -> Bool { a.nanoseconds < b.nanoseconds }
+  public static func < (a: MonotonicTime, b: MonotonicTime) -> Bool {
+    a.nanoseconds < b.nanoseconds
+  }
 
   /// The time from `b` to `a`, in nanoseconds.
-  public static func - (a: MonotonicTime, b: MonotonicTime) -> Int64 { a.nanoseconds - b.nanoseconds }
+  public static func - (a: MonotonicTime, b: MonotonicTime) -> Int64 {
+    a.nanoseconds - b.nanoseconds
+  }
 }

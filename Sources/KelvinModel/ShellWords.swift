@@ -47,16 +47,18 @@ public enum ShellWords {
   /// The word so that a POSIX shell reads exactly it: unchanged when it holds only safe characters,
   /// otherwise in single quotes. The one place where quoting happens.
   public static func quote(_ word: String) -> String {
-    let isSafe = !word.isEmpty && word.utf8.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"),
-        UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: ","),
-        UInt8(ascii: "+"), UInt8(ascii: "@"), UInt8(ascii: "%"):
-        true
-      default: false
+    let isSafe =
+      !word.isEmpty
+      && word.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"),
+          UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: ","),
+          UInt8(ascii: "+"), UInt8(ascii: "@"), UInt8(ascii: "%"):
+          true
+        default: false
+        }
       }
-    }
     return isSafe ? word : "'" + word.replacing("'", with: "'\\''") + "'"
   }
 

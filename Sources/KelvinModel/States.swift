@@ -5,7 +5,9 @@ public struct IllegalTransition: Failure, Hashable {
   public let event: String
 
   public var kind: FailureKind { .internal }
-  public var message: String { "\(machine) in state '\(state)' got '\(event)', which it cannot take" }
+  public var message: String {
+    "\(machine) in state '\(state)' got '\(event)', which it cannot take"
+  }
 }
 
 /// A state machine: states, the events it takes, and one transition function.

@@ -1,6 +1,7 @@
 /// What a quantity measures; each dimension has one base unit in which values are kept.
 public enum Dimension: String, Sendable, Codable, CaseIterable {
-  case time, frequency, voltage, current, power, energy, charge, resistance, temperature, size, ratio
+  case time, frequency, voltage, current, power, energy, charge, resistance, temperature, size,
+    ratio
 
   /// The base unit: values of this dimension are kept in it.
   public var baseUnit: String {
@@ -69,15 +70,15 @@ public struct Unit: Hashable, Sendable {
     "B": (.size, 1), "kB": (.size, 1e3), "MB": (.size, 1e6), "GB": (.size, 1e9),
     "KiB": (.size, 1024), "MiB": (.size, 1_048_576), "GiB": (.size, 1_073_741_824),
     "degC": (.temperature, 1), "°C": (.temperature, 1),
-    "%": (.ratio, 0.01), "ppm": (.ratio, 1e-6),
+    "%": (.ratio, 0.01), "ppm": (.ratio, 1e-6)
   ]
   private static let prefixable: [(String, Dimension, Double)] = [
     ("Hz", .frequency, 1), ("ohm", .resistance, 1), ("Ah", .charge, 3600), ("Wh", .energy, 3600),
     ("s", .time, 1), ("V", .voltage, 1), ("A", .current, 1), ("W", .power, 1), ("J", .energy, 1),
-    ("C", .charge, 1),
+    ("C", .charge, 1)
   ]
   private static let prefixes: [String: Double] = [
-    "": 1, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+    "": 1, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12
   ]
 }
 
