@@ -30,6 +30,8 @@ int kelvin_open(const char *path, int flags, mode_t mode);
 /// who: 0 self, 1 calling thread, -1 children.
 int64_t kelvin_cpu_time(int who);
 
+/// Names the calling thread; the kernel keeps 15 bytes.
+void kelvin_set_thread_name(const char *name);
 /// eventfd(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_eventfd(void);
 
