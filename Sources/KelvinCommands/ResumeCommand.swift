@@ -30,7 +30,7 @@ struct ResumeCommand: AsyncParsableCommand {
     let control = RunControl(runID: record.id)
     control.begin()
     ProcessLauncher.becomeSubreaper()
-    let store = try RunStore.resume(at: directory, life: Life.current())
+    let store = try RunStore.resume(at: directory, life: try LifeRecord.current())
     try endSurvivors(of: record.id, in: store)
     let jobs = try store.reopenStoppedJobs()
     guard !jobs.isEmpty else {

@@ -70,7 +70,7 @@ struct RunCommand: AsyncParsableCommand {
         commandLine: CommandLine.arguments, board: board.rawValue,
         createdWallNanoseconds: MonotonicTime.wallNanoseconds,
         sources: read.sources.map { .init(path: $0.path, content: $0.content) }),
-      plan: read.plan, life: Life.current())
+      plan: read.plan, life: try LifeRecord.current())
     try await RunSession(
       runID: runID, directory: directory, plan: read.plan, board: board, store: store,
       pending: read.plan.jobs.indices.map { .init(position: $0) }, progress: progress,

@@ -27,19 +27,19 @@ final class OutputObserver: RunObserver {
 
   func observe(_ event: RunEvent) {
     switch event {
-    case .attemptEnded(let report) where report.jobOutcome != nil:
-      for (name, processor) in processors where processor.actsAfterEachJob {
-        attempt(name) {
-          let reader = try openReader()
-          guard let job = try reader.job(at: report.position) else { return }
-          try processor.process(job: job, in: reader, to: directory)
-        }
+    case .attemptEnded(let report):
+      guard let outcome = report.jobOutcome else { return }
+      let job = JobRecord(
+        position: report.position, spec: report.specIndex, iteration: report.iteration,
+        outcome: outcome, attempts: report.attempt)
+      for (name, processor) in processors {
+        attempt(name) { try processor.process(job: job, in: try openReader(), to: directory) }
       }
     case .processOutputs:
       for (name, processor) in processors {
         attempt(name) {
           let artifacts = try processor.process(run: try openReader(), to: directory)
-          try store.add(artifacts: artifacts)
+          try store.add(runArtifacts: artifacts)
         }
       }
     default: break
