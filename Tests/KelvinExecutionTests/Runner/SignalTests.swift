@@ -1,6 +1,7 @@
 import KelvinExecution
 import KelvinModel
 import KelvinStore
+import Logging
 import Synchronization
 import Testing
 
