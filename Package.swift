@@ -174,10 +174,28 @@ let package = Package(
       name: "KelvinCommandsTests",
       dependencies: [
         "KelvinCommands",
+        "KelvinConnections",
+        "KelvinExecution",
         "KelvinModel",
-        "KelvinStore"
+        "KelvinStore",
+        "kelvin"
       ],
+      resources: [.copy("Support/kill-at-sync.c.txt")],
       swiftSettings: settings),
-    .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings)
+    .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),
+
+    // MARK: benchmarks
+
+    .executableTarget(
+      name: "kelvin-benchmarks",
+      dependencies: [
+        "KelvinConnections",
+        "KelvinExecution",
+        "KelvinModel",
+        "KelvinStore",
+        "KelvinTargets"
+      ],
+      path: "Benchmarks/KelvinBenchmarks",
+      swiftSettings: settings),
   ]
 )
