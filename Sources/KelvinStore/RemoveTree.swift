@@ -24,7 +24,8 @@ private func removeEntry(
 ) throws(StoreFailure) {
   if unlinkat(directory, name, 0) == 0 || errno == ENOENT { return }
   let error = errno
-  let entry = joined(path, String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
+  let entry = joined(
+    path, String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
   // Each level keeps a descriptor open.
   guard error == EISDIR || error == EPERM, depth < 200 else {
     throw StoreFailure(removing: entry, error: error)

@@ -81,7 +81,9 @@ extension RunReader {
       guard count > 0 else { throw StoreFailure(makingFileAt: source, error: errno) }
       var written = 0
       while written < count {
-        let more = buffer[written..<count].withUnsafeBytes { write(output, $0.baseAddress, $0.count) }
+        let more = buffer[written..<count].withUnsafeBytes {
+          write(output, $0.baseAddress, $0.count)
+        }
         guard more > 0 else { throw StoreFailure(makingFileAt: destination, error: errno) }
         written += more
       }

@@ -128,7 +128,8 @@ struct RunStoreTests {
 
   @Test(arguments: [
     MetricValue.integer(.min), .integer(.max), .integer(0), .number(5), .number(-0.0),
-    .number(.infinity), .number(-.infinity), .number(.nan), .number(.leastNonzeroMagnitude), .text(""),
+    .number(.infinity), .number(-.infinity), .number(.nan), .number(.leastNonzeroMagnitude),
+    .text(""),
     .text("5"), .text("naïve ✓")
   ])
   func keepsValuesExactly(value: MetricValue) throws {
@@ -138,7 +139,8 @@ struct RunStoreTests {
     result.metrics = [Metric("m", value)]
     try store.finishAttempt(attempt, result, jobOutcome: .ok)
     let read = try #require(
-      try RunReader(directory: path).metrics(ofAttempt: attempt).first).value
+      try RunReader(directory: path).metrics(ofAttempt: attempt).first
+    ).value
     // NaN differs from itself.
     #expect("\(read)" == "\(value)")
   }
