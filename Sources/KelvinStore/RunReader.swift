@@ -20,14 +20,9 @@ public final class RunReader: Sendable {
     self.directory = directory
     let path = joined(directory, RunStore.fileName)
     self.path = path
-    guard FileIdentity(of: path) != nil else {
-      throw StoreFailure(.notFound, path: directory, "no run there")
-    }
-    queue = try translating(path: path) {
-      let queue = try RunStore.openForReading(path)
-      try Schema.check(queue, path: path)
-      return queue
-    }
+    let queue = try RunReader.open(path)
+    try translating(path: path) { try Schema.check(queue, path: path) }
+    self.queue = queue
   }
 
   /// The run, its lives, and the files it was made from.
