@@ -118,6 +118,7 @@ let package = Package(
       name: "KelvinAgenda",
       dependencies: [
         "CLibYAML",
+        "CLinux",
         "KelvinModel"
       ],
       swiftSettings: settings),
