@@ -36,11 +36,11 @@ struct Layer {
 
   static let augmentationKeys = [
     "augmentations", "instruments", "processors", "instrumentation", "output_processors",
-    "augment", "result_processors",
+    "augment", "result_processors"
   ]
   static let runtimeKeys = ["runtime_parameters", "runtime_params"]
   static let parameterKeys = [
-    "workload_parameters", "workload_params", "params", "parameters",
+    "workload_parameters", "workload_params", "params", "parameters"
   ]
   static let timeoutKeys = ["setup_timeout", "run_timeout", "extract_timeout", "teardown_timeout"]
 
@@ -112,7 +112,8 @@ struct Layer {
       diagnostics.append(
         Diagnostic(
           .warning, at: entry.keyLocation, "\(name): nothing uses it yet, so it is left out"))
-    case let key where Layer.augmentationKeys.contains(key): takeAugmentations(value, name, &diagnostics)
+    case let key where Layer.augmentationKeys.contains(key):
+      takeAugmentations(value, name, &diagnostics)
     case let key where Layer.runtimeKeys.contains(key) || (scope == .section && key == "params"):
       runtimeParameters += map(value, name, &diagnostics)
     case let key where Layer.parameterKeys.contains(key):

@@ -76,7 +76,9 @@ struct PlanBuilder {
       case "config", "global":
         if !entry.value.isNull { takeConfiguration(entry.value, isUsers: false) }
       case "sections":
-        for value in list(entry) { if let layer = layer(.section, value) { sections.append(layer) } }
+        for value in list(entry) {
+          if let layer = layer(.section, value) { sections.append(layer) }
+        }
       case "workloads":
         for value in list(entry) {
           if let layer = layer(.workload, value) { workloads.append(layer) }

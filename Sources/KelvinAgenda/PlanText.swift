@@ -6,7 +6,7 @@ public enum PlanText {
   public static func render(_ plan: Plan, columns: Int, jobLimit: Int = 200) -> String {
     var lines = [
       "\(plan.jobs.count) job(s), \(plan.specs.count) spec(s), order "
-        + "\(plan.settings.executionOrder.rawValue), seed \(plan.settings.seed)", "",
+        + "\(plan.settings.executionOrder.rawValue), seed \(plan.settings.seed)", ""
     ]
     let width = plan.specs.map(\.id.count).max() ?? 0
     for (index, job) in plan.jobs.enumerated() {
@@ -33,7 +33,7 @@ public enum PlanText {
   private static func lines(_ spec: JobSpec) -> [String] {
     var settings: [(String, String, SourceLocation?)] = [
       ("workload", spec.workload, nil), ("label", spec.label, spec.provenance["label"]),
-      ("iterations", "\(spec.iterations)", spec.provenance["iterations"]),
+      ("iterations", "\(spec.iterations)", spec.provenance["iterations"])
     ]
     for (name, value) in spec.parameters.sorted(by: { $0.key < $1.key }) {
       settings.append(("params.\(name)", value.display, spec.provenance["params.\(name)"]))
@@ -63,7 +63,7 @@ public enum PlanText {
       ("retry_on_status", settings.retryOnStatus.map(\.rawValue).joined(separator: ", ")),
       ("max_retries", "\(settings.maxRetries)"),
       ("bail_on_init_failure", "\(settings.bailOnInitFailure)"),
-      ("bail_on_job_failure", "\(settings.bailOnJobFailure)"),
+      ("bail_on_job_failure", "\(settings.bailOnJobFailure)")
     ].map { ($0.0, $0.1, settings.provenance[$0.0]) }
     for (name, values) in settings.augmentations.sorted(by: { $0.key < $1.key }) {
       for (option, value) in values.sorted(by: { $0.key < $1.key }) {
@@ -99,7 +99,7 @@ public enum PlanJSON {
         "bail_on_job_failure": .boolean(plan.settings.bailOnJobFailure),
         "run_name": plan.settings.runName.map(Value.text) ?? .null,
         "augmentations": .map(plan.settings.augmentations.mapValues(Value.map)),
-        "provenance": provenance(plan.settings.provenance),
+        "provenance": provenance(plan.settings.provenance)
       ]),
       "specs": .list(plan.specs.map(spec)),
       "jobs": .list(
@@ -107,9 +107,9 @@ public enum PlanJSON {
           .map([
             "id": .text(plan.specs[job.spec].id), "spec": .integer(Int64(job.spec)),
             "label": .text(plan.specs[job.spec].label),
-            "iteration": .integer(Int64(job.iteration)),
+            "iteration": .integer(Int64(job.iteration))
           ])
-        }),
+        })
     ]).json
   }
 
@@ -123,9 +123,9 @@ public enum PlanJSON {
       "augmentations": .list(spec.augmentations.map(Value.text)),
       "timeouts": .map([
         "setup": .number(spec.timeouts.setup), "run": .number(spec.timeouts.run),
-        "extract": .number(spec.timeouts.extract), "teardown": .number(spec.timeouts.teardown),
+        "extract": .number(spec.timeouts.extract), "teardown": .number(spec.timeouts.teardown)
       ]),
-      "cleanup_assets": .boolean(spec.cleanupAssets), "provenance": provenance(spec.provenance),
+      "cleanup_assets": .boolean(spec.cleanupAssets), "provenance": provenance(spec.provenance)
     ])
   }
 

@@ -26,7 +26,7 @@ struct SettingsBuilder {
   static let runKeys = [
     "execution_order", "reboot_policy", "retry_on_status", "max_retries", "bail_on_init_failure",
     "bail_on_job_failure", "run_name", "project", "project_stage", "seed", "device",
-    "device_config",
+    "device_config"
   ]
 
   /// Keys of Workload Automation that have no place here, and what to write instead.
@@ -39,8 +39,9 @@ struct SettingsBuilder {
     "extra_plugin_paths": "plug-ins are Swift packages",
     "allow_phone_home": "Kelvin never phones home",
     "remote_assets_url": "assets are found in $KELVIN_ASSETS and ~/.config/kelvin/assets",
-    "remote_assets_username": "assets are not fetched", "remote_assets_password":
-      "assets are not fetched; remove the password from this file",
+    "remote_assets_username": "assets are not fetched",
+    "remote_assets_password":
+      "assets are not fetched; remove the password from this file"
   ]
 
   mutating func take(

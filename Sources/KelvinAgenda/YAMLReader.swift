@@ -83,7 +83,10 @@ struct YAMLReader {
   // MARK: Events
 
   private struct Event {
-    enum Kind { case streamStart, streamEnd, documentStart, documentEnd, alias, scalar, listStart, listEnd, mapStart, mapEnd }
+    enum Kind {
+      case streamStart, streamEnd, documentStart, documentEnd, alias, scalar, listStart, listEnd,
+        mapStart, mapEnd
+    }
     var kind: Kind
     var location: SourceLocation
     var text = ""
@@ -142,7 +145,8 @@ struct YAMLReader {
     }
     var hint = ""
     if problem.contains("cannot start any token") {
-      hint = "YAML is indented with spaces, not tabs, and a text that begins with @, ` or % is quoted"
+      hint =
+        "YAML is indented with spaces, not tabs, and a text that begins with @, ` or % is quoted"
     } else if problem.contains("mapping values are not allowed") {
       hint = "quote a text that holds ': '"
     }
