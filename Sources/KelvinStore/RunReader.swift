@@ -12,6 +12,7 @@ public final class RunReader: Sendable {
   let path: String
   private let queue: DatabaseQueue
   private let metricTypes = Mutex<[Int64: MetricType]>([:])
+  private let someSpecs = Mutex<[Int: JobSpec]>([:])
 
   /// Opens the run in a directory.
   ///
@@ -54,9 +55,28 @@ public final class RunReader: Sendable {
     try read { database in try specs(database) }
   }
 
+  /// The spec at a position, which ``JobRecord/spec`` names; cheap when asked again.
+  public func spec(_ position: Int) throws(StoreFailure) -> JobSpec {
+    if let spec = someSpecs.withLock({ $0[position] }) { return spec }
+    let spec = try read { database in
+      let statement = try database.cachedStatement(
+        sql: JobSpec.selection + " WHERE position = ?")
+      guard let row = try Row.fetchOne(statement, arguments: [position]) else {
+        throw StoreFailure(
+          .corrupt, path: path, "the database is damaged", evidence: "spec \(position) is missing")
+      }
+      return try JobSpec(RowReader(row: row, path: path))
+    }
+    someSpecs.withLock { specs in
+      if specs.count >= 1000 { specs = [:] }
+      specs[position] = spec
+    }
+    return spec
+  }
+
   private func specs(_ database: Database) throws -> [JobSpec] {
     var specs: [JobSpec] = []
-    let rows = try Row.fetchCursor(database, sql: JobSpec.selection)
+    let rows = try Row.fetchCursor(database, sql: JobSpec.selection + " ORDER BY position")
     while let row = try rows.next() {
       let row = RowReader(row: row, path: path)
       guard try row.int(0) == specs.count else {
@@ -90,6 +110,8 @@ public final class RunReader: Sendable {
   func read<T>(_ body: (Database) throws -> T) throws(StoreFailure) -> T {
     try translating(path: path) { try queue.read(body) }
   }
+
+  func backup(to copy: DatabaseQueue) throws { try queue.backup(to: copy) }
 
   /// Reads metrics from rows of type and value.
   func metrics(
