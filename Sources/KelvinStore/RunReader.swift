@@ -28,12 +28,12 @@ public final class RunReader: Sendable {
 
   /// The run, its lives, and the files it was made from.
   public func run() throws(StoreFailure) -> RunInfo {
-    try read { database in try RunInfo.fetch(database, path: path, sources: true) }
+    try readTogether { database in try RunInfo.fetch(database, path: path, sources: true) }
   }
 
   /// The whole plan.
   public func plan() throws(StoreFailure) -> Plan {
-    try read { database in
+    try readTogether { database in
       let info = try RunInfo.fetch(database, path: path, sources: false)
       let jobs = try Row.fetchAll(
         database, sql: "SELECT spec, iteration FROM jobs ORDER BY position"
@@ -106,8 +106,13 @@ public final class RunReader: Sendable {
 
   // MARK: - Access
 
-  /// Runs `body` in a transaction, so that all it reads is of one moment.
+  /// Runs `body`, which executes one statement.
   func read<T>(_ body: (Database) throws -> T) throws(StoreFailure) -> T {
+    try translating(path: path) { try queue.unsafeRead(body) }
+  }
+
+  /// Runs `body` in a transaction, so that all it reads is of one moment.
+  func readTogether<T>(_ body: (Database) throws -> T) throws(StoreFailure) -> T {
     try translating(path: path) { try queue.read(body) }
   }
 
