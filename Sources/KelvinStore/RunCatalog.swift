@@ -63,7 +63,7 @@ public struct RunCatalog: Sendable {
     var entry = Entry(name: name, path: path, size: diskUsage(of: path))
     do throws(StoreFailure) {
       let reader = try RunReader(directory: path)
-      entry.info = try reader.read { database in
+      entry.info = try reader.readTogether { database in
         try RunInfo.fetch(database, path: reader.path, sources: false)
       }
       entry.verdicts = try reader.verdictCounts()

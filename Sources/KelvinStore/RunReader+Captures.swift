@@ -17,7 +17,7 @@ public struct CaptureRecord: Sendable, Hashable {
 extension RunReader {
   /// The captures of an attempt, or with nil those of the run as a whole.
   public func captures(ofAttempt attempt: Int64?) throws(StoreFailure) -> [CaptureRecord] {
-    try read { database in
+    try readTogether { database in
       let rows = try Row.fetchAll(
         database,
         sql:

@@ -156,7 +156,7 @@ final class SmallFileSystem: Sendable {
     if what == "directory" { expectFailure(.notFound) { try RunReader(directory: path) } }
   }
 
-  @Test func waitsForNobodyWhoLocksTheDatabaseForever() throws {
+  @Test func neitherWaitsForReadersNorKeepsThemWaiting() throws {
     let directory = TemporaryDirectory()
     let path = directory("run")
     let store = try RunStore.create(at: path, run: makeRun(), plan: makePlan(), life: deadLife)
