@@ -11,11 +11,11 @@ public struct FilePoller: Instrument {
     description: """
       Each tick is due at start + n * period, on a clock that does not drift; each value has its \
       own time. Files that begin with a number are sampled as numbers: the samples are kept in the \
-      run database, and mean (weighted by time), minimum and maximum over the time from just before \
-      to just after the measured window become metrics, classified by file. With text: true whole \
-      files are kept instead, exactly as they were, in the artifact file_poller.csv (time_ns, file, \
-      error, content). How many ticks were late or left out, and whether the kernel granted \
-      SCHED_FIFO, is recorded with each job.
+      run database, and mean (weighted by time), minimum and maximum over the time from just \
+      before to just after the measured window become metrics, classified by file. With text: true \
+      whole files are kept instead, exactly as they were, in the artifact file_poller.csv \
+      (time_ns, file, error, content). How many ticks were late or left out, and whether the \
+      kernel granted SCHED_FIFO, is recorded with each job.
       """,
     options: [
       OptionDeclaration(
@@ -143,7 +143,7 @@ public struct FilePoller: Instrument {
     }
     fast.start { context in
       try await session.value?.start()
-      recorder.value?.start()
+      await recorder.value?.start()
     }
     // Also without a target: their threads must not outlive the window.
     fast.stop { context in

@@ -15,8 +15,8 @@ public struct NetworkCounters: Instrument {
     description: """
       /proc/net/dev is read just before and just after the measured window; metrics are \
       differences, classified by interface. The interfaces are those of the network namespace in \
-      which the connection reads. Interfaces that did nothing since boot are left out unless named; \
-      a counter that went back is flagged.
+      which the connection reads. Interfaces that did nothing since boot are left out unless \
+      named; a counter that went back is flagged.
       """,
     options: [
       FieldChoice.option(

@@ -2,7 +2,8 @@ internal import Glibc
 internal import KelvinConnections
 internal import KelvinModel
 
-/// A path on a target whose components may be shell patterns: `/sys/class/hwmon/hwmon*/temp?_input`.
+/// A path on a target whose components may be shell patterns:
+/// `/sys/class/hwmon/hwmon*/temp?_input`.
 struct PathPattern: Sendable, Hashable {
   let text: String
 

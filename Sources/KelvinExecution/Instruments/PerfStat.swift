@@ -15,13 +15,13 @@ public struct PerfStat: Instrument {
     .instrument, "perf",
     summary: "Counts events with perf stat while the workload runs.",
     description: """
-      The workload is started by perf stat, which counts the listed events for it and its children. \
-      Events that this target does not support are found out before the first job, reported once \
-      and left out. Metrics have the events' names. Where perf had to share counters, values are \
-      its estimates, and a line in the log says for how much of the time each was counted. What \
-      perf wrote is kept in perf.csv. perf's own start, a few milliseconds, is inside the measured \
-      window. perf exits with 0 when a signal ends the workload; the line that it prints then is \
-      looked for, so that such a job fails all the same.
+      The workload is started by perf stat, which counts the listed events for it and its \
+      children. Events that this target does not support are found out before the first job, \
+      reported once and left out. Metrics have the events' names. Where perf had to share \
+      counters, values are its estimates, and a line in the log says for how much of the time each \
+      was counted. What perf wrote is kept in perf.csv. perf's own start, a few milliseconds, is \
+      inside the measured window. perf exits with 0 when a signal ends the workload; the line that \
+      it prints then is looked for, so that such a job fails all the same.
       """,
     options: [
       OptionDeclaration(

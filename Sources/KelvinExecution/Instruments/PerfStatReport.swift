@@ -1,7 +1,7 @@
 internal import KelvinModel
 
-/// What `perf stat -x ';'` wrote (perf-stat(1), "CSV FORMAT"): value, unit, event, run time, share of
-/// the time that the event was counted, and columns before them when counts are given by CPU.
+/// What `perf stat -x ';'` wrote (perf-stat(1), "CSV FORMAT"): value, unit, event, run time, share
+/// of the time that the event was counted, and columns before them when counts are given by CPU.
 ///
 /// The separator is a semicolon because event names hold commas (`cpu/event=0x3c,umask=0x0/`), and
 /// because perf writes a decimal comma in some locales.

@@ -7,7 +7,9 @@ internal import Synchronization
 
 /// Reads whole files at a fixed period on a thread of its own, and writes them to a CSV file on the
 /// host as they come.
-final class TextRecorder: Sendable {
+///
+/// Its executor is that thread, and recording blocks it: ``stop()`` comes from outside.
+actor TextRecorder {
   /// What a recording came to.
   struct Result: Sendable {
     var summary = SampleSummary()
@@ -20,21 +22,13 @@ final class TextRecorder: Sendable {
   private let files: [SampledFile]
   private let period: Int64
   private let limit: Int
-  private let path: String
-  private let descriptor: Int32
+  private let file: CSVFile
   private let connection: any Connection
   private let finish = Interrupt()
-  private let worker = Worker()
+  private let thread = BoardThread(name: "kelvin-text")
   private let task = Mutex<Task<Result, Never>?>(nil)
 
-  /// An actor on a thread of its own: calls through the connection may block it.
-  private actor Worker {
-    private let thread = BoardThread(name: "kelvin-text")
-    nonisolated var unownedExecutor: UnownedSerialExecutor {
-      thread.asUnownedSerialExecutor()
-    }
-    func run(_ body: @Sendable () async -> Result) async -> Result { await body() }
-  }
+  nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   /// Creates the CSV file with its header; reading begins at ``start()``.
   init(
@@ -43,27 +37,20 @@ final class TextRecorder: Sendable {
     self.files = files
     self.period = period
     self.limit = limit
-    self.path = path
     connection = job.target.connection
-    descriptor = kelvin_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw PlainFailure(.infrastructure, "\(path): \(Errno.current)")
-    }
-    try write(CSVText(header: ["time_ns", "file", "error", "content"]).bytes)
+    file = try CSVFile(path)
+    try file.write(CSVText(header: ["time_ns", "file", "error", "content"]).bytes)
   }
-
-  deinit { close(descriptor) }
 
   /// Starts reading; the first tick is due at once.
   func start() {
-    let worker = worker
-    task.withLock { task in
-      task = Task { [self] in await worker.run { await record() } }
-    }
+    // Begins on this actor's thread, not on the pool, which others may hold up.
+    let recording = Task { await record() }
+    task.withLock { $0 = recording }
   }
 
   /// Stops and waits for a reading that is going on. Idempotent.
-  func stop() async -> Result {
+  nonisolated func stop() async -> Result {
     finish.raise()
     return await task.withLock({ $0 })?.value ?? Result()
   }
@@ -85,7 +72,7 @@ final class TextRecorder: Sendable {
         if written + row.count > limit {
           result.leftOutBytes += row.count
         } else {
-          try write(row)
+          try file.write(row)
           written += row.count
         }
       } catch {
@@ -137,8 +124,24 @@ final class TextRecorder: Sendable {
       }
     }
   }
+}
 
-  private func write(_ bytes: [UInt8]) throws(PlainFailure) {
+/// A file on the host that is written piece by piece.
+private final class CSVFile: Sendable {
+  private let path: String
+  private let descriptor: Int32
+
+  init(_ path: String) throws(PlainFailure) {
+    self.path = path
+    descriptor = kelvin_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else {
+      throw PlainFailure(.infrastructure, "\(path): \(Errno.current)")
+    }
+  }
+
+  deinit { close(descriptor) }
+
+  func write(_ bytes: [UInt8]) throws(PlainFailure) {
     var offset = 0
     while offset < bytes.count {
       let count = bytes.withUnsafeBytes {

@@ -9,10 +9,10 @@ public struct Thermal: Instrument {
     .instrument, "thermal",
     summary: "Temperatures of the thermal zones.",
     description: """
-      /sys/class/thermal/thermal_zoneN/temp is read just before and just after the measured window. \
-      With a period it is also sampled during the window: mean, minimum and maximum are then \
-      reported, and the samples are kept in the run database. Metrics are classified by zone and \
-      type, as the kernel names them.
+      /sys/class/thermal/thermal_zoneN/temp is read just before and just after the measured \
+      window. With a period it is also sampled during the window: mean, minimum and maximum are \
+      then reported, and the samples are kept in the run database. Metrics are classified by zone \
+      and type, as the kernel names them.
       """,
     options: [
       OptionDeclaration(
