@@ -10,10 +10,10 @@ public struct CPUIdle: Instrument {
     summary: "How long the CPUs were in each idle state.",
     description: """
       cpuN/cpuidle/stateM/{time,usage,disable} are read just before and just after the measured \
-      window. The kernel adds a stay to its state when the CPU leaves it: one that lasts across the \
-      window's end is missing, one that began long before counts whole, so that short windows can \
-      show less than they had, or more than 100 %. Metrics are classified by cpu (a number, or all) \
-      and state. Disabled states go into the job's fingerprint.
+      window. The kernel adds a stay to its state when the CPU leaves it: one that lasts across \
+      the window's end is missing, one that began long before counts whole, so that short windows \
+      can show less than they had, or more than 100 %. Metrics are classified by cpu (a number, or \
+      all) and state. Disabled states go into the job's fingerprint.
       """,
     metrics: [
       MetricDeclaration(

@@ -2,6 +2,9 @@
 struct CSVText {
   private(set) var bytes: [UInt8] = []
 
+  /// Starts without a header, for rows that are appended to a file.
+  init() {}
+
   /// Starts with a header row.
   init(header: [String]) { add(header) }
 
@@ -11,6 +14,16 @@ struct CSVText {
       if index > 0 { bytes.append(UInt8(ascii: ",")) }
       append(field.utf8)
     }
+    bytes.append(UInt8(ascii: "\n"))
+  }
+
+  /// Appends a row whose last field is any bytes; they can be read back exactly.
+  mutating func add(_ fields: [String], last: [UInt8]) {
+    for field in fields {
+      append(field.utf8)
+      bytes.append(UInt8(ascii: ","))
+    }
+    append(last)
     bytes.append(UInt8(ascii: "\n"))
   }
 

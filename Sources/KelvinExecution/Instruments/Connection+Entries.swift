@@ -2,8 +2,8 @@ internal import KelvinConnections
 internal import KelvinModel
 
 extension Connection {
-  /// The names of a directory's entries that are `prefix` and a number, in the order of the numbers:
-  /// `policy0`, `policy4`. Empty when the directory is not there.
+  /// The names of a directory's entries that are `prefix` and a number, in the order of the
+  /// numbers: `policy0`, `policy4`. Empty when the directory is not there.
   ///
   /// - Throws: only when the link failed or time is over.
   func numberedEntries(

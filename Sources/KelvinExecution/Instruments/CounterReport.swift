@@ -25,7 +25,7 @@ struct CounterReport {
       return
     }
     let (product, overflow) = value.multipliedReportingOverflow(by: factor)
-    // What does not fit an integer is a damaged reading or a counter of ages: a double tells enough.
+    // What does not fit an integer is a damaged reading or a count of ages: a double tells enough.
     let metricValue: MetricValue =
       if !overflow, let exact = Int64(exactly: product) {
         .integer(exact)

@@ -8,8 +8,8 @@ enum CounterStep: Hashable {
 
   /// Compares two readings of a counter that is 32 or 64 bits wide.
   ///
-  /// A 64-bit counter never wraps in the life of a board. A 32-bit one that was reset cannot be told
-  /// from one that wrapped, which is why both are reported.
+  /// A 64-bit counter never wraps in the life of a board. A 32-bit one that was reset cannot be
+  /// told from one that wrapped, which is why both are reported.
   init(from before: UInt64, to after: UInt64, bits: Int) {
     if after >= before {
       self = .advanced(after - before)

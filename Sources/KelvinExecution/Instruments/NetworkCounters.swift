@@ -15,7 +15,8 @@ public struct NetworkCounters: Instrument {
     description: """
       /proc/net/dev is read just before and just after the measured window; metrics are \
       differences, classified by interface. The interfaces are those of the network namespace in \
-      which the connection reads. A counter that went back is flagged.
+      which the connection reads. Interfaces that did nothing since boot are left out unless \
+      named; a counter that went back is flagged.
       """,
     options: [
       FieldChoice.option(
@@ -69,7 +70,9 @@ public struct NetworkCounters: Instrument {
       before: before.interfaces.map(\.name), after: after.interfaces.map(\.name))
     let old = Dictionary(before.interfaces.map { ($0.name, $0) }) { first, _ in first }
     for interface in after.interfaces where interfaces.includes(interface.name) {
-      guard let earlier = old[interface.name] else { continue }
+      guard let earlier = old[interface.name],
+        interfaces.isNamed(interface.name) || interface.counters.contains(where: { $0 > 0 })
+      else { continue }
       for field in fields {
         report.add(
           field.metric, from: earlier.counters[field.index], to: interface.counters[field.index],
