@@ -55,6 +55,7 @@ let package = Package(
         "KelvinModel",
         "KelvinStore"
       ],
+      exclude: ["Fixtures"],
       swiftSettings: settings),
 
     // MARK: floor 3, outputs
@@ -73,6 +74,7 @@ let package = Package(
         "KelvinOutputs",
         "KelvinStore"
       ],
+      exclude: ["Fixtures"],
       swiftSettings: settings),
 
     // MARK: floor 4, connections
@@ -197,6 +199,6 @@ let package = Package(
         "KelvinTargets"
       ],
       path: "Benchmarks/KelvinBenchmarks",
-      swiftSettings: settings),
+      swiftSettings: settings)
   ]
 )

@@ -29,7 +29,7 @@ public struct KelvinCommand: AsyncParsableCommand {
     version: KelvinVersion.text,
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
-      ShowCommand.self, ListCommand.self, RunsCommand.self, CompletionCommand.self,
+      ShowCommand.self, ListCommand.self, RunsCommand.self, CompletionCommand.self
     ])
 
   public init() {}
@@ -56,7 +56,7 @@ extension KelvinCommand {
   /// - Parameter environment: what exists beyond the command line: built-ins and plug-ins.
   public static func main(_ environment: CommandEnvironment) async -> Never {
     signal(SIGPIPE, SIG_IGN)
-    exit(await run(Array(CommandLine.arguments.dropFirst()), environment))
+    Glibc.exit(await run(Array(CommandLine.arguments.dropFirst()), environment))
   }
 
   /// Runs one command line.

@@ -1,6 +1,7 @@
 internal import ArgumentParser
+internal import KelvinExecution
 internal import KelvinModel
-internal import KelvinStore
+internal import KelvinOutputs
 
 /// `kelvin list`: what exists of a kind, one line each.
 struct ListCommand: AsyncParsableCommand {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
 
@@ -46,10 +47,63 @@ struct RunsCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-      for entry in try RunCatalog.prune(directory: directory, keep: keep, dryRun: dryRun) {
-        Terminal.standardOutput.line(
-          (dryRun ? "would remove " : "removed ") + entry.path)
+      let catalog = RunCatalog(directory: directory)
+      if dryRun {
+        for entry in try catalog.candidates(keep: keep) {
+          Terminal.standardOutput.line("would remove \(entry.path)")
+        }
+        return
       }
+      let pruning = try catalog.prune(keep: keep)
+      for entry in pruning.deleted { Terminal.standardOutput.line("removed \(entry.path)") }
+      for failure in pruning.failures { Terminal.standardError.line("kelvin: \(failure)") }
+      if !pruning.failures.isEmpty { throw CommandExit.jobNotOK }
     }
+  }
+
+  /// Prints the runs below a directory, newest first.
+  static func printList(directory: String, format: OutputFormat) throws {
+    let entries = try RunCatalog(directory: directory).entries()
+    switch format {
+    case .json: Terminal.standardOutput.line(Value.list(entries.map(value)).json)
+    case .text:
+      if entries.isEmpty { Terminal.standardOutput.line("no runs in \(directory)") }
+      let width = entries.map(\.path.count).max() ?? 0
+      for entry in entries { Terminal.standardOutput.line(line(entry, width: width)) }
+    }
+  }
+
+  private static func line(_ entry: RunCatalog.Entry, width: Int) -> String {
+    let path = entry.path + String(repeating: " ", count: width - entry.path.count)
+    guard let info = entry.info else {
+      return "\(path)  \(entry.failure?.description ?? "not readable")"
+    }
+    let state =
+      info.isInProgress
+      ? "going on" : info.isCutOff ? "cut off" : info.outcome?.verdict.text ?? "ended"
+    let counts = Verdict.Status.allCases.compactMap { status in
+      entry.verdicts[status].map { "\($0) \(status.rawValue)" }
+    }
+    let size = Double(entry.size) / 1_048_576
+    return "\(path)  \(state)  \(counts.joined(separator: ", "))  "
+      + "\(Double(Int(size * 10)) / 10) MiB"
+  }
+
+  private static func value(_ entry: RunCatalog.Entry) -> Value {
+    var counts: [String: Value] = [:]
+    for (status, count) in entry.verdicts {
+      counts[status?.rawValue ?? "open"] = .integer(Int64(count))
+    }
+    var values: [String: Value] = [
+      "path": .text(entry.path), "bytes": .integer(entry.size), "jobs": .map(counts)
+    ]
+    if let info = entry.info {
+      values["name"] = .text(info.record.name)
+      values["created"] = .text(WallTime.text(nanoseconds: info.record.createdWallNanoseconds))
+      values["state"] = .text(info.isInProgress ? "going on" : info.isCutOff ? "cut off" : "ended")
+      if let verdict = info.outcome?.verdict.text { values["verdict"] = .text(verdict) }
+    }
+    if let failure = entry.failure { values["problem"] = .text(failure.description) }
+    return .map(values)
   }
 }

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Glibc
+internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinOutputs
 internal import KelvinStore
@@ -51,7 +52,13 @@ struct ShowCommand: AsyncParsableCommand {
     case .text:
       Terminal.standardOutput.line(
         try SummaryTable.render(run: reader, columns: Terminal.standardOutput.columns))
-    case .json: Terminal.standardOutput.line(try ResultsJSON.render(run: reader))
+    case .json:
+      let scratch = try ScratchDirectory()
+      let written = try JSONOutput(settings: [:]).process(run: reader, to: scratch.path)
+      for artifact in written {
+        let bytes = try HostFile.read(scratch.path + "/" + artifact.path, limit: .max)
+        Terminal.standardOutput.write(String(decoding: bytes, as: UTF8.self))
+      }
     }
   }
 

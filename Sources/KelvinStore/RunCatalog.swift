@@ -73,12 +73,16 @@ public struct RunCatalog: Sendable {
     return entry
   }
 
+  /// What ``prune(keep:)`` would delete.
+  public func candidates(keep: Int) throws(StoreFailure) -> [Entry] {
+    Array(try entries().filter { $0.info?.isInProgress == false }.dropFirst(max(0, keep)))
+  }
+
   /// Deletes all runs but the newest `keep`. Runs in progress are neither counted nor deleted, and
   /// what cannot be read as a run of this Kelvin is left alone.
   public func prune(keep: Int) throws(StoreFailure) -> Pruning {
-    let candidates = try entries().filter { $0.info?.isInProgress == false }
     var pruning = Pruning()
-    for entry in candidates.dropFirst(max(0, keep)) {
+    for entry in try candidates(keep: keep) {
       do throws(StoreFailure) {
         try RunCatalog.remove(run: entry.path)
         pruning.deleted.append(entry)

@@ -97,19 +97,6 @@ extension RunStore {
     }
   }
 
-  /// Opens jobs again that an interrupted run has ended, so that a resume can run them.
-  public func reopenJobs(_ positions: [Int]) throws(StoreFailure) {
-    guard !positions.isEmpty else { return }
-    try write(.machine) { database, _ in
-      for position in positions {
-        try database.cachedStatement(
-          sql: "UPDATE jobs SET verdict = NULL, reason = NULL WHERE position = ?"
-        ).execute(arguments: [position])
-        try requireChange(database, "there is no job \(position)")
-      }
-    }
-  }
-
   /// Attempts without an outcome that earlier lives left: their processes may still run. The caller
   /// ends those, and then each attempt with ``finishAttempt(_:_:jobOutcome:)``.
   public func openAttempts() throws(StoreFailure) -> [AttemptRecord] {

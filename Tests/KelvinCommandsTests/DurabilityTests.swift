@@ -74,14 +74,15 @@ import Testing
         let exists = scratch.exists(directory + "/run.db")
         // A run whose database was not yet whole never began; it is begun again.
         let arguments =
-          isFirst || !exists ? ["run", "a.yaml", "-d", directory, "-f", "-q"]
+          isFirst || !exists
+          ? ["run", "a.yaml", "-d", directory, "-f", "-q"]
           : ["resume", directory, "-q"]
         isFirst = false
         let mode = random.next() % 4
         var environment: [String: String] = [:]
         if mode == 0 {
           environment = [
-            "LD_PRELOAD": shim, "KELVIN_TEST_KILL_AT_SYNC": "\(1 + random.next() % 14)",
+            "LD_PRELOAD": shim, "KELVIN_TEST_KILL_AT_SYNC": "\(1 + random.next() % 14)"
           ]
         }
         let process = try await KelvinBinary.start(

@@ -110,8 +110,10 @@ import Testing
     BadInput(
       name: "bomb",
       agenda: "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
-        + (1...9).map { "a\($0): &a\($0) [*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)")]\n" }.joined()
-        + "workloads: [idle]\n", expected: ["a.yaml:"]),
+        + (1...9).map {
+          "a\($0): &a\($0) [*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)"),*a\($0 == 1 ? "" : "\($0 - 1)")]\n"
+        }.joined()
+        + "workloads: [idle]\n", expected: ["a.yaml:"])
   ]
 
   @Test(.timeLimit(.minutes(1)), arguments: badInputs)
@@ -135,7 +137,7 @@ import Testing
     guard truncate(try scratch.write("big.yaml", ""), 1 << 30) == 0 else { throw Errno.current }
     for (path, expected) in [
       ("missing.yaml", "missing.yaml"), (".", "directory"), ("big.yaml", "16 MiB"),
-      ("/dev/zero", "/dev/zero"),
+      ("/dev/zero", "/dev/zero")
     ] {
       let ran = try await KelvinBinary.run(["run", path, "-d", "out"], in: scratch.path)
       #expect(ran.code == 2)

@@ -37,11 +37,12 @@ import Testing
     #expect(status.remaining(now: 9_000_000_000) == nil)
   }
 
-  @Test(arguments: [
-    (0, "0.0 s"), (1_500_000_000, "1.5 s"), (9_900_000_000, "9.9 s"), (10_000_000_000, "10 s"),
-    (59_000_000_000, "59 s"), (185_000_000_000, "3 min 05 s"), (7_620_000_000_000, "2 h 07 min"),
-    (-5, "0.0 s"),
-  ] as [(Int64, String)])
+  @Test(
+    arguments: [
+      (0, "0.0 s"), (1_500_000_000, "1.5 s"), (9_900_000_000, "9.9 s"), (10_000_000_000, "10 s"),
+      (59_000_000_000, "59 s"), (185_000_000_000, "3 min 05 s"), (7_620_000_000_000, "2 h 07 min"),
+      (-5, "0.0 s")
+    ] as [(Int64, String)])
   func durationsAreShort(nanoseconds: Int64, text: String) {
     #expect(DurationText.short(nanoseconds) == text)
   }

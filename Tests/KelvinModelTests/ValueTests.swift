@@ -7,7 +7,7 @@ import Testing
   static let values: [Value] = [
     .null, true, false, 0, -7, .integer(.max), .integer(.min), 1.5, -0.0, 1e300, "", "plain",
     "quote \" backslash \\ newline \n tab \t nul \u{0} delete \u{7f} é 漢 🧊", [], [1, "two", nil],
-    [:], ["b": 1, "a": ["nested": [true, 2.5]]],
+    [:], ["b": 1, "a": ["nested": [true, 2.5]]]
   ]
 
   @Test(arguments: values)

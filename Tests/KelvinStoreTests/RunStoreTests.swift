@@ -122,8 +122,6 @@ struct RunStoreTests {
     let reader = try RunReader(directory: path)
     #expect(try reader.attempts(ofJob: 0).map(\.outcome?.verdict) == [.failed(.workload), .ok])
     #expect(try reader.job(0)?.outcome == .ok)
-    try store.reopenJobs([0])
-    #expect(try reader.job(0)?.outcome == nil)
   }
 
   @Test(arguments: [

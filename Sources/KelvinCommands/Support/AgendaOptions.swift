@@ -4,7 +4,8 @@ internal import KelvinAgenda
 
 /// The options by which `run` and `plan` read an agenda; they mean what they mean to `wa run`.
 struct AgendaOptions: ParsableArguments {
-  @Argument(help: "The agenda, a YAML file.", completion: .file(extensions: ["yaml", "yml", "json"]))
+  @Argument(
+    help: "The agenda, a YAML file.", completion: .file(extensions: ["yaml", "yml", "json"]))
   var agenda: String
 
   @Option(

@@ -79,16 +79,16 @@ enum DeclarationText {
             "name": .text(option.name), "type": .text(option.type.expectation),
             "aliases": .list(option.aliases.map(Value.text)),
             "default": option.defaultValue ?? .null, "required": .boolean(option.isRequired),
-            "documentation": .text(option.documentation),
+            "documentation": .text(option.documentation)
           ])
         }),
       "metrics": .list(
         declaration.metrics.map { metric in
           .map([
             "name": .text(metric.name), "unit": .text(metric.unit),
-            "documentation": .text(metric.documentation),
+            "documentation": .text(metric.documentation)
           ])
-        }),
+        })
     ])
   }
 }

@@ -5,62 +5,66 @@ internal import KelvinStore
 internal import Synchronization
 
 /// Derives files while a run goes on: after each job and at the end. A failing output is reported
-/// and harms nothing else.
+/// once and harms nothing else.
 final class OutputObserver: RunObserver {
-  private let processors: [(name: String, processor: any OutputProcessor)]
+  private let chain: OutputChain
   private let directory: String
   private let store: RunStore
-  private let reader = Mutex<RunReader?>(nil)
-  private let failures = Mutex<[String]>([])
+  private struct State {
+    var reader: RunReader?
+    var problems: [String] = []
+  }
+  private let state = Mutex(State())
 
-  init(
-    processors: [(name: String, processor: any OutputProcessor)], directory: String,
-    store: RunStore
-  ) {
-    self.processors = processors
+  init(_ chain: OutputChain, directory: String, store: RunStore) {
+    self.chain = chain
     self.directory = directory
     self.store = store
   }
 
   /// What went wrong, for the summary.
-  var problems: [String] { failures.withLock { $0 } }
+  var problems: [String] { state.withLock { $0.problems } }
 
   func observe(_ event: RunEvent) {
-    switch event {
-    case .attemptEnded(let report):
-      guard let outcome = report.jobOutcome else { return }
-      let job = JobRecord(
-        position: report.position, spec: report.specIndex, iteration: report.iteration,
-        outcome: outcome, attempts: report.attempt)
-      for (name, processor) in processors {
-        attempt(name) { try processor.process(job: job, in: try openReader(), to: directory) }
-      }
-    case .processOutputs:
-      for (name, processor) in processors {
-        attempt(name) {
-          let artifacts = try processor.process(run: try openReader(), to: directory)
-          try store.add(runArtifacts: artifacts)
-        }
-      }
-    default: break
-    }
-  }
-
-  private func openReader() throws -> RunReader {
-    try reader.withLock { reader in
-      if let reader { return reader }
-      let opened = try RunReader(directory: directory)
-      reader = opened
-      return opened
-    }
-  }
-
-  private func attempt(_ name: String, _ body: () throws -> Void) {
     do {
-      try body()
+      switch event {
+      case .attemptEnded(let report):
+        guard let outcome = report.jobOutcome, !chain.processors.isEmpty else { return }
+        let job = JobRecord(
+          position: report.position, spec: report.specIndex, iteration: report.iteration,
+          outcome: outcome, attempts: report.attempt)
+        note(chain.process(job: job, in: try reader(), to: directory))
+      case .processOutputs:
+        let (artifacts, problems) = chain.process(run: try reader(), to: directory)
+        note(problems)
+        try store.add(runArtifacts: artifacts)
+        // Closed before the store, so that run.db alone is complete afterwards.
+        state.withLock { $0.reader = nil }
+      default: break
+      }
     } catch {
-      let text = "output \(name): \(PlainFailure(error))"
-      failures.withLock { if !$0.contains(text) { $0.append(text) } }
+      note("outputs: \(PlainFailure(error))")
+    }
+  }
+
+  private func reader() throws -> RunReader {
+    try state.withLock { state in
+      if let reader = state.reader { return reader }
+      let reader = try RunReader(directory: directory)
+      state.reader = reader
+      return reader
+    }
+  }
+
+  private func note(_ problems: [OutputChain.Problem]) {
+    for problem in problems { note("output \(problem.output): \(problem.failure)") }
+  }
+
+  private func note(_ problem: String) {
+    state.withLock { state in
+      if !state.problems.contains(problem), state.problems.count < 100 {
+        state.problems.append(problem)
+      }
     }
   }
 }

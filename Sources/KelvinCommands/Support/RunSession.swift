@@ -27,7 +27,7 @@ struct RunSession {
       endedBefore: plan.jobs.count - pending.count)
     let log = try RunLog(directory: directory) { printer.observe(.logged($0)) }
     let outputs = OutputObserver(
-      processors: try processors(environment), directory: directory, store: store)
+      OutputChain(try processors(environment)), directory: directory, store: store)
     let target = Target(
       name: board.rawValue, connection: board.connection(runID: runID), runID: runID)
     let runner = Runner(
@@ -53,13 +53,11 @@ struct RunSession {
     try exit(for: outcome, outputsFailed: !outputs.problems.isEmpty)
   }
 
-  private func processors(
-    _ environment: CommandEnvironment
-  ) throws -> [(name: String, processor: any OutputProcessor)] {
+  private func processors(_ environment: CommandEnvironment) throws -> [any OutputProcessor] {
     let wanted = Set(plan.specs.flatMap(\.augmentations))
     return try environment.outputs.filter { wanted.contains($0.declaration.name) }.map { type in
       let name = type.declaration.name
-      return (name, try type.init(settings: plan.settings.augmentations[name] ?? [:]))
+      return try type.init(settings: plan.settings.augmentations[name] ?? [:])
     }
   }
 

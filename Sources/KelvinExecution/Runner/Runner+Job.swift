@@ -45,7 +45,8 @@ extension Runner {
         .attemptEnded(
           AttemptReport(
             position: pending.position, specIndex: planned.spec, spec: spec,
-            iteration: planned.iteration, attempt: number, outcome: result.outcome, jobOutcome: isRetried ? nil : result.outcome,
+            iteration: planned.iteration, attempt: number, outcome: result.outcome,
+            jobOutcome: isRetried ? nil : result.outcome,
             metrics: result.metrics, duration: .now - begin)))
       guard isRetried, !run.stop.isRaised else {
         end(pending, planned, result.outcome, isRetried: isRetried)

@@ -22,7 +22,7 @@ import Testing
     let result = try await fixture.run()
     #expect(
       recorder.all == [
-        "initialize", "setup", "run", "extract", "teardown", "setup", "run", "extract", "teardown",
+        "initialize", "setup", "run", "extract", "teardown", "setup", "run", "extract", "teardown"
       ])
     #expect(result.outcome == .ok)
     #expect(try result.verdicts() == ["ok", "ok"])
@@ -144,7 +144,7 @@ import Testing
   func failsOnlyTheJobsOfAnUnusableWorkloadWhenToldToGoOn() async throws {
     let broken = ScriptedWorkload(onInitialize: { _ in throw PlainFailure(.target, "no tool") })
     var fixture = RunFixture([
-      JobSpec(id: "wk1", label: "wk1", workload: "broken"), .scripted("wk2"),
+      JobSpec(id: "wk1", label: "wk1", workload: "broken"), .scripted("wk2")
     ])
     fixture.workloads = [broken.type("broken"), ScriptedWorkload().type()]
     fixture.settings = RunSettings(maxRetries: 2, bailOnInitFailure: false)

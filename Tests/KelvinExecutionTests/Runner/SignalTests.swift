@@ -48,7 +48,7 @@ import Testing
         "successful-workload-finalized", "after-workload-finalized", "run-completed",
         "run-finalized", "before-run-output-processed", "successful-run-output-processed",
         "after-run-output-processed", "before-target-disconnect",
-        "successful-target-disconnect", "after-target-disconnect",
+        "successful-target-disconnect", "after-target-disconnect"
       ])
   }
 
@@ -87,7 +87,7 @@ import Testing
   static let jobSignals = [
     "before-job", "before-workload-setup", "after-workload-setup", "before-workload-execution",
     "successful-workload-execution", "after-workload-execution",
-    "after-workload-output-update", "after-workload-teardown",
+    "after-workload-output-update", "after-workload-teardown"
   ]
 
   @Test(.timeLimit(.minutes(1)), arguments: jobSignals)
