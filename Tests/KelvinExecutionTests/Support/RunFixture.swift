@@ -60,23 +60,6 @@ struct RunResult {
   func verdicts() throws -> [String] { try outcomes().map { $0?.verdict.text ?? "none" } }
 }
 
-/// A directory that is removed with the last reference.
-final class TemporaryDirectory: Sendable {
-  let path: String
-
-  init() throws {
-    var template = Array("/tmp/kelvin-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno.current }
-    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
-  deinit {
-    let connection = LocalConnection()
-    let path = TargetPath(path)
-    Task { try await connection.remove(path, until: .after(seconds: 10)) }
-  }
-}
-
 /// Words in the order in which they were said, from any thread.
 final class Recorder: Sendable {
   private let words = Mutex<[String]>([])
