@@ -1,6 +1,4 @@
 internal import CLibZstd
-internal import FoundationEssentials
-internal import GRDB
 
 // How a block of samples becomes a blob: a zstd frame with a checksum, whose content is first all
 // times, then all codes, as LEB128 variable-length integers after zigzag. Times are differences of
@@ -26,7 +24,7 @@ final class BlockCompressor {
   deinit { ZSTD_freeCCtx(context) }
 
   /// The blob of a block whose times and codes are equally many.
-  func compress(_ block: CaptureBlock) throws -> DatabaseValue {
+  func compress(_ block: CaptureBlock) throws(StoreFailure) -> [UInt8] {
     let count = block.times.count
     raw.removeAll(keepingCapacity: true)
     raw.reserveCapacity(count * 6)
@@ -51,7 +49,7 @@ final class BlockCompressor {
         .system, path: "zstd", "a block could not be compressed",
         evidence: String(cString: ZSTD_getErrorName(size)))
     }
-    return Data(compressed[..<size]).databaseValue
+    return Array(compressed[..<size])
   }
 
   private func append(_ value: Int64) {

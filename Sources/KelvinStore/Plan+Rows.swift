@@ -91,7 +91,7 @@ extension JobSpec {
     """
   static let selection = """
     SELECT position, id, label, workload, iterations, parameters, runtime_parameters, classifiers,
-      augmentations, timeouts, cleanup_assets FROM specs ORDER BY position
+      augmentations, timeouts, cleanup_assets FROM specs
     """
 
   /// The arguments of ``insertion``.

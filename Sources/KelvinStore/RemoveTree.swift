@@ -8,44 +8,66 @@ func removeTree(_ path: String) throws(StoreFailure) {
   let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
   guard descriptor >= 0 else { throw StoreFailure(removing: path, error: errno) }
   defer { close(descriptor) }
-  try removeContents(of: descriptor, path: path, depth: 0)
+  let database = Array(RunStore.fileName.utf8CString)
+  for name in try entryNames(in: descriptor, path: path) where name != database {
+    try removeEntry(name, of: descriptor, path: path, depth: 0)
+  }
+  if unlinkat(descriptor, database, 0) != 0, errno != ENOENT {
+    throw StoreFailure(removing: joined(path, RunStore.fileName), error: errno)
+  }
   guard rmdir(path) == 0 else { throw StoreFailure(removing: path, error: errno) }
 }
 
 /// Descends by descriptor, so that a directory swapped for a link meanwhile is not followed.
-private func removeContents(
-  of directory: Int32, path: String, depth: Int
-) throws(StoreFailure) {
-  // Each level holds two descriptors open.
-  guard depth < 200 else { throw StoreFailure(removing: path, error: ENAMETOOLONG) }
-  for name in try names(in: directory, path: path) where name != RunStore.fileName || depth > 0 {
-    try removeEntry(name, of: directory, path: path, depth: depth)
-  }
-  guard depth == 0 else { return }
-  if unlinkat(directory, RunStore.fileName, 0) != 0, errno != ENOENT {
-    throw StoreFailure(removing: joined(path, RunStore.fileName), error: errno)
-  }
-}
-
 private func removeEntry(
-  _ name: String, of directory: Int32, path: String, depth: Int
+  _ name: [CChar], of directory: Int32, path: String, depth: Int
 ) throws(StoreFailure) {
-  let entry = joined(path, name)
   if unlinkat(directory, name, 0) == 0 || errno == ENOENT { return }
-  guard errno == EISDIR || errno == EPERM else {
-    throw StoreFailure(removing: entry, error: errno)
+  let error = errno
+  let entry = joined(
+    path, String(decoding: name.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self))
+  // Each level keeps a descriptor open.
+  guard error == EISDIR || error == EPERM, depth < 200 else {
+    throw StoreFailure(removing: entry, error: error)
   }
   let descriptor = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
   guard descriptor >= 0 else { throw StoreFailure(removing: entry, error: errno) }
   defer { close(descriptor) }
-  try removeContents(of: descriptor, path: entry, depth: depth + 1)
+  for name in try entryNames(in: descriptor, path: entry) {
+    try removeEntry(name, of: descriptor, path: entry, depth: depth + 1)
+  }
   guard unlinkat(directory, name, AT_REMOVEDIR) == 0 else {
     throw StoreFailure(removing: entry, error: errno)
   }
 }
 
-/// The names in a directory apart from `.` and `..`, sorted.
-func names(in directory: Int32, path: String) throws(StoreFailure) -> [String] {
+/// What a directory and all below it take on the disk, in bytes. Links are not followed; what cannot
+/// be read counts nothing.
+func diskUsage(of path: String) -> Int64 {
+  let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+  guard descriptor >= 0 else { return 0 }
+  defer { close(descriptor) }
+  return diskUsage(below: descriptor, depth: 0)
+}
+
+private func diskUsage(below directory: Int32, depth: Int) -> Int64 {
+  guard depth < 200, let names = try? entryNames(in: directory, path: "") else { return 0 }
+  var size: Int64 = 0
+  for name in names {
+    var status = stat()
+    guard fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { continue }
+    size += Int64(status.st_blocks) * 512
+    guard status.st_mode & S_IFMT == S_IFDIR else { continue }
+    let descriptor = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard descriptor >= 0 else { continue }
+    size += diskUsage(below: descriptor, depth: depth + 1)
+    close(descriptor)
+  }
+  return size
+}
+
+/// The names in a directory apart from `.` and `..`, as C strings: a name need not be UTF-8.
+func entryNames(in directory: Int32, path: String) throws(StoreFailure) -> [[CChar]] {
   // fdopendir owns what it is given.
   let descriptor = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
   guard descriptor >= 0, let stream = fdopendir(descriptor) else {
@@ -54,14 +76,14 @@ func names(in directory: Int32, path: String) throws(StoreFailure) -> [String] {
     throw StoreFailure(makingFileAt: path, error: error)
   }
   defer { closedir(stream) }
-  var names: [String] = []
+  var names: [[CChar]] = []
   while let entry = readdir(stream) {
-    let name = withUnsafePointer(to: &entry.pointee.d_name) {
-      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+      Array(bytes.bindMemory(to: CChar.self).prefix { $0 != 0 }) + [0]
     }
-    if name != ".", name != ".." { names.append(name) }
+    if name != [46, 0], name != [46, 46, 0] { names.append(name) }
   }
-  return names.sorted()
+  return names
 }
 
 extension StoreFailure {

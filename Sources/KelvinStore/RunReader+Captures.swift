@@ -17,7 +17,7 @@ public struct CaptureRecord: Sendable, Hashable {
 extension RunReader {
   /// The captures of an attempt, or with nil those of the run as a whole.
   public func captures(ofAttempt attempt: Int64?) throws(StoreFailure) -> [CaptureRecord] {
-    try read { database in
+    try readTogether { database in
       let rows = try Row.fetchAll(
         database,
         sql:
@@ -50,31 +50,38 @@ extension RunReader {
   public func blocks(ofCapture capture: Int64, channel: Int) throws(StoreFailure) -> [CaptureBlock]
   {
     var blocks: [CaptureBlock] = []
-    try forEachBlock(ofCapture: capture, channel: channel) { blocks.append($0) }
+    try translating(path: path) {
+      try forEachBlock(ofCapture: capture, channel: channel) { blocks.append($0) }
+    }
     return blocks
   }
 
-  /// Calls `body` with each block of a channel, one in memory at a time; `body` may not use the
-  /// reader.
+  /// Calls `body` with each block of a channel, holding one in memory at a time and no lock while
+  /// `body` runs; it may use the reader.
   public func forEachBlock(
     ofCapture capture: Int64, channel: Int, _ body: (CaptureBlock) throws -> Void
-  ) throws(StoreFailure) {
-    try read { database in
-      let rows = try Row.fetchCursor(
-        database,
-        sql: "SELECT id, count, data FROM blocks WHERE capture = ? AND channel = ? ORDER BY id",
+  ) throws {
+    let ids = try read { database in
+      try Int64.fetchAll(
+        database, sql: "SELECT id FROM blocks WHERE capture = ? AND channel = ? ORDER BY id",
         arguments: [capture, channel])
-      while let row = try rows.next() {
-        let row = RowReader(row: row, path: path)
-        guard
-          let (times, codes) = decompressBlock(try row.bytes(2), count: try row.int(1))
-        else {
-          throw StoreFailure(
-            .corrupt, path: path, "a block of samples is damaged",
-            evidence: "block \(try row.integer(0)) of capture \(capture)")
-        }
-        try body(CaptureBlock(channel: channel, times: times, codes: codes))
+    }
+    for id in ids { try body(try block(id, channel: channel)) }
+  }
+
+  private func block(_ id: Int64, channel: Int) throws(StoreFailure) -> CaptureBlock {
+    try read { database in
+      let statement = try database.cachedStatement(
+        sql: "SELECT count, data FROM blocks WHERE id = ?")
+      let row = try Row.fetchOne(statement, arguments: [id]).map { RowReader(row: $0, path: path) }
+      guard let row,
+        let (times, codes) = decompressBlock(try row.bytes(1), count: try row.int(0))
+      else {
+        throw StoreFailure(
+          .corrupt, path: path, "a block of samples is damaged", evidence: "block \(id)",
+          hint: "the other blocks and all other results can still be read")
       }
+      return CaptureBlock(channel: channel, times: times, codes: codes)
     }
   }
 }

@@ -99,4 +99,18 @@ extension RunReader {
       }
     }
   }
+
+  /// Copies the database as it is now, alone and complete, to a path where nothing is yet; the run
+  /// may go on meanwhile.
+  public func copyDatabase(to path: String) throws(StoreFailure) {
+    try translating(path: path) {
+      var configuration = Configuration()
+      configuration.busyMode = .timeout(10)
+      let copy = try DatabaseQueue(path: path, configuration: configuration)
+      try backup(to: copy)
+      // The copy says that it is in WAL mode, as the original is while the run goes on.
+      try copy.inDatabase { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
+      try copy.close()
+    }
+  }
 }

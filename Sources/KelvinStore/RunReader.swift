@@ -12,6 +12,7 @@ public final class RunReader: Sendable {
   let path: String
   private let queue: DatabaseQueue
   private let metricTypes = Mutex<[Int64: MetricType]>([:])
+  private let someSpecs = Mutex<[Int: JobSpec]>([:])
 
   /// Opens the run in a directory.
   ///
@@ -20,24 +21,19 @@ public final class RunReader: Sendable {
     self.directory = directory
     let path = joined(directory, RunStore.fileName)
     self.path = path
-    guard FileIdentity(of: path) != nil else {
-      throw StoreFailure(.notFound, path: directory, "no run there")
-    }
-    queue = try translating(path: path) {
-      let queue = try RunStore.openForReading(path)
-      try Schema.check(queue, path: path)
-      return queue
-    }
+    let queue = try RunReader.open(path)
+    try translating(path: path) { try Schema.check(queue, path: path) }
+    self.queue = queue
   }
 
   /// The run, its lives, and the files it was made from.
   public func run() throws(StoreFailure) -> RunInfo {
-    try read { database in try RunInfo.fetch(database, path: path, sources: true) }
+    try readTogether { database in try RunInfo.fetch(database, path: path, sources: true) }
   }
 
   /// The whole plan.
   public func plan() throws(StoreFailure) -> Plan {
-    try read { database in
+    try readTogether { database in
       let info = try RunInfo.fetch(database, path: path, sources: false)
       let jobs = try Row.fetchAll(
         database, sql: "SELECT spec, iteration FROM jobs ORDER BY position"
@@ -59,9 +55,28 @@ public final class RunReader: Sendable {
     try read { database in try specs(database) }
   }
 
+  /// The spec at a position, which ``JobRecord/spec`` names; cheap when asked again.
+  public func spec(_ position: Int) throws(StoreFailure) -> JobSpec {
+    if let spec = someSpecs.withLock({ $0[position] }) { return spec }
+    let spec = try read { database in
+      let statement = try database.cachedStatement(
+        sql: JobSpec.selection + " WHERE position = ?")
+      guard let row = try Row.fetchOne(statement, arguments: [position]) else {
+        throw StoreFailure(
+          .corrupt, path: path, "the database is damaged", evidence: "spec \(position) is missing")
+      }
+      return try JobSpec(RowReader(row: row, path: path))
+    }
+    someSpecs.withLock { specs in
+      if specs.count >= 1000 { specs = [:] }
+      specs[position] = spec
+    }
+    return spec
+  }
+
   private func specs(_ database: Database) throws -> [JobSpec] {
     var specs: [JobSpec] = []
-    let rows = try Row.fetchCursor(database, sql: JobSpec.selection)
+    let rows = try Row.fetchCursor(database, sql: JobSpec.selection + " ORDER BY position")
     while let row = try rows.next() {
       let row = RowReader(row: row, path: path)
       guard try row.int(0) == specs.count else {
@@ -91,10 +106,17 @@ public final class RunReader: Sendable {
 
   // MARK: - Access
 
-  /// Runs `body` in a transaction, so that all it reads is of one moment.
+  /// Runs `body`, which executes one statement.
   func read<T>(_ body: (Database) throws -> T) throws(StoreFailure) -> T {
+    try translating(path: path) { try queue.unsafeRead(body) }
+  }
+
+  /// Runs `body` in a transaction, so that all it reads is of one moment.
+  func readTogether<T>(_ body: (Database) throws -> T) throws(StoreFailure) -> T {
     try translating(path: path) { try queue.read(body) }
   }
+
+  func backup(to copy: DatabaseQueue) throws { try queue.backup(to: copy) }
 
   /// Reads metrics from rows of type and value.
   func metrics(

@@ -1,3 +1,4 @@
+internal import FoundationEssentials
 internal import GRDB
 public import KelvinModel
 
@@ -33,7 +34,7 @@ extension RunStore {
             "a block of capture \(capture) has \(block.times.count) times, not ascending or not as "
               + "many as its \(block.codes.count) codes")
         }
-        let data = try state.compressor.compress(block)
+        let data = Data(try state.compressor.compress(block))
         try database.cachedStatement(
           sql: """
             INSERT INTO blocks (capture, channel, first_ns, last_ns, count, min_code, mean_code,

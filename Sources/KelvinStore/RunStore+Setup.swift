@@ -10,10 +10,8 @@ extension RunStore {
     configuration.busyMode = .timeout(10)
     configuration.journalMode = .default
     configuration.prepareDatabase { database in
-      // Before anything is written. Small pages keep the log small: each commit writes whole ones.
       try database.execute(
         sql: """
-          PRAGMA page_size = 4096;
           PRAGMA trusted_schema = OFF;
           PRAGMA cell_size_check = ON;
           PRAGMA synchronous = FULL;

@@ -72,19 +72,21 @@ public final class RunStore: Sendable {
       throw StoreFailure(makingFileAt: path, error: error)
     }
     Glibc.close(descriptor)
-    let store = try translating(path: path) {
-      let queue = try openForWriting(path)
-      try Schema.migrate(queue)
-      let lifeID = try queue.writeWithoutTransaction { database in
-        var lifeID: Int64 = 0
-        try database.inTransaction(.immediate) {
+    let store: RunStore
+    do {
+      store = try translating(path: path) {
+        let queue = try openForWriting(path)
+        try Schema.migrate(queue)
+        let life = try queue.write { database in
           try insert(run: run, plan: plan, into: database)
-          lifeID = try insert(life: life, into: database)
-          return .commit
+          return try insert(life: life, into: database)
         }
-        return lifeID
+        return RunStore(directory: directory, life: life, queue: queue)
       }
-      return RunStore(directory: directory, life: lifeID, queue: queue)
+    } catch {
+      // A part of a run would be in the way of the next attempt.
+      for suffix in ["-wal", "-shm", "-journal", ""] { unlink(path + suffix) }
+      throw error
     }
     synchronizeDirectory(directory)
     synchronizeDirectory(parent(of: directory))
@@ -99,26 +101,17 @@ public final class RunStore: Sendable {
     at directory: String, life: LifeRecord
   ) throws(StoreFailure) -> RunStore {
     let path = joined(directory, fileName)
-    // Opening for writing would create what is not there.
-    guard FileIdentity(of: path) != nil else {
-      throw StoreFailure(.notFound, path: directory, "no run there")
-    }
+    // Judged before anything is written: what is no run, or a newer one, is left as it is.
+    _ = try RunReader(directory: directory)
     return try translating(path: path) {
-      // Judged before anything is written: a foreign database is left as it is.
-      try Schema.check(openForReading(path), path: path)
       let queue = try openForWriting(path)
       try Schema.migrate(queue)
-      let lifeID = try queue.writeWithoutTransaction { database in
-        var lifeID: Int64 = 0
-        // The check and the new life are one transaction, so that of two resumes only one succeeds.
-        try database.inTransaction(.immediate) {
-          try refuseLiveOwner(database, path: path)
-          lifeID = try insert(life: life, into: database)
-          return .commit
-        }
-        return lifeID
+      // The check and the new life are one transaction, so that of two resumes only one succeeds.
+      let life = try queue.write { database in
+        try refuseLiveOwner(database, path: path)
+        return try insert(life: life, into: database)
       }
-      return RunStore(directory: directory, life: lifeID, queue: queue)
+      return RunStore(directory: directory, life: life, queue: queue)
     }
   }
 

@@ -19,6 +19,9 @@ extension StoreFailure {
       self.init(.diskFull, path: path, "no space left on the file system", evidence: evidence)
     case .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_FORMAT, .SQLITE_MISMATCH:
       self.init(.corrupt, path: path, "the database is damaged", evidence: evidence)
+    case .SQLITE_CONSTRAINT:
+      self.init(
+        .misuse, path: path, "a record that does not fit was refused", evidence: evidence)
     case .SQLITE_BUSY, .SQLITE_LOCKED:
       self.init(
         .busy, path: path, "another process locks the database", evidence: evidence,

@@ -12,7 +12,8 @@ extension Value {
       var parser = JSONParser(bytes: bytes)
       guard let value = parser.value(depth: 0) else { return nil }
       parser.skipSpace()
-      return parser.isAtEnd ? value : nil
+      guard parser.isAtEnd else { return nil }
+      return value
     }
     guard let value else { return nil }
     self = value
@@ -65,9 +66,9 @@ private struct JSONParser {
     case UInt8(ascii: "{"): return map(depth: depth)
     case UInt8(ascii: "["): return list(depth: depth)
     case UInt8(ascii: "\""): return string().map(Value.text)
-    case UInt8(ascii: "t"): return take("true") ? .boolean(true) : nil
-    case UInt8(ascii: "f"): return take("false") ? .boolean(false) : nil
-    case UInt8(ascii: "n"): return take("null") ? .null : nil
+    case UInt8(ascii: "t"): return take("true") ? .some(.boolean(true)) : .none
+    case UInt8(ascii: "f"): return take("false") ? .some(.boolean(false)) : .none
+    case UInt8(ascii: "n"): return take("null") ? .some(.null) : .none
     default: return number()
     }
   }

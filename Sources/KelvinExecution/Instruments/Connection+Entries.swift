@@ -31,7 +31,7 @@ extension Connection {
     } catch {
       switch error.code {
       case .connectionLost, .timedOut, .interrupted: throw error
-      case .permissionDenied, .notFound, .unsupported, .system: return []
+      case .permissionDenied, .notFound, .unsupported, .hostFile, .system: return []
       }
     }
   }

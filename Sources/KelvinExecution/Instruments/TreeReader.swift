@@ -36,7 +36,7 @@ struct TreeReader: Sendable {
         switch error.code {
         case .connectionLost, .timedOut, .interrupted: throw error
         // Not a directory, or not there: reading it will tell.
-        case .permissionDenied, .notFound, .unsupported, .system: entries = []
+        case .permissionDenied, .notFound, .unsupported, .hostFile, .system: entries = []
         }
       }
       let listed = entries.filter { $0.kind == .file && $0.mode & 0o444 != 0 }

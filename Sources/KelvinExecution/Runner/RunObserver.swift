@@ -26,6 +26,8 @@ public enum RunEvent: Sendable {
 /// An attempt that has ended.
 public struct AttemptReport: Sendable {
   public var position: Int
+  /// Index into the plan's specs.
+  public var specIndex: Int
   public var spec: JobSpec
   public var iteration: Int
   public var attempt: Int

@@ -44,8 +44,9 @@ extension Runner {
       tell(
         .attemptEnded(
           AttemptReport(
-            position: pending.position, spec: spec, iteration: planned.iteration, attempt: number,
-            outcome: result.outcome, jobOutcome: isRetried ? nil : result.outcome,
+            position: pending.position, specIndex: planned.spec, spec: spec,
+            iteration: planned.iteration, attempt: number, outcome: result.outcome,
+            jobOutcome: isRetried ? nil : result.outcome,
             metrics: result.metrics, duration: .now - begin)))
       guard isRetried, !run.stop.isRaised else {
         end(pending, planned, result.outcome, isRetried: isRetried)

@@ -60,8 +60,9 @@ extension Runner {
       let isRequired = settings["required"]?.boolean ?? false
       do {
         let instrument = try type.init(settings: settings)
-        instruments.append((name, instrument, isRequired))
-        for hook in instrument.hooks { run.signals.attach(hook, owner: name) }
+        let tokens = instrument.hooks.map { run.signals.attach($0, owner: name) }
+        instruments.append(
+          Attached(name: name, instrument: instrument, isRequired: isRequired, tokens: tokens))
       } catch {
         leaveOut(name, PlainFailure(error), isRequired: isRequired)
       }
@@ -69,14 +70,15 @@ extension Runner {
   }
 
   private func prepareInstruments() async throws {
-    for (name, instrument, isRequired) in instruments {
+    for attached in instruments {
       do {
-        try await instrument.prepare(
+        try await attached.instrument.prepare(
           run, until: .after(seconds: Runner.callbackTimeout, interrupt: run.stop))
       } catch let error as ConnectionFailure where error.code == .interrupted {
         throw error
       } catch {
-        leaveOut(name, PlainFailure(error), isRequired: isRequired)
+        for token in attached.tokens { run.signals.detach(token) }
+        leaveOut(attached.name, PlainFailure(error), isRequired: attached.isRequired)
       }
     }
     instruments.removeAll { unavailable[$0.name] != nil }

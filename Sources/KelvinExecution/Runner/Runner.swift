@@ -65,7 +65,7 @@ public actor Runner {
 
   var state = RunState.new
   /// In listing order; those with nothing to measure are left out.
-  var instruments: [(name: String, instrument: any Instrument, isRequired: Bool)] = []
+  var instruments: [Attached] = []
   /// Why an instrument that is enabled somewhere is not there: marks its jobs.
   var unavailable: [String: String] = [:]
   /// Required instruments among the unavailable ones: their jobs fail.
@@ -159,6 +159,14 @@ public actor Runner {
     await wrap(.targetDisconnect) {
       await run.target.disconnect(until: .after(seconds: 10))
     }.ignore()
+  }
+
+  /// An instrument of this run and its callbacks.
+  struct Attached {
+    let name: String
+    let instrument: any Instrument
+    let isRequired: Bool
+    let tokens: [Dispatcher.Token]
   }
 
   func tell(_ event: RunEvent) {

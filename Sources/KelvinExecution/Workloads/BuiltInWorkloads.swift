@@ -1,0 +1,3 @@
+extension Registry {
+  public static let builtInWorkloads: [WorkloadType] = []
+}
