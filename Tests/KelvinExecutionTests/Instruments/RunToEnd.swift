@@ -3,20 +3,7 @@ import KelvinModel
 
 @testable import KelvinExecution
 
-/// A directory that is removed with the last reference to it.
-final class TemporaryDirectory: Sendable {
-  let path: String
-
-  init() throws {
-    var template = Array("/tmp/kelvin-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else {
-      throw PlainFailure(.infrastructure, "mkdtemp: \(Errno.current)")
-    }
-    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
-  deinit { _ = try? runToEnd(["rm", "-rf", path], in: "/") }
-
+extension TemporaryDirectory {
   /// Writes a file with the directories above it; the path may begin with a slash.
   func write(_ content: String, to file: String) throws {
     let full = path + "/" + file
