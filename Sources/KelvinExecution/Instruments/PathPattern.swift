@@ -28,9 +28,7 @@ struct PathPattern: Sendable, Hashable {
       var next: [TargetPath] = []
       for base in bases {
         // With the slash at its end a link to a directory is the directory.
-        let names = try await connection.entries(
-          of: TargetPath(base.string.hasSuffix("/") ? base.string : base.string + "/"),
-          until: deadline)
+        let names = try await connection.entries(of: base.appending(""), until: deadline)
         for name in names where fnmatch(component, name, FNM_PERIOD) == 0 && next.count < 4096 {
           next.append(base.appending(name))
         }

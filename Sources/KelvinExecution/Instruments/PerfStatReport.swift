@@ -35,7 +35,7 @@ struct PerfStatReport: Hashable {
   /// - Parameter events: as asked for; tells columns apart where the format alone does not.
   init(_ text: KernelText, events: [String]) {
     let known = Set(events.flatMap(PerfStatReport.names))
-    for line in text where line.first != UInt8(ascii: "#") {
+    for line in text where line.first != UInt8(ascii: "#") && counts.count < 65_536 {
       let fields = line.split(separator: UInt8(ascii: ";"), omittingEmptySubsequences: false)
         .map(KernelText.string)
       guard let value = PerfStatReport.valueColumn(fields, known) else { continue }

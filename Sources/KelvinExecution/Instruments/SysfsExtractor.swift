@@ -64,7 +64,10 @@ public struct SysfsExtractor: Instrument {
     let found = try await tree.read(run.target.connection, until: deadline)
     guard !found.files.isEmpty else {
       throw InstrumentUnavailable(
-        "\(names.shortList): nothing there can be read: \(found.leftOut.shortList)")
+        "\(names.shortList): nothing there can be read"
+          + (found.leftOut.isEmpty ? "" : ": \(found.leftOut.shortList)"),
+        hint: found.leftOut.isEmpty
+          ? "links are not followed; name the directories that they lead to" : "")
     }
     leftOut.value = Set(found.leftOut)
     if !found.leftOut.isEmpty {

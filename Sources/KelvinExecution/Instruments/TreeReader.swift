@@ -30,7 +30,8 @@ struct TreeReader: Sendable {
     for path in paths {
       let entries: [FileEntry]
       do {
-        entries = try await connection.list(path, depth: 32, until: deadline)
+        // With the slash at its end a link to a directory is the directory.
+        entries = try await connection.list(path.appending(""), depth: 32, until: deadline)
       } catch {
         switch error.code {
         case .connectionLost, .timedOut, .interrupted: throw error
@@ -38,7 +39,8 @@ struct TreeReader: Sendable {
         case .permissionDenied, .notFound, .unsupported, .hostFile, .system: entries = []
         }
       }
-      let listed = entries.filter { $0.kind == .file && $0.mode & 0o444 != 0 }.map(\.path)
+      let listed = entries.filter { $0.kind == .file && $0.mode & 0o444 != 0 }
+        .map { TargetPath($0.path.string.replacing("//", with: "/")) }
       for file in entries.isEmpty ? [path] : listed where seen.insert(file).inserted {
         // A read of trace_pipe waits for events for ever.
         if file.string.split(separator: "/").last?.hasPrefix("trace_pipe") == true { continue }

@@ -47,8 +47,8 @@ private struct Bare: Instrument {
     ("warning-logged", { $0.on_warning { _ in } })
   ]
 
-  /// wlauto 2.7.0 core/instrumentation.py (facts/peers-wa.md 1.1), under this project's names of the
-  /// signals; where WA3 gives a name another meaning, WA3's stands above.
+  /// wlauto 2.7.0 core/instrumentation.py (facts/peers-wa.md 1.1), under this project's names of
+  /// the signals; where WA3 gives a name another meaning, WA3's stands above.
   static let wa2: [(String, Method)] = [
     ("run-initialized", { $0.on_run_init { _ in } }),
     ("successful-workload-setup", { $0.on_successful_workload_setup { _ in } }),
