@@ -17,7 +17,8 @@ public struct CPULoad: Instrument {
       """,
     options: [
       OptionDeclaration(
-        "per_cpu", .boolean, default: false, "Also the shares of each CPU, not only of all together.")
+        "per_cpu", .boolean, default: false,
+        "Also the shares of each CPU, not only of all together.")
     ],
     metrics: [
       MetricDeclaration("cpu_busy", unit: "%", "User, system and interrupt time."),
