@@ -83,6 +83,13 @@ public struct FilePoller: Instrument {
 
   public func prepare(_ run: RunContext, until deadline: Deadline) async throws {
     let connection = run.target.connection
+    // Text is read beside the board's thread, which only direct system calls allow; a connection
+    // that carries one request at a time does not.
+    guard !isText || connection.capabilities.fastSampling else {
+      throw InstrumentUnavailable(
+        "text: whole files cannot be polled through \(connection.name) while a workload runs",
+        hint: "use a local connection, or sample numbers")
+    }
     var found: [SampledFile] = []
     var unusable: [String] = []
     for (index, pattern) in patterns.enumerated() {

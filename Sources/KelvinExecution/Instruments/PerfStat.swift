@@ -41,6 +41,8 @@ public struct PerfStat: Instrument {
   private struct Setup: Sendable {
     var perf: TargetPath
     var events: [String]
+    /// Options that make perf wait for the workload's end (see ``PerfProbe``).
+    var control: [String]
   }
   private let setup = BoardState<Setup?>(nil)
   private struct Running: Sendable {
@@ -80,7 +82,15 @@ public struct PerfStat: Instrument {
         "not countable on this target and left out: \(found.unsupported.shortList)")
     }
     try await connection.makeDirectory(run.target.workingDirectory, until: deadline)
-    setup.value = Setup(perf: perf, events: found.supported)
+    let control = try await probe.control(
+      at: run.target.workingPath("perf-control"), until: deadline)
+    if control.isEmpty {
+      run.log.log(
+        .warning, source: name,
+        "this perf takes no --control, or the target has no mkfifo: a workload that fails within "
+          + "a few milliseconds may look as if it had not")
+    }
+    setup.value = Setup(perf: perf, events: found.supported, control: control)
   }
 
   public var hooks: [Hook] {
@@ -97,7 +107,7 @@ public struct PerfStat: Instrument {
       let file = context.target.workingPath("perf-\(job.attemptID).csv")
       launch.argv =
         [setup.perf.string, "stat", "-x", PerfStatReport.separator, "-o", file.string]
-        + setup.events.flatMap { ["-e", $0] } + options + ["--"] + launch.argv
+        + setup.control + setup.events.flatMap { ["-e", $0] } + options + ["--"] + launch.argv
       job.launch = launch
       running.value = Running(attempt: job.attemptID, program: program, file: file)
     }

@@ -162,6 +162,27 @@ import Testing
     #expect(rows.contains { $0[1] == "/sys/b" && $0[3] == "2" })
   }
 
+  @Test(.timeLimit(.minutes(1))) func textNeedsDirectReading() async throws {
+    let record = try await bench(
+      ShellConnection(), ["files": ["/proc/loadavg"], "text": true]
+    ).run([FilePoller.self])
+    #expect(
+      record.log.contains(
+        "unavailable on this target: text: whole files cannot be polled through shell 'sh'"))
+  }
+
+  @Test(.timeLimit(.minutes(1))) func samplesThroughAShell() async throws {
+    var bench = bench(
+      ShellConnection(), ["files": ["/proc/uptime", "/proc/loadavg"], "period": 0.02])
+    bench.argv = ["sleep", "0.3"]
+    let record = try await bench.run([FilePoller.self])
+    let job = try #require(record.jobs.first)
+    #expect(job.outcome == .ok)
+    #expect(try job.value("file_max", ["file": "/proc/uptime"]) > 0)
+    #expect(try job.value("sampling_realtime") == 0)
+    #expect(job.messages(.info).contains { $0.contains("sampled through a shell") })
+  }
+
   /// The threads end although the window never came.
   @Test(.timeLimit(.minutes(1)), arguments: [false, true])
   func endsWhenTheWorkloadFails(text: Bool) async throws {

@@ -6,6 +6,18 @@ import Testing
 
 @testable import KelvinExecution
 
+/// The ways to this machine.
+enum Way: CaseIterable {
+  case direct, shell
+
+  var connection: any Connection {
+    switch self {
+    case .direct: LocalConnection()
+    case .shell: ShellConnection()
+    }
+  }
+}
+
 /// Runs jobs with instruments for real: the runner, a store on disk, a target behind a connection.
 struct InstrumentBench {
   /// What a run left.

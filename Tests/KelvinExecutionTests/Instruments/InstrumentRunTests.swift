@@ -8,12 +8,13 @@ import Testing
 
 /// Instruments on this machine's kernel.
 @Suite struct InstrumentRunTests {
-  @Test(.timeLimit(.minutes(1))) func allOfThemMeasureThisMachineOrSayWhyNot() async throws {
-    var bench = InstrumentBench(LocalConnection())
+  @Test(.timeLimit(.minutes(1)), arguments: Way.allCases)
+  func allOfThemMeasureThisMachineOrSayWhyNot(way: Way) async throws {
+    var bench = InstrumentBench(way.connection)
     bench.argv = ["sh", "-c", "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done"]
     bench.settings = [
       "sysfs_extractor": ["paths": ["/sys/kernel/mm", "/proc/loadavg"]],
-      "file_poller": ["files": ["/proc/loadavg"], "period": 0.002]
+      "file_poller": ["files": ["/proc/loadavg"], "period": 0.01]
     ]
     let record = try await bench.run(Registry.builtInInstruments)
     let job = try #require(record.jobs.first)
@@ -33,8 +34,9 @@ import Testing
     #expect(job.metrics.allSatisfy { $0.value.double?.isFinite == true })
   }
 
-  @Test(.timeLimit(.minutes(1))) func countsTrafficOnTheLoopback() async throws {
-    var bench = InstrumentBench(LocalConnection())
+  @Test(.timeLimit(.minutes(1)), arguments: Way.allCases)
+  func countsTrafficOnTheLoopback(way: Way) async throws {
+    var bench = InstrumentBench(way.connection)
     bench.argv = nil
     bench.settings = ["net": ["interfaces": ["lo"]]]
     bench.during = { _ in

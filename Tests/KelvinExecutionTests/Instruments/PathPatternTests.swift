@@ -39,4 +39,20 @@ import Testing
       #expect(found == ["/sys/class/zone0/temp"], "\(pattern)")
     }
   }
+
+  @Test(.timeLimit(.minutes(1)), arguments: Way.allCases)
+  func findsFilesOfThisKernel(way: Way) async throws {
+    let connection = way.connection
+    for (pattern, path) in [
+      ("/proc/sys/kernel/rand*/boot_i?", "/proc/sys/kernel/random/boot_id"),
+      // Behind a link.
+      ("/sys/class/net/l[o]/mt*", "/sys/class/net/lo/mtu"),
+      ("/sys/class/net/l?/mtu", "/sys/class/net/lo/mtu")
+    ] {
+      let found = try await PathPattern(text: pattern).resolve(
+        connection, until: .after(seconds: 20))
+      #expect(found.map(\.string) == [path], "\(pattern)")
+    }
+    await connection.close()
+  }
 }

@@ -126,4 +126,18 @@ import Testing
     ).run([SysfsExtractor.self])
     #expect(above.log.contains("/sys/class: nothing there can be read; links are not followed"))
   }
+
+  @Test(.timeLimit(.minutes(1)), arguments: Way.allCases)
+  func keepsATreeOfThisKernel(way: Way) async throws {
+    let record = try await bench(
+      way.connection, ["paths": ["/sys/class/net/lo", "/proc/sys/kernel/random/boot_id"]]
+    ).run([SysfsExtractor.self])
+    let directory = try unpack(record)
+    for path in ["/sys/class/net/lo/mtu", "/proc/sys/kernel/random/boot_id"] {
+      #expect(try HostFile.read(directory + "after" + path) == HostFile.read(path))
+    }
+    #expect(
+      record.log.contains("/sys/class/net/lo/speed (Invalid argument)")
+        || record.log.contains("/sys/class/net/lo/speed (Input/output error)"))
+  }
 }
