@@ -13,13 +13,16 @@ public struct AgendaRequest: Sendable {
   public var seed: UInt64?
   /// What is on when no global setting lists augmentations.
   public var defaultAugmentations: [String]
+  /// Whether the plan says where each setting came from; a run does without, for its memory's sake.
+  public var keepsProvenance: Bool
   public var limits: YAMLLimits
 
   /// Creates a request.
   public init(
     agendaPath: String, configPaths: [String] = [], userConfigPaths: [String] = [],
     onlyIDs: [String] = [], disabled: [String] = [], seed: UInt64? = nil,
-    defaultAugmentations: [String] = [], limits: YAMLLimits = .init()
+    defaultAugmentations: [String] = [], keepsProvenance: Bool = true,
+    limits: YAMLLimits = .init()
   ) {
     self.agendaPath = agendaPath
     self.configPaths = configPaths
@@ -28,6 +31,7 @@ public struct AgendaRequest: Sendable {
     self.disabled = disabled
     self.seed = seed
     self.defaultAugmentations = defaultAugmentations
+    self.keepsProvenance = keepsProvenance
     self.limits = limits
   }
 }

@@ -163,6 +163,7 @@ extension PlanBuilder {
     checkPatterns(declaration.options, parameters, "workload '\(declaration.name)'", &found)
     collect(found)
     spec.parameters = values ?? [:]
+    if !request.keepsProvenance { spec.provenance = [:] }
     spec.augmentations = augmentations.filter { name in
       settings.declaration(named: name) != nil && !disabledNames.contains(name)
     }

@@ -32,11 +32,11 @@ struct AgendaOptions: ParsableArguments {
   /// What is on when neither agenda nor configuration says anything.
   static let defaultAugmentations = ["execution_time", "csv", "status"]
 
-  func request() -> AgendaRequest {
+  func request(keepsProvenance: Bool = true) -> AgendaRequest {
     AgendaRequest(
       agendaPath: agenda, configPaths: config, userConfigPaths: AgendaOptions.userConfigPaths(),
       onlyIDs: ids, disabled: disable, seed: seed,
-      defaultAugmentations: AgendaOptions.defaultAugmentations)
+      defaultAugmentations: AgendaOptions.defaultAugmentations, keepsProvenance: keepsProvenance)
   }
 
   /// The user's own configuration files that exist, weakest first: Workload Automation's, then

@@ -110,7 +110,11 @@ extension Runner {
         try await wrap(.workloadInitialization, job: job) {
           try await workload.initialize(job)
         }.get()
-        fingerprints[index] = job.state.withLock { $0.fingerprint }
+        // Specs of one workload nearly always have the same: kept once.
+        let fingerprint = job.state.withLock { $0.fingerprint }
+        let same = knownFingerprints[fingerprint] ?? fingerprint
+        knownFingerprints[fingerprint] = same
+        fingerprints[index] = same
       } catch {
         let failure = PlainFailure(error)
         unusable[index] = failure

@@ -76,6 +76,8 @@ public actor Runner {
   var unusable: [Int: PlainFailure] = [:]
   /// What initialization found out about a spec's workload, for each job's fingerprint.
   var fingerprints: [Int: [String: String]] = [:]
+  /// Equal fingerprints as one value, so that they share their storage.
+  var knownFingerprints: [[String: String]: [String: String]] = [:]
   var tally = Tally()
   /// Of the job before, to tell when another spec starts.
   var lastSpec: Int?
