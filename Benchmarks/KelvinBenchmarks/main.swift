@@ -16,7 +16,9 @@ func fail(_ message: String) -> Never {
 
 func number(_ index: Int) -> Int {
   guard CommandLine.arguments.count > index, let number = Int(CommandLine.arguments[index]) else {
-    fail("usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE... | store SAMPLES DIR")
+    fail(
+      "usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE... | store SAMPLES DIR"
+    )
   }
   return number
 }

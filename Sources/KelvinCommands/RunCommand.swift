@@ -80,7 +80,8 @@ struct RunCommand: AsyncParsableCommand {
 
   private func readAgenda(_ environment: CommandEnvironment) throws -> Agenda {
     do {
-      return try AgendaReader.read(agenda.request(keepsProvenance: dryRun), declarations: environment.declarations)
+      return try AgendaReader.read(
+        agenda.request(keepsProvenance: dryRun), declarations: environment.declarations)
     } catch {
       for diagnostic in error.diagnostics { Terminal.standardError.line("\(diagnostic)") }
       let count = error.diagnostics.count { $0.severity == .error }

@@ -70,7 +70,7 @@ import Testing
       Command([
         "python3", "-c",
         "import json,sys; print(sorted({json.loads(l)['event'] for l in open(sys.argv[1])}))",
-        scratch.path + "/lines.json",
+        scratch.path + "/lines.json"
       ]), until: .after(seconds: 20))
     #expect(checked.standardOutput.text.contains("'run ended'"), "\(checked.standardError.text)")
     #expect(checked.standardOutput.text.contains("'attempt ended'"))

@@ -28,7 +28,7 @@ import Testing
         source \(scratch.path)/completion
         COMP_WORDS=(kelvin ru); COMP_CWORD=1; COMP_LINE='kelvin ru'; COMP_POINT=9
         _kelvin kelvin ru kelvin; printf '%s\\n' "${COMPREPLY[@]}"
-        """,
+        """
       ]), until: .after(seconds: 20))
     let words = completed.standardOutput.text.split(separator: "\n").map(String.init)
     #expect(words.contains("run"), "\(completed.standardError.text)")
