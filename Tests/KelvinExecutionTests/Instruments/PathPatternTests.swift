@@ -18,9 +18,14 @@ import Testing
   }
 
   @Test(arguments: [
-    ("/sys/a*/temp", ["/sys/a0/temp", "/sys/a1/temp"]), ("/sys/*/temp", ["/sys/a0/temp", "/sys/a1/temp"]),
-    ("/sys/a[01]/*", ["/sys/a0/.hidden", "/sys/a0/temp", "/sys/a1/temp"].filter { !$0.contains(".h") }),
-    ("/sys/b?/name", ["/sys/b2/name"]), ("/sys/*/nosuch", []), ("/sys/x*/y", []), ("/sys/b2/n*", ["/sys/b2/name"])
+    ("/sys/a*/temp", ["/sys/a0/temp", "/sys/a1/temp"]),
+    ("/sys/*/temp", ["/sys/a0/temp", "/sys/a1/temp"]),
+    (
+      "/sys/a[01]/*",
+      ["/sys/a0/.hidden", "/sys/a0/temp", "/sys/a1/temp"].filter { !$0.contains(".h") }
+    ),
+    ("/sys/b?/name", ["/sys/b2/name"]), ("/sys/*/nosuch", []), ("/sys/x*/y", []),
+    ("/sys/b2/n*", ["/sys/b2/name"])
   ])
   func matchesComponentByComponent(pattern: String, paths: [String]) async throws {
     let files = ["/sys/a0/temp", "/sys/a0/.hidden", "/sys/a1/temp", "/sys/b2/name"]
