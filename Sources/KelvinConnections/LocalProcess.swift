@@ -123,7 +123,8 @@ struct Pump {
   private var isInputOpen: Bool
   private var isOutputOpen: Bool
   private var isErrorOpen: Bool
-  private var buffer = [UInt8](repeating: 0, count: 65_536)
+  /// Most commands say little; one that fills this gets a larger one.
+  private var buffer = [UInt8](repeating: 0, count: 4096)
 
   init(_ streams: Streams, _ command: Command) {
     self.streams = streams
@@ -186,6 +187,7 @@ struct Pump {
       buffer.withUnsafeBytes { bytes in
         self[keyPath: sink].take(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
       }
+      if count == buffer.count, count < 65_536 { buffer = [UInt8](repeating: 0, count: 65_536) }
       return true
     }
   }

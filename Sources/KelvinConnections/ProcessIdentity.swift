@@ -38,27 +38,55 @@ struct ProcessEntry {
 
   /// Nil when there is no such process.
   init?(processID: Int32) {
-    guard let bytes = SmallFile.read("/proc/\(processID)/stat", limit: 4096) else { return nil }
-    self.init(processID: processID, stat: bytes)
+    let descriptor = kelvin_open("/proc/\(processID)/stat", O_RDONLY | O_CLOEXEC, 0)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    // On the stack: this is read for every launch.
+    let entry = withUnsafeTemporaryAllocation(byteCount: 2048, alignment: 1) { buffer in
+      let count = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+      return ProcessEntry(
+        processID: processID, stat: UnsafeRawBufferPointer(rebasing: buffer[..<max(0, count)]))
+    }
+    guard let entry else { return nil }
+    self = entry
   }
 
   /// Reads the text of a stat file. The name, field 2, is in parentheses and may hold anything, so
   /// the fields are counted from the last parenthesis.
-  init?(processID: Int32, stat: [UInt8]) {
-    guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-    let fields = stat[(end + 1)...].split(separator: UInt8(ascii: " "))
-    guard fields.count > 19, let state = fields[0].first,
-      let parent = Int32(String(decoding: fields[1], as: UTF8.self)),
-      let group = Int32(String(decoding: fields[2], as: UTF8.self)),
-      let session = Int32(String(decoding: fields[3], as: UTF8.self)),
-      let ticks = UInt64(String(decoding: fields[19], as: UTF8.self))
-    else { return nil }
+  init?(processID: Int32, stat: UnsafeRawBufferPointer) {
+    guard let end = stat.lastIndex(of: UInt8(ascii: ")")), end + 2 < stat.count else { return nil }
+    var index = end + 2
+    let state = stat[index]
+    index += 2
+    // The fields after the state: parent 0, group 1, session 2, start 18.
+    var numbers = (parent: Int64(0), group: Int64(0), session: Int64(0), ticks: UInt64(0))
+    for field in 0...18 {
+      let isNegative = index < stat.count && stat[index] == UInt8(ascii: "-")
+      if isNegative { index += 1 }
+      let start = index
+      var value: UInt64 = 0
+      while index < stat.count, case let digit = stat[index] &- 48, digit <= 9 {
+        value = value &* 10 &+ UInt64(digit)
+        index += 1
+      }
+      // The last field must have come to its end: a cut number is another number.
+      guard index > start, index < stat.count, stat[index] == UInt8(ascii: " ") else { return nil }
+      index += 1
+      let signed = Int64(truncatingIfNeeded: value) * (isNegative ? -1 : 1)
+      switch field {
+      case 0: numbers.parent = signed
+      case 1: numbers.group = signed
+      case 2: numbers.session = signed
+      case 18: numbers.ticks = value
+      default: break
+      }
+    }
     self.processID = processID
     self.state = state
-    self.parent = parent
-    self.group = group
-    self.session = session
-    startTicks = ticks
+    parent = Int32(truncatingIfNeeded: numbers.parent)
+    group = Int32(truncatingIfNeeded: numbers.group)
+    session = Int32(truncatingIfNeeded: numbers.session)
+    startTicks = numbers.ticks
   }
 
   /// All processes that can be seen now.

@@ -6,15 +6,23 @@ internal import Synchronization
 /// Starts processes on this machine: posix_spawn with an argument vector, a process group of their
 /// own, a pidfd to wait on, and a marker in their environment by which descendants are known.
 public struct ProcessLauncher: Sendable {
-  /// Added to this process's environment for every command.
-  let environment: [String: String]
+  /// What every command gets: this process's environment as it was when the launcher was made, and
+  /// what was added. As dictionary, and as the assignments that a child is given.
+  private let base: [String: String]
+  private let assignments: [String]
 
   /// Children that were started and not yet reaped, by process id: their markers. Process-wide, as
   /// children are.
   static let live = Mutex<[Int32: String]>([:])
   private static let counter = Atomic<UInt64>(0)
 
-  init(environment: [String: String]) { self.environment = environment }
+  /// Creates a launcher.
+  ///
+  /// - Parameter environment: added to this process's own for every command.
+  init(environment: [String: String]) {
+    base = ProcessLauncher.inherited().merging(environment) { _, new in new }
+    assignments = base.filter { $0.key != "KELVIN_COMMAND" }.map { "\($0.key)=\($0.value)" }
+  }
 
   /// Makes this process the one that adopts orphans among its descendants, so that a daemon cannot
   /// leave the tree of its command. Called once, by whoever starts the program.
@@ -25,17 +33,14 @@ public struct ProcessLauncher: Sendable {
     guard let name = command.argv.first, !name.isEmpty else {
       throw ConnectionFailure(.unsupported, "a command without a program")
     }
-    var variables = ProcessLauncher.inherited()
-    variables.merge(environment) { _, new in new }
-    variables.merge(command.environment) { _, new in new }
-    let program = try ProcessLauncher.find(name, path: variables["PATH"] ?? "/usr/bin:/bin")
+    let path = command.environment["PATH"] ?? base["PATH"] ?? "/usr/bin:/bin"
+    let program = try ProcessLauncher.find(name, path: path)
     let number = ProcessLauncher.counter.wrappingAdd(1, ordering: .relaxed).newValue
     let marker = "KELVIN_COMMAND=\(getpid())-\(number)"
-    variables["KELVIN_COMMAND"] = String(marker.dropFirst(15))
     let streams = try Streams(command)
     let begin = MonotonicTime.now
     let launch = Launch(
-      program: program, argv: command.argv, environment: variables.map { "\($0.key)=\($0.value)" },
+      program: program, argv: command.argv, environment: environment(of: command) + [marker],
       directory: command.workingDirectory?.string, streams: streams)
     let (status, processID) = try ProcessLauncher.spawn(launch, command)
     streams.closeChildEnds()
@@ -55,6 +60,12 @@ public struct ProcessLauncher: Sendable {
     return LocalProcess(
       command: command, processID: processID, pidfd: descriptor, marker: marker,
       startTime: begin, streams: streams)
+  }
+
+  private func environment(of command: Command) -> [String] {
+    guard !command.environment.isEmpty else { return assignments }
+    return base.merging(command.environment) { _, new in new }
+      .filter { $0.key != "KELVIN_COMMAND" }.map { "\($0.key)=\($0.value)" }
   }
 
   private func failure(_ error: Errno, _ program: String, _ command: Command) -> ConnectionFailure {

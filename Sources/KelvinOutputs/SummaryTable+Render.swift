@@ -43,19 +43,20 @@ extension SummaryTable {
       last = row.label
     }
     var widths = header.indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-    // Names give way to figures, but stay recognizable.
-    let excess = widths.reduce(0, +) + 2 * (widths.count - 1) - columns
-    if excess > 0 {
-      let metric = min(excess, max(0, widths[1] - 16))
-      widths[1] -= metric
-      widths[0] -= min(excess - metric, max(0, widths[0] - 12))
+    var shown = Array(header.indices)
+    func excess() -> Int {
+      shown.reduce(0) { $0 + widths[$1] } + 2 * (shown.count - 1) - columns
     }
+    // Minimum and maximum give way to names, and these to the other figures, but stay recognizable.
+    if excess() > 0 { shown.removeAll { $0 == 5 || $0 == 6 } }
+    if excess() > 0 { widths[1] = max(min(16, widths[1]), widths[1] - excess()) }
+    if excess() > 0 { widths[0] = max(min(12, widths[0]), widths[0] - excess()) }
     return cells.map { row in
       var line = ""
-      for (column, cell) in row.enumerated() {
+      for column in shown {
         if column > 0 { line += "  " }
         let isNumber = (2...6).contains(column)
-        line += cell.cut(widths[column]).padded(widths[column], left: isNumber)
+        line += row[column].cut(widths[column]).padded(widths[column], left: isNumber)
       }
       while line.last == " " { line.removeLast() }
       return line

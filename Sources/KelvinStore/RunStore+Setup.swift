@@ -1,9 +1,59 @@
 internal import GRDB
+internal import Glibc
 internal import KelvinModel
 
-// How a run database is opened, checked and filled at the start of a life.
+// How a run database is made, opened, checked and filled at the start of a life.
 
 extension RunStore {
+  /// Makes the database of a new run under a name of its own, and closes it: a process that dies
+  /// meanwhile leaves no half of a run behind.
+  ///
+  /// - Returns: the id of the first life.
+  static func makeWhole(
+    _ draft: String, run: RunRecord, plan: Plan, life: LifeRecord
+  ) throws(StoreFailure) -> Int64 {
+    removeDatabase(draft)
+    do {
+      return try translating(path: draft) {
+        let queue = try openForWriting(draft)
+        try Schema.migrate(queue)
+        let lifeID = try queue.write { database in
+          try insert(run: run, plan: plan, into: database)
+          return try insert(life: life, into: database)
+        }
+        // What the write-ahead log holds goes into the file.
+        try queue.close()
+        return lifeID
+      }
+    } catch {
+      removeDatabase(draft)
+      throw error
+    }
+  }
+
+  /// Gives a finished draft its name; of two at once only one succeeds.
+  static func publish(_ draft: String, as path: String) throws(StoreFailure) {
+    if link(draft, path) == 0 { return }
+    var error = errno
+    if error == EPERM || error == ENOTSUP || error == EMLINK {
+      // A file system without links; two creations within this moment are not told apart there.
+      if FileIdentity(of: path) != nil {
+        error = EEXIST
+      } else if rename(draft, path) == 0 {
+        return
+      } else {
+        error = errno
+      }
+    }
+    if error == EEXIST { throw StoreFailure(.exists, path: path, "a run is there already") }
+    throw StoreFailure(makingFileAt: path, error: error)
+  }
+
+  /// Removes a database that nobody has open, with the files that SQLite keeps beside it.
+  static func removeDatabase(_ path: String) {
+    for suffix in ["-wal", "-shm", "-journal", ""] { unlink(path + suffix) }
+  }
+
   /// Opens a connection that writes; the database is in WAL mode afterwards.
   static func openForWriting(_ path: String) throws -> DatabaseQueue {
     var configuration = Configuration()

@@ -64,29 +64,15 @@ public final class RunStore: Sendable {
   ) throws(StoreFailure) -> RunStore {
     try makeDirectories(directory)
     let path = joined(directory, fileName)
-    // Made exclusively, so that of two creations at once only one succeeds.
-    let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      let error = errno
-      if error == EEXIST { throw StoreFailure(.exists, path: path, "a run is there already") }
-      throw StoreFailure(makingFileAt: path, error: error)
+    guard FileIdentity(of: path) == nil else {
+      throw StoreFailure(.exists, path: path, "a run is there already")
     }
-    Glibc.close(descriptor)
-    let store: RunStore
-    do {
-      store = try translating(path: path) {
-        let queue = try openForWriting(path)
-        try Schema.migrate(queue)
-        let life = try queue.write { database in
-          try insert(run: run, plan: plan, into: database)
-          return try insert(life: life, into: database)
-        }
-        return RunStore(directory: directory, life: life, queue: queue)
-      }
-    } catch {
-      // A part of a run would be in the way of the next attempt.
-      for suffix in ["-wal", "-shm", "-journal", ""] { unlink(path + suffix) }
-      throw error
+    let draft = path + ".new-\(getpid())"
+    let lifeID = try makeWhole(draft, run: run, plan: plan, life: life)
+    defer { removeDatabase(draft) }
+    try publish(draft, as: path)
+    let store = try translating(path: path) {
+      RunStore(directory: directory, life: lifeID, queue: try openForWriting(path))
     }
     synchronizeDirectory(directory)
     synchronizeDirectory(parent(of: directory))

@@ -14,6 +14,8 @@ public final class Target: Sendable {
     var facts: TargetFacts?
     /// Paths on the target of what was installed, by checksum and name.
     var installed: [InstalledFile: TargetPath] = [:]
+    /// Programs that were found, by name.
+    var programs: [String: Program] = [:]
     var hasWorkingDirectory = false
   }
   let state = Mutex(State())

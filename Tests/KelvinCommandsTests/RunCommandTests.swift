@@ -31,7 +31,8 @@ import Testing
     #expect(ran.output.contains("42"))
     let csv = try scratch.read("out/results.csv")
     #expect(csv.hasPrefix("id,workload,iteration,attempt,metric,"))
-    #expect(csv.split(separator: "\n").count { $0.contains(",answer,42") } == 2, "\(csv)")
+    #expect(
+      csv.split(whereSeparator: \.isNewline).count { $0.contains(",answer,42") } == 2, "\(csv)")
     for file in ["results.json", "junit.xml", "status.txt", "run.log", "run.db"] {
       #expect(scratch.exists("out/" + file), "\(file) is missing")
     }

@@ -18,7 +18,7 @@ struct PlanRowsTests {
     ],
     runtimeParameters: [.init("governor", "performance"), .init("cpu0_frequency", 1000)],
     classifiers: ["a": "b"], augmentations: ["x", "~y"], iterations: 3,
-    timeouts: StageTimeouts(setup: 1, run: 2.5, extract: 3, teardown: 4), cleanupAssets: false)
+    timeouts: StageTimeouts(setup: 1, run: 2.5, extract: 3, teardown: 4), cleanupAssets: true)
 
   @Test func givesBackEveryFieldOfSettings() throws {
     let json = Self.settings.stored.json

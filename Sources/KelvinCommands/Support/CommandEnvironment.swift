@@ -27,6 +27,7 @@ public struct CommandEnvironment: Sendable {
     Declarations(
       workloads: registry.workloads.map(\.declaration),
       instruments: registry.instrumentDeclarations,
-      outputs: outputs.map { $0.declaration })
+      outputs: outputs.map { $0.declaration },
+      checkPattern: { Pattern.problem(with: $0) })
   }
 }

@@ -16,6 +16,7 @@ final class ProgressPrinter: RunObserver {
   private let showsStatusLine: Bool
   private let status = Mutex(Status())
   private let load = Mutex(CPULoad())
+  private let lastRefresh = Mutex<Int64>(0)
   private let isDone = Interrupt()
 
   init(terminal: Terminal, format: Format, level: Level, endedBefore: Int) {
@@ -33,7 +34,7 @@ final class ProgressPrinter: RunObserver {
       return
     }
     status.withLock { update(&$0, event) }
-    if let line = text(of: event) { show(line) } else { refresh() }
+    if let line = text(of: event) { show(line) } else { refresh(atMostEvery: 100_000_000) }
     if case .runEnded = event { finish() }
   }
 
@@ -108,11 +109,20 @@ final class ProgressPrinter: RunObserver {
     refresh()
   }
 
-  private func refresh() {
+  /// Writes the status line again.
+  ///
+  /// - Parameter interval: nanoseconds within which it is not written twice; jobs of a millisecond
+  ///   would otherwise cost more in the terminal than in Kelvin.
+  private func refresh(atMostEvery interval: Int64 = 0) {
     guard showsStatusLine, !isDone.isRaised else { return }
-    let line = status.withLock { status in
-      status.line(now: MonotonicTime.now.nanoseconds, columns: terminal.columns)
+    let now = MonotonicTime.now.nanoseconds
+    let isDue = lastRefresh.withLock { last in
+      guard now - last >= interval else { return false }
+      last = now
+      return true
     }
+    guard isDue else { return }
+    let line = status.withLock { $0.line(now: now, columns: terminal.columns) }
     terminal.write("\r\u{1b}[K" + line)
   }
 

@@ -15,6 +15,11 @@ public struct CPULoad: Instrument {
       kernel counts in ticks of 10 ms: a window of a few ticks gives coarse shares, one without a \
       tick gives none.
       """,
+    options: [
+      OptionDeclaration(
+        "per_cpu", .boolean, default: false,
+        "Also the shares of each CPU, not only of all together.")
+    ],
     metrics: [
       MetricDeclaration("cpu_busy", unit: "%", "User, system and interrupt time."),
       MetricDeclaration("cpu_user", unit: "%", "User time, niced processes included."),
@@ -26,8 +31,10 @@ public struct CPULoad: Instrument {
 
   private let reader = WindowReader(["/proc/stat"])
 
-  /// Takes no settings of its own.
-  public init(settings: [String: Value]) {}
+  private let isPerCPU: Bool
+
+  /// Creates it from validated settings.
+  public init(settings: [String: Value]) { isPerCPU = settings["per_cpu"]?.boolean ?? false }
 
   public func prepare(_ run: RunContext, until deadline: Deadline) async throws {
     let bytes = try await run.target.connection.read("/proc/stat", until: deadline)
@@ -57,6 +64,7 @@ public struct CPULoad: Instrument {
       return
     }
     add(shares, cpu: "all", job)
+    guard isPerCPU else { return }
     for cpu in after.cpus.keys.sorted() {
       guard let from = before.cpus[cpu], let to = after.cpus[cpu],
         let shares = CPUShares(from: from, to: to)

@@ -29,14 +29,18 @@ extension Workload {
 /// A kind of workload: its declaration, and how an instance is made for a spec.
 public struct WorkloadType: Sendable {
   public let declaration: Declaration
+  /// Programs that it needs on the target.
+  public let requirements: [Requirement]
   /// From the spec's validated parameters.
   public let make: @Sendable (JobSpec) throws -> any Workload
 
   /// Declares a kind of workload.
   public init(
-    _ declaration: Declaration, make: @escaping @Sendable (JobSpec) throws -> any Workload
+    _ declaration: Declaration, requirements: [Requirement] = [],
+    make: @escaping @Sendable (JobSpec) throws -> any Workload
   ) {
     self.declaration = declaration
+    self.requirements = requirements
     self.make = make
   }
 }

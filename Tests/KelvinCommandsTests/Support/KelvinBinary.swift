@@ -71,7 +71,9 @@ final class Scratch: Sendable {
   deinit {
     // Nothing here needs the connection's own thread: removal is short.
     var pid = pid_t()
-    let words = ["rm", "-rf", "--one-file-system", path].map { strdup($0) } + [nil]
+    let argv: [String] = ["rm", "-rf", "--one-file-system", path]
+    var words: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) }
+    words.append(nil)
     if posix_spawnp(&pid, "rm", nil, nil, words, environ) == 0 { waitpid(pid, nil, 0) }
     for word in words { free(word) }
   }

@@ -16,6 +16,7 @@ import Testing
     let tree = try RecordedTree(before)
     var bench = InstrumentBench(LocalConnection(root: tree.root))
     bench.argv = nil
+    bench.settings = ["cpu_load": ["per_cpu": true]]
     bench.during = { _ in
       try tree.write(after)
       for path in remove { try tree.remove(path) }

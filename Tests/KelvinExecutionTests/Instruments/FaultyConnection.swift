@@ -1,4 +1,5 @@
 import KelvinConnections
+import KelvinExecution
 import KelvinModel
 
 /// A connection whose target has some defects that files of a recorded tree cannot have; everything
@@ -9,6 +10,8 @@ struct FaultyConnection: Connection {
   var faults: [TargetPath: Errno] = [:]
   /// Executables that are not there.
   var missing: Set<String> = []
+  /// While true, the link is gone: reads throw.
+  let isLost = BoardState(false)
 
   var name: String { base.name }
   var capabilities: Capabilities { base.capabilities }
@@ -16,6 +19,7 @@ struct FaultyConnection: Connection {
   func read(
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
+    if isLost.value { throw ConnectionFailure(.connectionLost, "\(name): the link is gone") }
     let contents = try await base.read(paths, until: deadline)
     return zip(paths, contents).map { path, content in
       faults[path].map { .failure($0) } ?? content

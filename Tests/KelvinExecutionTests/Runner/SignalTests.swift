@@ -1,6 +1,8 @@
+import KelvinConnections
 import KelvinExecution
 import KelvinModel
 import KelvinStore
+import KelvinTargets
 import Logging
 import Synchronization
 import Testing
@@ -143,6 +145,37 @@ import Testing
     #expect(try result.verdicts() == [isRequired ? "failed: target" : "ok"])
     let log = String(decoding: try HostFile.read(result.path + "/run.log"), as: UTF8.self)
     #expect(log.contains("absent: unavailable on this target: no such sensor"))
+  }
+
+  /// Reads from the target when the workload has ended, and says what was called after that.
+  struct Reader: Instrument {
+    static let declaration = Declaration(.instrument, "reader", summary: "test")
+    static let recorder = TaskLocal<Recorder?>(wrappedValue: nil)
+    let recorder: Recorder?
+    init(settings: [String: Value]) { recorder = Reader.recorder.get() }
+    var hooks: [Hook] {
+      very_fast.stop { context in
+        _ = try await context.target.connection.read("/proc/uptime", until: context.deadline)
+      }
+      normal.update_output { [recorder] _ in recorder?.say("target side") }
+      normal.update_output { [recorder] _ in recorder?.say("host side") }.hostSide
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func onlyHostSideCallbacksAreCalledWhenTheTargetIsGone() async throws {
+    let recorder = Recorder()
+    let connection = FaultyConnection(base: LocalConnection())
+    let workload = ScriptedWorkload(onRun: { _ in connection.isLost.value = true })
+    var fixture = RunFixture([.scripted(augmentations: ["reader"])])
+    fixture.workloads = [workload.type()]
+    fixture.instruments = [Reader.self]
+    fixture.connection = connection
+    let result = try await Reader.recorder.withValue(recorder) { try await fixture.run() }
+    #expect(recorder.all == ["host side"])
+    let outcome = try #require(try result.outcomes()[0])
+    #expect(outcome.verdict == .partial)
+    #expect(outcome.reason.contains("the link is gone"))
   }
 
   /// Logs an error at each error that it is told of, and counts.

@@ -14,6 +14,7 @@ struct RunFixture {
   var settings = RunSettings(maxRetries: 0)
   var observers: [any RunObserver] = []
   var stop = Interrupt()
+  var connection: any Connection = LocalConnection()
 
   init(_ specs: [JobSpec]) { self.specs = specs }
 
@@ -35,7 +36,7 @@ struct RunFixture {
         bootID: "b", processID: getpid(), startTicks: 1, monotonic: .now,
         boottimeNanoseconds: 0, wallNanoseconds: 0))
     let log = try RunLog(directory: path) { _ in }
-    let target = Target(name: "local", connection: LocalConnection(), runID: "test-\(getpid())")
+    let target = Target(name: "local", connection: connection, runID: "test-\(getpid())")
     let runner = Runner(
       RunRequest(
         id: "test", directory: path, plan: plan,
@@ -58,23 +59,6 @@ struct RunResult {
 
   func outcomes() throws -> [Outcome?] { try reader.jobs().map(\.outcome) }
   func verdicts() throws -> [String] { try outcomes().map { $0?.verdict.text ?? "none" } }
-}
-
-/// A directory that is removed with the last reference.
-final class TemporaryDirectory: Sendable {
-  let path: String
-
-  init() throws {
-    var template = Array("/tmp/kelvin-test-XXXXXX".utf8CString)
-    guard mkdtemp(&template) != nil else { throw Errno.current }
-    path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
-  }
-
-  deinit {
-    let connection = LocalConnection()
-    let path = TargetPath(path)
-    Task { try await connection.remove(path, until: .after(seconds: 10)) }
-  }
 }
 
 /// Words in the order in which they were said, from any thread.

@@ -48,7 +48,7 @@ CREATE TABLE specs (
   timeouts TEXT NOT NULL,
   cleanup_assets INTEGER NOT NULL
 ) STRICT;
-INSERT INTO specs VALUES(0,'s-wk1','l','command',3,'{"argv":["a b","\"","\\","\u0001\u2028✓"],"big":9223372036854775807,"five":5.0,"flag":true,"half":0.5,"map":{"a":{"b":[]}},"none":null,"tiny":1e-300}','[["governor","performance"],["cpu0_frequency",1000]]','{"a":"b"}','["x","~y"]','{"extract":3.0,"run":2.5,"setup":1.0,"teardown":4.0}',0);
+INSERT INTO specs VALUES(0,'s-wk1','l','command',3,'{"argv":["a b","\"","\\","\u0001\u2028✓"],"big":9223372036854775807,"five":5.0,"flag":true,"half":0.5,"map":{"a":{"b":[]}},"none":null,"tiny":1e-300}','[["governor","performance"],["cpu0_frequency",1000]]','{"a":"b"}','["x","~y"]','{"extract":3.0,"run":2.5,"setup":1.0,"teardown":4.0}',1);
 CREATE TABLE jobs (
   position INTEGER NOT NULL PRIMARY KEY,
   spec INTEGER NOT NULL REFERENCES specs (position),
