@@ -163,18 +163,20 @@ extension SampleSummary {
   /// Records how sampling went with the job: a line always, a warning when samples are missing.
   func record(in job: JobContext, source: String) {
     job.add(metrics(source: source))
-    if lostSamples > 0 || overruns > 0 {
+    var missing: [String] = []
+    if overruns > 0 { missing.append("\(overruns) of \(ticks) ticks left out as too late") }
+    if lostSamples > 0 { missing.append("\(lostSamples) sample(s) lost for want of room") }
+    if !missing.isEmpty {
       job.record(
-        .warning, source: source,
-        "samples are missing: \(overruns) of \(ticks) ticks left out as too late, "
-          + "\(lostSamples) sample(s) lost for want of room")
+        .warning, source: source, "samples are missing: \(missing.joined(separator: ", "))")
     }
     let policy =
       isRealtime
       ? "under SCHED_FIFO" : "without SCHED_FIFO" + (note.isEmpty ? "" : " (\(note))")
     job.record(
       .info, source: source,
-      "sampled \(ticks) ticks \(policy): \(lateTicks) late, at most \(maxLateness / 1000) us")
+      "sampled \(ticks - overruns) ticks \(policy): \(lateTicks) late, at most by "
+        + "\(maxLateness / 1000) us")
   }
 
   /// The metrics' documentation.
