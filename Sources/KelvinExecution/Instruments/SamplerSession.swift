@@ -28,22 +28,21 @@ final class SamplerSession: Sendable {
   private struct State {
     var collector: SampleCollector
     var failure: StoreFailure?
-    var thread: NamedThread?
-    var result: Result?
   }
+  /// The drain thread's until it is joined, then the board thread's.
   private let state: Mutex<State>
+  private let thread = BoardState<NamedThread?>(nil)
+  private let result = BoardState<Result?>(nil)
 
   /// Opens the files and begins the capture; sampling begins at ``start()``.
   init(
     _ files: [SampledFile], period: Int64, realtimePriority: Int?, instrument: String,
     _ context: SignalContext
   ) async throws {
-    // Room for four times what comes between two drains, at least the seam's default.
-    let perDrain = SamplerSession.drainInterval / max(1, period / 1_000_000) + 1
-    let capacity = max(65_536, Int(clamping: perDrain) * files.count * 4)
     source = try await context.target.connection.sampler(
       SamplePlan(
-        files: files.map(\.path), periodNanoseconds: period, capacity: min(capacity, 1 << 20),
+        files: files.map(\.path), periodNanoseconds: period,
+        capacity: SamplerSession.capacity(period: period, files: files.count),
         realtimePriority: realtimePriority))
     attempt = try context.requireJob().attemptID
     store = context.store
@@ -59,11 +58,18 @@ final class SamplerSession: Sendable {
   private static let blockSize = 4096
   private static let drainsPerBlock = 10
 
+  /// Room for four times the samples that come between two drains: at least the seam's default,
+  /// at most what the store takes as one block.
+  static func capacity(period: Int64, files: Int) -> Int {
+    let ticks = drainInterval * 1_000_000 / max(1, period) + 1
+    let (samples, overflow) = Int(clamping: ticks).multipliedReportingOverflow(by: files * 4)
+    return overflow ? 1 << 20 : min(1 << 20, max(65_536, samples))
+  }
+
   /// Starts sampling and draining.
   func start() async throws {
     try await source.start()
-    let thread = try NamedThread("kelvin-drain") { [self] in drainUntilFinished() }
-    state.withLock { $0.thread = thread }
+    thread.value = try NamedThread("kelvin-drain") { [self] in drainUntilFinished() }
   }
 
   private func drainUntilFinished() {
@@ -94,16 +100,15 @@ final class SamplerSession: Sendable {
 
   /// Stops sampling and puts what is left into the store. Idempotent.
   func stop() async -> Result {
-    if let result = state.withLock({ $0.result }) { return result }
+    if let result = result.value { return result }
     finish.raise()
-    state.withLock { $0.thread.take() }?.join()
+    thread.exchange(nil)?.join()
     let summary = await source.stop()
     drain(isLast: true)
-    return state.withLock { state in
-      let result = Result(summary: summary, statistics: state.collector.statistics)
-      state.result = result
-      return result
-    }
+    let result = Result(
+      summary: summary, statistics: state.withLock { $0.collector.statistics })
+    self.result.value = result
+    return result
   }
 
   /// Ends the capture in the store.
@@ -158,18 +163,20 @@ extension SampleSummary {
   /// Records how sampling went with the job: a line always, a warning when samples are missing.
   func record(in job: JobContext, source: String) {
     job.add(metrics(source: source))
-    if lostSamples > 0 || overruns > 0 {
+    var missing: [String] = []
+    if overruns > 0 { missing.append("\(overruns) of \(ticks) ticks left out as too late") }
+    if lostSamples > 0 { missing.append("\(lostSamples) sample(s) lost for want of room") }
+    if !missing.isEmpty {
       job.record(
-        .warning, source: source,
-        "samples are missing: \(overruns) of \(ticks) ticks left out as too late, "
-          + "\(lostSamples) sample(s) lost for want of room")
+        .warning, source: source, "samples are missing: \(missing.joined(separator: ", "))")
     }
     let policy =
       isRealtime
       ? "under SCHED_FIFO" : "without SCHED_FIFO" + (note.isEmpty ? "" : " (\(note))")
     job.record(
       .info, source: source,
-      "sampled \(ticks) ticks \(policy): \(lateTicks) late, at most \(maxLateness / 1000) us")
+      "sampled \(ticks - overruns) ticks \(policy): \(lateTicks) late, at most by "
+        + "\(maxLateness / 1000) us")
   }
 
   /// The metrics' documentation.

@@ -42,6 +42,23 @@ import Testing
     #expect(!(try type.init(settings: settings)).hooks.isEmpty)
   }
 
+  /// docs/instruments.md has a row for each, and says where it has been verified.
+  @Test func isInTheDocumentation() throws {
+    let tests = "/Tests/KelvinExecutionTests/"
+    let root = try #require(#filePath.ranges(of: tests).last)
+    let path = #filePath[..<root.lowerBound] + "/docs/instruments.md"
+    let text = String(decoding: try HostFile.read(String(path)), as: UTF8.self)
+    for type in Registry.builtInInstruments {
+      let declaration = type.declaration
+      let aliases =
+        declaration.aliases.isEmpty ? "" : " (\(declaration.aliases.joined(separator: ", ")))"
+      let row = try #require(
+        text.split(separator: "\n").first { $0.hasPrefix("| \(declaration.name)\(aliases) |") },
+        "\(declaration.name)")
+      #expect(row.contains("recorded trees only") == (declaration.verified != nil))
+    }
+  }
+
   @Test func refusesUnknownFieldsWithTheNearestName() throws {
     let failure = #expect(throws: PlainFailure.self) {
       try DiskCounters(settings: ["fields": ["read_byte"]])

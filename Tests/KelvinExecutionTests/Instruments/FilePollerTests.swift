@@ -50,6 +50,31 @@ import Testing
     #expect(job.messages(.info).contains { $0.hasPrefix("sampled ") && $0.contains("SCHED_FIFO") })
   }
 
+  @Test(arguments: [
+    (Int64(1_000_000), 6, 65_536), (10_000, 6, 240_024), (10_000, 1000, 1 << 20),
+    (1, 65_535, 1 << 20)
+  ])
+  func hasRoomForWhatComesBetweenDrains(period: Int64, files: Int, capacity: Int) {
+    #expect(SamplerSession.capacity(period: period, files: files) == capacity)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func keepsUpWithTenThousandSamplesASecond() async throws {
+    let tree = try RecordedTree(["/sys/a": "12\n"])
+    var bench = bench(
+      LocalConnection(root: tree.root), ["files": ["/sys/a"], "period": 0.0001])
+    bench.argv = ["sleep", "0.3"]
+    let record = try await bench.run([FilePoller.self])
+    let job = try #require(record.jobs.first)
+    #expect(try job.value("sampling_lost") == 0)
+    #expect(try job.value("sampling_ticks") >= 3000)
+    let capture = try #require(job.captures.first)
+    let reader = try RunReader(directory: record.directory.path + "/run")
+    let count = try reader.blocks(ofCapture: capture.id, channel: 0).map(\.times.count)
+      .reduce(0, +)
+    let taken = try job.value("sampling_ticks") - (try job.value("sampling_overruns"))
+    #expect(abs(Double(count) - taken) <= 1)
+  }
+
   @Test(.timeLimit(.minutes(1))) func aFileThatDisappearsKeepsTheOthers() async throws {
     let tree = try RecordedTree(["/sys/dir/a": "1\n", "/sys/b": "2\n"])
     var bench = bench(
