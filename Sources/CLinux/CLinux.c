@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -63,3 +65,41 @@ int64_t kelvin_cpu_time(int who) {
 }
 
 int kelvin_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int kelvin_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
+
+const void *kelvin_find(const void *bytes, size_t count, const void *needle, size_t needle_count) {
+  return memmem(bytes, count, needle, needle_count);
+}
+
+int kelvin_spawn(pid_t *pid, const char *path, char *const *argv, char *const *envp,
+                 const char *directory, int input, int output, int error) {
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_t actions;
+  sigset_t none, all;
+  int result = posix_spawnattr_init(&attributes);
+  if (result != 0) return result;
+  result = posix_spawn_file_actions_init(&actions);
+  if (result != 0) {
+    posix_spawnattr_destroy(&attributes);
+    return result;
+  }
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(
+      &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  // Only memory can fail here.
+  result = posix_spawn_file_actions_adddup2(&actions, input, 0);
+  if (result == 0) result = posix_spawn_file_actions_adddup2(&actions, output, 1);
+  if (result == 0) result = posix_spawn_file_actions_adddup2(&actions, error, 2);
+  if (result == 0) result = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+  if (result == 0 && directory != NULL) {
+    result = posix_spawn_file_actions_addchdir_np(&actions, directory);
+  }
+  if (result == 0) result = posix_spawn(pid, path, &actions, &attributes, argv, envp);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  return result;
+}

@@ -33,4 +33,14 @@ int64_t kelvin_cpu_time(int who);
 /// eventfd(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_eventfd(void);
 
+/// pipe2(2) with O_CLOEXEC. Returns -1 with errno.
+int kelvin_pipe(int *ends);
+/// memmem(3); NULL when the needle is not there.
+const void *kelvin_find(const void *bytes, size_t count, const void *needle, size_t needle_count);
+/// posix_spawn(3) of a program in a session of its own, with an empty signal mask, default signal
+/// handlers, and no other descriptors than the three given (none of them below 3). A directory of
+/// NULL keeps the caller's. Returns an errno value, 0 on success.
+int kelvin_spawn(pid_t *pid, const char *path, char *const *argv, char *const *envp,
+                 const char *directory, int input, int output, int error);
+
 #endif
