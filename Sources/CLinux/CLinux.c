@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int kelvin_pidfd_open(pid_t pid, unsigned int flags) {
@@ -66,40 +67,64 @@ int64_t kelvin_cpu_time(int who) {
 
 int kelvin_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
-int kelvin_pipe(int *ends) { return pipe2(ends, O_CLOEXEC); }
+void kelvin_set_thread_name(const char *name) { prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }
 
-const void *kelvin_find(const void *bytes, size_t count, const void *needle, size_t needle_count) {
-  return memmem(bytes, count, needle, needle_count);
+int kelvin_pipe(int ends[2]) {
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  return fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }
 
-int kelvin_spawn(pid_t *pid, const char *path, char *const *argv, char *const *envp,
-                 const char *directory, int input, int output, int error) {
-  posix_spawnattr_t attributes;
+int kelvin_spawn(const char *path, char *const argv[], char *const environment[],
+                 const char *directory, int input, int output, int error, pid_t *pid) {
   posix_spawn_file_actions_t actions;
-  sigset_t none, all;
-  int result = posix_spawnattr_init(&attributes);
-  if (result != 0) return result;
-  result = posix_spawn_file_actions_init(&actions);
-  if (result != 0) {
-    posix_spawnattr_destroy(&attributes);
-    return result;
+  posix_spawnattr_t attributes;
+  sigset_t set;
+  int status = posix_spawn_file_actions_init(&actions);
+  if (status != 0) return status;
+  status = posix_spawnattr_init(&attributes);
+  if (status != 0) {
+    posix_spawn_file_actions_destroy(&actions);
+    return status;
   }
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
+  const int streams[3] = {input, output, error};
+  for (int number = 0; number < 3 && status == 0; number++) {
+    status = streams[number] >= 0
+                 ? posix_spawn_file_actions_adddup2(&actions, streams[number], number)
+                 : posix_spawn_file_actions_addopen(&actions, number, "/dev/null",
+                                                    number == 0 ? O_RDONLY : O_WRONLY, 0);
+  }
+  if (status == 0 && directory != NULL)
+    status = posix_spawn_file_actions_addchdir_np(&actions, directory);
+  sigfillset(&set);
+  posix_spawnattr_setsigdefault(&attributes, &set);
+  sigemptyset(&set);
+  posix_spawnattr_setsigmask(&attributes, &set);
+  posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setflags(
-      &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  // Only memory can fail here.
-  result = posix_spawn_file_actions_adddup2(&actions, input, 0);
-  if (result == 0) result = posix_spawn_file_actions_adddup2(&actions, output, 1);
-  if (result == 0) result = posix_spawn_file_actions_adddup2(&actions, error, 2);
-  if (result == 0) result = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
-  if (result == 0 && directory != NULL) {
-    result = posix_spawn_file_actions_addchdir_np(&actions, directory);
-  }
-  if (result == 0) result = posix_spawn(pid, path, &actions, &attributes, argv, envp);
-  posix_spawn_file_actions_destroy(&actions);
+      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  if (status == 0) status = posix_spawn(pid, path, &actions, &attributes, argv, environment);
   posix_spawnattr_destroy(&attributes);
-  return result;
+  posix_spawn_file_actions_destroy(&actions);
+  return status;
 }
+
+int kelvin_has_children(void) {
+  siginfo_t info;
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+int kelvin_reap(pid_t pid, int no_hang, int *status, int64_t *cpu_ns, int64_t *peak_bytes) {
+  struct rusage usage;
+  pid_t reaped;
+  do {
+    reaped = wait4(pid, status, no_hang ? WNOHANG : 0, &usage);
+  } while (reaped < 0 && errno == EINTR);
+  if (reaped <= 0) return (int)reaped;
+  *cpu_ns = ((int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+            ((int64_t)usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+  *peak_bytes = (int64_t)usage.ru_maxrss * 1024;
+  return 1;
+}
+
+extern char **environ;
+char **kelvin_environment(void) { return environ; }

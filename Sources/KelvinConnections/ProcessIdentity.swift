@@ -1,24 +1,109 @@
-/// Names a process for one boot of its machine; a process id alone is reused.
-public struct ProcessIdentity: Hashable, Sendable, Codable {
+internal import CLinux
+internal import Glibc
+
+/// A process of this machine, named so that a process id that was given to another one is never
+/// mistaken for it.
+public struct ProcessIdentity: Hashable, Sendable {
   public let processID: Int32
-  /// Field 22 of /proc/PID/stat: when the process started, in clock ticks since boot.
+  /// Field 22 of /proc/PID/stat: clock ticks since boot at its start.
   public let startTicks: UInt64
 
-  /// Creates an identity from its parts.
+  /// Names a process.
   public init(processID: Int32, startTicks: UInt64) {
     self.processID = processID
     self.startTicks = startTicks
   }
 
-  /// The identity of a process of this machine; nil when there is none of that id.
+  /// Looks a running process up; nil when there is none, or only a zombie.
   public init?(processID: Int32) {
-    guard let entry = ProcessTable.entry(of: processID) else { return nil }
-    self = entry.identity
+    guard let entry = ProcessEntry(processID: processID), !entry.isZombie else { return nil }
+    self.init(processID: processID, startTicks: entry.startTicks)
   }
 
-  /// Whether exactly this process still runs on this machine; a zombie does not run.
-  public var isRunning: Bool {
-    guard let entry = ProcessTable.entry(of: processID) else { return false }
-    return entry.identity == self && !entry.isZombie
+  /// Whether this very process still runs.
+  public var isAlive: Bool { ProcessIdentity(processID: processID) == self }
+}
+
+/// What /proc/PID/stat says of a process (proc(5)).
+struct ProcessEntry {
+  let processID: Int32
+  let state: UInt8
+  let parent: Int32
+  let group: Int32
+  let session: Int32
+  let startTicks: UInt64
+
+  var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
+  var identity: ProcessIdentity { ProcessIdentity(processID: processID, startTicks: startTicks) }
+
+  /// Nil when there is no such process.
+  init?(processID: Int32) {
+    guard let bytes = SmallFile.read("/proc/\(processID)/stat", limit: 4096) else { return nil }
+    self.init(processID: processID, stat: bytes)
+  }
+
+  /// Reads the text of a stat file. The name, field 2, is in parentheses and may hold anything, so
+  /// the fields are counted from the last parenthesis.
+  init?(processID: Int32, stat: [UInt8]) {
+    guard let end = stat.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+    let fields = stat[(end + 1)...].split(separator: UInt8(ascii: " "))
+    guard fields.count > 19, let state = fields[0].first,
+      let parent = Int32(String(decoding: fields[1], as: UTF8.self)),
+      let group = Int32(String(decoding: fields[2], as: UTF8.self)),
+      let session = Int32(String(decoding: fields[3], as: UTF8.self)),
+      let ticks = UInt64(String(decoding: fields[19], as: UTF8.self))
+    else { return nil }
+    self.processID = processID
+    self.state = state
+    self.parent = parent
+    self.group = group
+    self.session = session
+    startTicks = ticks
+  }
+
+  /// All processes that can be seen now.
+  static func all() -> [ProcessEntry] {
+    guard let directory = opendir("/proc") else { return [] }
+    defer { closedir(directory) }
+    var entries: [ProcessEntry] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      guard let processID = Int32(name), let process = ProcessEntry(processID: processID) else {
+        continue
+      }
+      entries.append(process)
+    }
+    return entries
+  }
+
+  /// Whether the environment that the process was started with holds `NAME=VALUE`. False when it
+  /// cannot be read.
+  func hasEnvironment(_ assignment: [UInt8]) -> Bool {
+    guard let bytes = SmallFile.read("/proc/\(processID)/environ", limit: 4 << 20) else {
+      return false
+    }
+    return bytes.split(separator: 0).contains { $0.elementsEqual(assignment) }
+  }
+}
+
+/// Whole small files of this machine.
+enum SmallFile {
+  /// The first `limit` bytes; nil when the file cannot be read.
+  static func read(_ path: String, limit: Int) -> [UInt8]? {
+    let descriptor = kelvin_open(path, O_RDONLY | O_CLOEXEC, 0)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while bytes.count < limit {
+      let count = Glibc.read(descriptor, &buffer, min(buffer.count, limit - bytes.count))
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { return nil }
+      if count == 0 { break }
+      bytes += buffer[..<count]
+    }
+    return bytes
   }
 }

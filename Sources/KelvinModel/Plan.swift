@@ -44,7 +44,8 @@ public struct JobSpec: Sendable, Hashable, Codable {
   public var augmentations: [String]
   public var iterations: Int
   public var timeouts: StageTimeouts
-  /// Remove what was installed for the workload at its teardown.
+  /// Remove what was installed for the workload at its teardown; otherwise it stays until the end of
+  /// the run, for the jobs that need it again.
   public var cleanupAssets: Bool
   /// Where each setting came from: `params.duration` → place. Not kept in the store.
   public var provenance: [String: SourceLocation]
@@ -66,7 +67,7 @@ public struct JobSpec: Sendable, Hashable, Codable {
     id: String, label: String, workload: String, parameters: [String: Value] = [:],
     runtimeParameters: [Setting] = [], classifiers: [String: String] = [:],
     augmentations: [String] = [], iterations: Int = 1, timeouts: StageTimeouts = .init(),
-    cleanupAssets: Bool = true, provenance: [String: SourceLocation] = [:]
+    cleanupAssets: Bool = false, provenance: [String: SourceLocation] = [:]
   ) {
     self.id = id
     self.label = label

@@ -1,0 +1,13 @@
+extension Registry {
+  /// The workloads that come with Kelvin, listed here and nowhere else.
+  public static let builtInWorkloads: [WorkloadType] = [
+    Recipe.command.type,
+    Recipe.shellScript.type,
+    Idle.type
+  ]
+
+  /// Debian packages that the workloads need, sorted.
+  public var debianPackages: [String] {
+    Set(workloads.flatMap { $0.requirements.compactMap(\.package) }).sorted()
+  }
+}
