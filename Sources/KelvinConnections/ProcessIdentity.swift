@@ -66,13 +66,16 @@ struct ProcessEntry {
       let start = index
       var value: UInt64 = 0
       while index < stat.count, case let digit = stat[index] &- 48, digit <= 9 {
-        value = value &* 10 &+ UInt64(digit)
+        let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+        let (sum, carry) = product.addingReportingOverflow(UInt64(digit))
+        if overflow || carry { return nil }
+        value = sum
         index += 1
       }
       // The last field must have come to its end: a cut number is another number.
       guard index > start, index < stat.count, stat[index] == UInt8(ascii: " ") else { return nil }
       index += 1
-      let signed = Int64(truncatingIfNeeded: value) * (isNegative ? -1 : 1)
+      let signed = Int64(clamping: value) * (isNegative ? -1 : 1)
       switch field {
       case 0: numbers.parent = signed
       case 1: numbers.group = signed
@@ -81,11 +84,14 @@ struct ProcessEntry {
       default: break
       }
     }
+    guard let parent = Int32(exactly: numbers.parent), let group = Int32(exactly: numbers.group),
+      let session = Int32(exactly: numbers.session)
+    else { return nil }
     self.processID = processID
     self.state = state
-    parent = Int32(truncatingIfNeeded: numbers.parent)
-    group = Int32(truncatingIfNeeded: numbers.group)
-    session = Int32(truncatingIfNeeded: numbers.session)
+    self.parent = parent
+    self.group = group
+    self.session = session
     startTicks = numbers.ticks
   }
 

@@ -7,7 +7,7 @@ struct ProcessEntryTests {
   static let tail = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 987654 18446744073709551615 1"
 
   static func parse(_ text: String) -> ProcessEntry? {
-    ProcessEntry(processID: 4711, stat: Array(text.utf8))
+    Array(text.utf8).withUnsafeBytes { ProcessEntry(processID: 4711, stat: $0) }
   }
 
   @Test(arguments: ["sh", "a) S 1 (", "new\nline", "((", ")", ") Z 9 9 9", ""])
