@@ -3,7 +3,18 @@ extension Registry {
   public static let builtInWorkloads: [WorkloadType] = [
     Recipe.command.type,
     Recipe.shellScript.type,
-    Idle.type
+    Idle.type,
+    Recipe.apache.type,
+    Recipe.dhrystone.type,
+    Recipe.fio.type,
+    Recipe.hackbench.type,
+    Recipe.lmbench.type,
+    Recipe.memcpy.type,
+    Recipe.openssl.type,
+    Recipe.rtApp.type,
+    Recipe.schbench.type,
+    Recipe.stressNG.type,
+    Recipe.sysbench.type
   ]
 
   /// Debian packages that the workloads need, sorted.

@@ -94,7 +94,8 @@ public struct CommandWorkload: Workload {
     var fingerprint: [String: String] = [:]
     var requirements = recipe.requirements
     if let first = argv.first, !requirements.contains(where: { $0.program == first }) {
-      requirements.append(Requirement(first))
+      requirements.append(
+        recipe.optional.first { $0.program == first } ?? Requirement(first))
     }
     for requirement in requirements {
       let program = try await find(requirement, job)

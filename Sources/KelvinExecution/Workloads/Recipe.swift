@@ -4,8 +4,10 @@ public import KelvinModel
 /// parameters make, and what its output says. ``CommandWorkload`` does the rest.
 public struct Recipe: Sendable {
   public var declaration: Declaration
-  /// Programs it always needs; the command's own is found by ``argv`` unless it is named here.
+  /// Programs it always needs.
   public var requirements: [Requirement]
+  /// Programs of which its parameters choose one, for the hint when that one is missing.
+  public var optional: [Requirement]
   /// The command line for validated parameters.
   public var argv: @Sendable (Parameters) throws -> [String]
   /// Host files that the command line names: they are brought to the target, and their words in the
@@ -22,10 +24,12 @@ public struct Recipe: Sendable {
     environment: [String: String] = [:],
     files: @escaping @Sendable (Parameters) -> [String] = { _ in [] },
     argv: @escaping @Sendable (Parameters) throws -> [String],
+    optional: [Requirement] = [],
     parse: @escaping @Sendable (WorkloadOutput) throws -> [Metric] = { _ in [] }
   ) {
     self.declaration = declaration
     self.requirements = requirements
+    self.optional = optional
     self.environment = environment
     self.files = files
     self.argv = argv
@@ -40,7 +44,7 @@ public struct Recipe: Sendable {
       summary: declaration.summary, description: declaration.description,
       options: declaration.options + CommandWorkload.commonOptions, metrics: declaration.metrics,
       verified: declaration.verified)
-    return WorkloadType(full, requirements: requirements) { spec in
+    return WorkloadType(full, requirements: requirements + optional) { spec in
       try CommandWorkload(recipe, spec)
     }
   }
