@@ -19,7 +19,7 @@ import Testing
     bench.settings = ["cpu_load": ["per_cpu": true]]
     bench.during = { _ in
       try tree.write(after)
-      for path in remove { try tree.remove(path) }
+      for path in remove { try await tree.remove(path) }
     }
     let record = try await bench.run([instrument])
     return (record, try #require(record.jobs.first))

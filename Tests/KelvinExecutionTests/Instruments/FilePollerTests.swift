@@ -81,7 +81,7 @@ import Testing
       FaultyConnection(base: LocalConnection(root: tree.root)),
       ["files": ["/sys/dir/a", "/sys/b"], "period": 0.002])
     bench.iterations = 2
-    bench.during = { _ in try tree.remove("/sys/dir") }
+    bench.during = { _ in try await tree.remove("/sys/dir") }
     let record = try await bench.run([FilePoller.self])
     #expect(record.jobs.count == 2)
     for job in record.jobs {
@@ -177,7 +177,7 @@ import Testing
       LocalConnection(root: tree.root),
       ["files": ["/sys/a", "/sys/b"], "text": true, "period": 0.01])
     bench.iterations = 2
-    bench.during = { _ in try tree.remove("/sys/a") }
+    bench.during = { _ in try await tree.remove("/sys/a") }
     let record = try await bench.run([FilePoller.self])
     let job = try #require(record.jobs.last)
     #expect(job.messages(.warning).contains { $0.contains("reading(s) of a file failed") })

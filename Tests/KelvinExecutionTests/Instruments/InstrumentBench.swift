@@ -168,7 +168,7 @@ final class RecordedTree: Sendable {
     for (path, content) in files { try directory.write(content, to: path) }
   }
 
-  func remove(_ path: String) throws {
-    _ = try runToEnd(["rm", "-rf", root + path], in: "/")
+  func remove(_ path: String) async throws {
+    _ = try await output(of: ["rm", "-rf", root + path], in: "/")
   }
 }

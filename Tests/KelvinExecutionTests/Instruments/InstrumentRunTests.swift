@@ -64,7 +64,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1))) func seesAWriteReachTheDisk() async throws {
     let directory = try TemporaryDirectory()
-    let device = try runToEnd(["findmnt", "-nro", "SOURCE", "-T", directory.path], in: "/")
+    let device = try await output(of: ["findmnt", "-nro", "SOURCE", "-T", directory.path], in: "/")
     try #require(
       device.hasPrefix("/dev/"), "no block device behind \(directory.path): nothing to see here")
     var bench = InstrumentBench(LocalConnection())

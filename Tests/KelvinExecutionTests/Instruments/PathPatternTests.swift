@@ -36,7 +36,8 @@ import Testing
     let directory = try TemporaryDirectory()
     try directory.write("7", to: "/sys/devices/deep/zone/temp")
     try directory.write("", to: "/sys/class/x")
-    _ = try runToEnd(["ln", "-s", "../devices/deep/zone", "sys/class/zone0"], in: directory.path)
+    _ = try await output(
+      of: ["ln", "-s", "../devices/deep/zone", "sys/class/zone0"], in: directory.path)
     let connection = LocalConnection(root: directory.path)
     for pattern in ["/sys/class/zone*/temp", "/sys/class/zone0/t*"] {
       let found = try await PathPattern(text: pattern).resolve(

@@ -36,7 +36,7 @@ import Testing
     bench.argv = nil
     bench.during = { _ in
       try tree.write(after)
-      for path in remove { try tree.remove(path) }
+      for path in remove { try await tree.remove(path) }
     }
     let record = try await bench.run([instrument])
     return (record, try #require(record.jobs.first))

@@ -4,11 +4,11 @@ import Testing
 @testable import KelvinExecution
 
 @Suite struct TarArchiveTests {
-  private func run(_ argv: [String], in directory: String) throws -> String {
-    try runToEnd(argv, in: directory)
+  private func run(_ argv: [String], in directory: String) async throws -> String {
+    try await output(of: argv, in: directory)
   }
 
-  @Test(.timeLimit(.minutes(1))) func isReadByGNUTar() throws {
+  @Test(.timeLimit(.minutes(1))) func isReadByGNUTar() async throws {
     let directory = try TemporaryDirectory()
     let long = "before/" + (0..<12).map { "directory-\($0)-0123456789" }.joined(separator: "/")
     let members: [(String, [UInt8])] = [
@@ -26,23 +26,24 @@ import Testing
     for (name, content) in members { archive.append(name, content) }
     try HostFile.write(archive.finished(), to: directory.path + "/t.tar")
 
-    let names = try run(["tar", "--quoting-style=literal", "-tf", "t.tar"], in: directory.path)
+    let names = try await run(
+      ["tar", "--quoting-style=literal", "-tf", "t.tar"], in: directory.path)
     #expect(names.split(separator: "\n").map(String.init) == members.map(\.0))
-    let warnings = try run(["tar", "-xf", "t.tar"], in: directory.path)
+    let warnings = try await run(["tar", "-xf", "t.tar"], in: directory.path)
     #expect(warnings == "")
     for (name, content) in members {
       #expect(try HostFile.read(directory.path + "/" + name) == content, "\(name)")
     }
-    let listing = try run(["tar", "--utc", "-tvf", "t.tar", "diff.txt"], in: directory.path)
+    let listing = try await run(["tar", "--utc", "-tvf", "t.tar", "diff.txt"], in: directory.path)
     #expect(listing == "-rw-r--r-- root/root         2 2026-11-25 16:48 diff.txt\n")
   }
 
-  @Test func neverLeavesTheDirectory() throws {
+  @Test func neverLeavesTheDirectory() async throws {
     let directory = try TemporaryDirectory()
     var archive = TarArchive(modificationTime: 0)
     archive.append("/../../etc/../passwd", [1])
     try HostFile.write(archive.finished(), to: directory.path + "/t.tar")
-    #expect(try run(["tar", "-tf", "t.tar"], in: directory.path) == "etc/passwd\n")
+    #expect(try await run(["tar", "-tf", "t.tar"], in: directory.path) == "etc/passwd\n")
   }
 
   @Test func isAWholeNumberOfRecords() {

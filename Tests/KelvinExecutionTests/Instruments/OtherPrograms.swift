@@ -1,4 +1,5 @@
 import Glibc
+import KelvinConnections
 import KelvinModel
 
 @testable import KelvinExecution
@@ -16,6 +17,19 @@ extension TemporaryDirectory {
 
 /// Runs a program of this machine to its end and gives what it printed on both streams; for judging
 /// Kelvin's files by others.
+func output(of argv: [String], in directory: String) async throws -> String {
+  let result = try await LocalConnection().execute(
+    Command(argv, workingDirectory: TargetPath(directory)), until: .after(seconds: 50))
+  let text = result.standardOutput.text + result.standardError.text
+  guard result.isSuccess else {
+    throw PlainFailure(
+      .workload, "\(argv[0]) ended with \(result.termination)", evidence: text)
+  }
+  return text
+}
+
+/// Like ``output(of:in:)``, for a deinit, which cannot wait; nobody misses its process when another
+/// test's connection takes it for an orphan of its own.
 func runToEnd(_ argv: [String], in directory: String) throws -> String {
   var ends: [Int32] = [-1, -1]
   guard pipe(&ends) == 0 else { throw PlainFailure(.infrastructure, "pipe: \(Errno.current)") }
