@@ -37,7 +37,7 @@ final class LocalProcess: RemoteProcess {
       return !isCollected
     }
     guard isFirst else { return }
-    _ = ProcessTree(root: processID, marker: marker).end(grace: 0)
+    _ = ProcessTree(root: processID, marker: marker, startTicks: startTicks).end(grace: 0)
     _ = reap(noHang: false)
     closeAll()
   }
@@ -68,13 +68,17 @@ final class LocalProcess: RemoteProcess {
       // The command itself is not counted among its descendants.
       ended = max(
         0,
-        ProcessTree(root: processID, marker: marker).end(grace: command.grace) {
+        ProcessTree(root: processID, marker: marker, startTicks: startTicks).end(
+          grace: command.grace
+        ) {
           pump.drain()
         } - 1)
     }
     let status = reap(noHang: false)
     if command.endsDescendants, stopped == nil, ProcessTree.mayHaveLeftovers(group: processID) {
-      ended += ProcessTree(root: processID, marker: marker).end(grace: command.grace) {
+      ended += ProcessTree(root: processID, marker: marker, startTicks: startTicks).end(
+        grace: command.grace
+      ) {
         pump.drain()
       }
     }

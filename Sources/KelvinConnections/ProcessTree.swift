@@ -10,14 +10,17 @@ internal import Synchronization
 /// 1. its chain of parents leads to the command;
 /// 2. it carries the command's marker in its environment (inherited by every descendant that does
 ///    not clear it);
-/// 3. it was adopted by this process (a subreaper), is none of the launcher's own children, and no
-///    other command is live to which it could belong: this finds daemons that cleared their
-///    environment.
+/// 3. it was adopted by this process (a subreaper), is none of the launcher's own children, began
+///    after the command in a session of its own, and no other command is live to which it could
+///    belong: this finds daemons that cleared their environment. Children that other code of this
+///    process started are in its own session, and so are left alone.
 /// And everything below such a process belongs to it too.
 struct ProcessTree {
   let root: Int32
   /// `NAME=VALUE`.
   let marker: String
+  /// When the command began; nil when that could not be read, and then rule 3 finds nothing.
+  let startTicks: UInt64?
 
   /// Whether anything may be left of a command that has ended and was reaped: two system calls, no
   /// scan.
@@ -87,12 +90,17 @@ struct ProcessTree {
   func members() -> Set<ProcessIdentity> {
     let own = getpid()
     let assignment = Array(marker.utf8)
-    let live = ProcessLauncher.live.withLock { Set($0.keys) }
-    let isAlone = live.isSubset(of: [root])
+    // A child that another thread starts while /proc is read is in one of the two.
+    let before = ProcessLauncher.live.withLock { Set($0.keys) }
     let all = ProcessEntry.all()
+    let live = before.union(ProcessLauncher.live.withLock { Set($0.keys) })
+    let isAlone = live.isSubset(of: [root])
+    let session = getsid(0)
     var belongs: Set<Int32> = [root]
     for entry in all where entry.processID != own && !belongs.contains(entry.processID) {
-      let isAdopted = entry.parent == own && !live.contains(entry.processID)
+      let isAdopted =
+        entry.parent == own && !live.contains(entry.processID) && entry.session != session
+        && startTicks.map { entry.startTicks >= $0 } ?? false
       if entry.group == root || entry.session == root || entry.hasEnvironment(assignment)
         || (isAdopted && isAlone)
       {

@@ -7,7 +7,9 @@ enum DeclarationText {
     let width = declarations.map(\.name.count).max() ?? 0
     return declarations.map { declaration in
       let padding = String(repeating: " ", count: width - declaration.name.count)
-      return "\(declaration.name)\(padding)  \(declaration.summary)"
+      // A figure says how far it can be trusted wherever it is offered.
+      let note = declaration.verified.map { " (verified: \($0))" } ?? ""
+      return "\(declaration.name)\(padding)  \(declaration.summary)\(note)"
     }.joined(separator: "\n")
   }
 

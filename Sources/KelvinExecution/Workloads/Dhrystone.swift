@@ -9,7 +9,8 @@ extension Recipe {
         OptionDeclaration(
           "duration", .quantity(.time, bare: "s"), default: 10.0, range: 1...1e6,
           "In whole seconds; not together with mloops."),
-        OptionDeclaration("mloops", .integer, range: 1...1e9, "Millions of loops instead of a time."),
+        OptionDeclaration(
+          "mloops", .integer, range: 1...1e9, "Millions of loops instead of a time."),
         OptionDeclaration("threads", .integer, default: 4, range: 1...10_000, "Threads."),
         OptionDeclaration(
           "delay", .integer, default: 0, range: 0...1e6, "Seconds between the threads' starts.")
@@ -36,7 +37,8 @@ extension Recipe {
       var values: [Double] = []
       for line in try output.lines() {
         guard let range = line.firstRange(of: "DMIPS") else { continue }
-        let number = line[..<range.lowerBound].split { !$0.isNumber && $0 != "." }.last
+        let number =
+          line[..<range.lowerBound].split { !$0.isNumber && $0 != "." }.last
           ?? line[range.upperBound...].split { !$0.isNumber && $0 != "." }.first
         if let number, let value = Double(number), value.isFinite { values.append(value) }
       }

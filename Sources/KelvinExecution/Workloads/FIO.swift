@@ -12,7 +12,8 @@ extension Recipe {
         """,
       options: [
         OptionDeclaration(
-          "rw", .choice([
+          "rw",
+          .choice([
             "read", "write", "randread", "randwrite", "readwrite", "randrw", "trim"
           ]), aliases: ["readwrite"], default: "randread", "Pattern of access."),
         OptionDeclaration(
@@ -26,7 +27,8 @@ extension Recipe {
           "Goes on for this time, in whole seconds; default: once over the size."),
         OptionDeclaration("filename", .text, "File or device on the target."),
         OptionDeclaration("numjobs", .integer, default: 1, range: 1...10_000, "Processes."),
-        OptionDeclaration("iodepth", .integer, default: 1, range: 1...65_536, "Requests in flight."),
+        OptionDeclaration(
+          "iodepth", .integer, default: 1, range: 1...65_536, "Requests in flight."),
         OptionDeclaration(
           "ioengine", .text, default: "psync", "As fio names it: psync, libaio, io_uring, ..."),
         OptionDeclaration("direct", .boolean, default: false, "Past the page cache."),

@@ -19,7 +19,8 @@ extension Recipe {
         OptionDeclaration(
           "loops", .integer, default: 100, range: 1...1e9, "Messages that each sender passes."),
         OptionDeclaration(
-          "datasize", .integer, default: 100, range: 1...1e6, "Bytes of a message (hackbench only)."),
+          "datasize", .integer, default: 100, range: 1...1e6, "Bytes of a message (hackbench only)."
+        ),
         OptionDeclaration(
           "fds", .integer, default: 40, range: 2...10_000,
           "File descriptors of a group (hackbench only)."),

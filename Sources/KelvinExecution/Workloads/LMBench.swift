@@ -4,7 +4,8 @@ extension Recipe {
   /// lmbench: memory latency and bandwidth.
   static let lmbench = Recipe(
     Declaration(
-      .workload, "lmbench", summary: "Memory latency and bandwidth: lat_mem_rd and bw_mem of lmbench.",
+      .workload, "lmbench",
+      summary: "Memory latency and bandwidth: lat_mem_rd and bw_mem of lmbench.",
       options: [
         OptionDeclaration(
           "test", .choice(["lat_mem_rd", "bw_mem"]), default: "lat_mem_rd", "Which program."),
@@ -14,7 +15,8 @@ extension Recipe {
         OptionDeclaration(
           "stride", .integer, default: 128, range: 1...1e9, "Stride in bytes (lat_mem_rd)."),
         OptionDeclaration(
-          "mem_category", .choice(["rd", "wr", "rdwr", "cp", "fwr", "frd", "fcp", "bzero", "bcopy"]),
+          "mem_category",
+          .choice(["rd", "wr", "rdwr", "cp", "fwr", "frd", "fcp", "bzero", "bcopy"]),
           default: "rd", "Kind of access (bw_mem)."),
         OptionDeclaration("parallelism", .integer, range: 1...10_000, "Instances at once."),
         OptionDeclaration("repetitions", .integer, range: 1...1e6, "Repetitions."),
@@ -25,7 +27,8 @@ extension Recipe {
         MetricDeclaration("latency", unit: "ns", "By size in MB."),
         MetricDeclaration("bandwidth", unit: "MB/s", "By size in MB.")
       ],
-      verified: "parser on the output that its manual documents; Debian's main has no package of it"),
+      verified: "parser on the output that its manual documents; Debian's main has no package of it"
+    ),
     argv: { parameters in
       let test = parameters.text("test") ?? "lat_mem_rd"
       let size = parameters.text("size") ?? "4m"

@@ -20,7 +20,8 @@ extension Recipe {
     requirements: [Requirement("perf", package: "linux-perf")],
     argv: { parameters in
       [
-        "perf", "bench", "mem", "memcpy", "-s", "\(Int64(parameters.number("buffer_size") ?? 5e6))B",
+        "perf", "bench", "mem", "memcpy", "-s",
+        "\(Int64(parameters.number("buffer_size") ?? 5e6))B",
         "-l", "\(parameters.integer("iterations") ?? 1000)"
       ]
     },

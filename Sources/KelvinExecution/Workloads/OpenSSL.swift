@@ -35,7 +35,9 @@ extension Recipe {
       let algorithm = parameters.text("algorithm") ?? ""
       var argv = ["openssl", "speed", "-mr", "-seconds", parameters.wholeSeconds("duration") ?? "3"]
       if let bytes = parameters.integer("block_size") { argv += ["-bytes", "\(bytes)"] }
-      if let threads = parameters.integer("threads"), threads > 1 { argv += ["-multi", "\(threads)"] }
+      if let threads = parameters.integer("threads"), threads > 1 {
+        argv += ["-multi", "\(threads)"]
+      }
       let isAsymmetric = ["rsa", "dsa", "ecdsa", "ecdh", "eddsa", "ed25519", "ed448", "ffdh"]
         .contains { algorithm.hasPrefix($0) }
       return argv + (isAsymmetric ? [algorithm] : ["-evp", algorithm])

@@ -4,7 +4,8 @@ extension Recipe {
   /// sysbench 1.0.
   static let sysbench = Recipe(
     Declaration(
-      .workload, "sysbench", summary: "A test of sysbench 1.0: cpu, memory, threads, mutex, fileio.",
+      .workload, "sysbench",
+      summary: "A test of sysbench 1.0: cpu, memory, threads, mutex, fileio.",
       options: [
         OptionDeclaration(
           "test", .choice(["cpu", "memory", "threads", "mutex", "fileio"]), default: "cpu",
