@@ -12,7 +12,13 @@ extension SummaryTable {
   /// end.
   public func render(columns: Int) -> String {
     var lines: [String] = []
-    if !rows.isEmpty { lines += table(columns: columns) }
+    // Counters that stayed at zero are of no help in a long table.
+    let isLong = rows.count > 30
+    let shown = isLong ? rows.filter { $0.statistics.min != 0 || $0.statistics.max != 0 } : rows
+    if !shown.isEmpty { lines += table(shown, columns: columns) }
+    if shown.count < rows.count {
+      lines.append("\(rows.count - shown.count) rows of zeros left out: see results.csv")
+    }
     for entry in crowded {
       lines.append(
         "\(entry.label) \(entry.metric): one value per classifier, see results.csv".cut(columns))
@@ -31,7 +37,7 @@ extension SummaryTable {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private func table(columns: Int) -> [String] {
+  private func table(_ rows: [Row], columns: Int) -> [String] {
     let header = ["workload", "metric", "n", "mean", "± sd", "min", "max", "unit"]
     var cells: [[String]] = [header]
     var last = ""
