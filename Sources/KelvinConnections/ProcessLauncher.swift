@@ -20,8 +20,18 @@ public struct ProcessLauncher: Sendable {
   ///
   /// - Parameter environment: added to this process's own for every command.
   init(environment: [String: String]) {
+    ProcessLauncher.ignoreBrokenPipes()
     base = ProcessLauncher.inherited().merging(environment) { _, new in new }
     assignments = base.filter { $0.key != "KELVIN_COMMAND" }.map { "\($0.key)=\($0.value)" }
+  }
+
+  /// A child that ends before it has read its input must be an error of write(2), not the end of
+  /// this process. Only a default disposition is changed; children start with the default.
+  private static func ignoreBrokenPipes() {
+    var action = sigaction()
+    guard sigaction(SIGPIPE, nil, &action) == 0, action.__sigaction_handler.sa_handler == nil
+    else { return }
+    signal(SIGPIPE, SIG_IGN)
   }
 
   /// Makes this process the one that adopts orphans among its descendants, so that a daemon cannot

@@ -32,30 +32,21 @@ final class ShellChannel {
 
   /// Runs a script and gives its framed reply.
   ///
-  /// - Parameters:
-  ///   - input: sent to the script's standard input once it has begun; a shell reads its own script
-  ///     ahead, so the data must not be in the pipe before.
-  ///   - limit: bytes of a stream beyond which the shell is given up.
+  /// - Parameter limit: bytes of a stream beyond which the shell is given up.
   /// - Throws: after `connectionLost`, `timedOut` and `interrupted` the channel is broken and its
   ///   process ended.
   func run(
-    _ script: String, input: [UInt8]? = nil, until deadline: Deadline, limit: Int = 256 << 20
+    _ script: String, until deadline: Deadline, limit: Int = 256 << 20
   ) throws(ConnectionFailure) -> Reply {
     guard !isBroken else { throw lost("it has ended") }
     let nonce = ShellChannel.nonce()
-    let begin = input == nil ? "" : "printf '%s\\n' \(nonce) >&2; "
-    let source = input == nil ? " </dev/null" : ""
     let text =
-      "{ \(begin)\(script)\n}\(source); kelvin_status=$?; printf '\\n%s %d\\n' \(nonce) $kelvin_status; "
+      "{ \(script)\n} </dev/null; kelvin_status=$?; printf '\\n%s %d\\n' \(nonce) $kelvin_status; "
       + "printf '\\n%s\\n' \(nonce) >&2\n"
     do {
       try send(Array(text.utf8), until: deadline)
       var reader = FrameReader(nonce: nonce)
-      if let input {
-        try receive(&reader, until: deadline, limit: limit) { $0.takeReady() }
-        try send(input, until: deadline)
-      }
-      try receive(&reader, until: deadline, limit: limit) { $0.isComplete }
+      try receive(&reader, until: deadline, limit: limit)
       return reader.reply
     } catch {
       end()
@@ -98,11 +89,10 @@ final class ShellChannel {
   }
 
   private func receive(
-    _ reader: inout FrameReader, until deadline: Deadline, limit: Int,
-    _ isDone: (inout FrameReader) -> Bool
+    _ reader: inout FrameReader, until deadline: Deadline, limit: Int
   ) throws(ConnectionFailure) {
     var buffer = [UInt8](repeating: 0, count: 65_536)
-    while !isDone(&reader) {
+    while !reader.isComplete {
       var waiting = [
         pollfd(fd: streams.output, events: Int16(POLLIN), revents: 0),
         pollfd(fd: streams.error, events: Int16(POLLIN), revents: 0),
@@ -124,7 +114,7 @@ final class ShellChannel {
         throw ConnectionFailure(
           .unsupported, "\(name): a reply of more than \(limit >> 20) MiB")
       }
-      if !isDone(&reader) { try check(deadline) }
+      if !reader.isComplete { try check(deadline) }
     }
   }
 
@@ -159,14 +149,6 @@ struct FrameReader {
 
   /// Whether both streams have come to their frame's end.
   var isComplete: Bool { outputEnd != nil && errorEnd != nil }
-
-  /// Takes the line that says that the script is about to read its input.
-  mutating func takeReady() -> Bool {
-    let line = nonce + [10]
-    guard error.starts(with: line) else { return false }
-    error.removeFirst(line.count)
-    return true
-  }
 
   /// The reply; meaningful when ``isComplete``.
   var reply: ShellChannel.Reply {

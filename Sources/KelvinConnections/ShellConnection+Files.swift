@@ -122,14 +122,19 @@ extension ShellConnection {
     let slash = path.string.lastIndex(of: "/") ?? path.string.startIndex
     let parent = ShellWords.quote(String(path.string[..<slash]))
     let octal = String(mode, radix: 8)
-    let reply = try run(
+    // Through a shell of its own: what a failing command leaves unread must never reach the
+    // persistent shell, which would take it for script.
+    let script =
       (parent == "''" ? "" : "mkdir -p -- \(parent) && ")
-        + "head -c \(bytes.count) > \(temporary) && chmod \(octal) \(temporary) && mv -f \(temporary) \(target) "
-        + "|| { kelvin_failed=$?; rm -f \(temporary); cat > /dev/null; (exit $kelvin_failed); }",
-      input: bytes, until: deadline)
-    guard reply.status == 0 else {
+      + "cat > \(temporary) && chmod \(octal) \(temporary) && mv -f \(temporary) \(target) "
+      + "|| { kelvin_status=$?; rm -f \(temporary); exit $kelvin_status; }"
+    let result = try await start(
+      Command(["sh", "-c", script], standardInput: .bytes(bytes)), until: deadline
+    ).wait(until: deadline)
+    guard result.isSuccess else {
       throw ConnectionFailure(
-        ShellConnection.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
+        ShellConnection.errno(inMessage: result.standardError.bytes) ?? .io, path: path,
+        connection: name)
     }
   }
 

@@ -34,10 +34,10 @@ public final class ShellConnection: Connection {
 
   /// Runs a script in the persistent shell.
   func run(
-    _ script: String, input: [UInt8]? = nil, until deadline: Deadline
+    _ script: String, until deadline: Deadline
   ) throws(ConnectionFailure) -> ShellChannel.Reply {
     let box = try openChannel()
-    return try box.channel.run(script, input: input, until: deadline)
+    return try box.channel.run(script, until: deadline)
   }
 
   private func openChannel() throws(ConnectionFailure) -> ChannelBox {

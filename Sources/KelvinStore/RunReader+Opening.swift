@@ -25,15 +25,35 @@ extension RunReader {
       } catch let error as DatabaseError
         where error.resultCode == .SQLITE_CANTOPEN || error.resultCode == .SQLITE_READONLY
       {
+        // A process died while it put the database into its final form; only a writer undoes that.
+        if error.extendedResultCode == .SQLITE_READONLY_ROLLBACK,
+          access(parent(of: path), W_OK) == 0
+        {
+          try rollBack(path)
+          return try RunStore.openForReading(path)
+        }
         // Also the cause when SQLite may not read at all.
         guard access(path, R_OK) == 0, access(parent(of: path), W_OK) != 0 else { throw error }
         var log = stat()
-        if stat(path + "-wal", &log) != 0 || log.st_size == 0 {
+        let hasLog = ["-wal", "-journal"].contains {
+          stat(path + $0, &log) == 0 && log.st_size > 0
+        }
+        if !hasLog {
           return try RunStore.openForReading(immutableURI(path))
         }
         return try openCopy(path)
       }
     }
+  }
+
+  /// Lets SQLite undo a transaction that a dead process left in a rollback journal.
+  private static func rollBack(_ path: String) throws {
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(10)
+    configuration.journalMode = .default
+    let queue = try DatabaseQueue(path: path, configuration: configuration)
+    _ = try queue.read { try Int64.fetchOne($0, sql: "SELECT count(*) FROM sqlite_schema") }
+    try queue.close()
   }
 
   private static func immutableURI(_ path: String) -> String {
@@ -63,7 +83,10 @@ extension RunReader {
     defer { try? removeTree(directory) }
     let copy = joined(directory, RunStore.fileName)
     try copyFile(from: path, to: copy)
-    try copyFile(from: path + "-wal", to: copy + "-wal")
+    for suffix in ["-wal", "-journal"] where access(path + suffix, F_OK) == 0 {
+      try copyFile(from: path + suffix, to: copy + suffix)
+    }
+    try rollBack(copy)
     return try RunStore.openForReading(copy)
   }
 
