@@ -1,36 +1,69 @@
 public import KelvinModel
 
-/// An agenda that was read without a mistake.
-public struct Agenda: Sendable {
-  public let plan: Plan
-  /// Agenda, includes and configuration files as they were read.
-  public let sources: [(path: String, content: String)]
-  public let warnings: [Diagnostic]
-}
-
-/// Reads an agenda and plans its jobs. Touches nothing but the files that it reads.
+/// Reads an agenda with its config files and plans it.
 public enum AgendaReader {
-  /// Reads an agenda.
+  /// The agenda, planned.
   ///
-  /// - Throws: all mistakes at once, each with its place; warnings are among them.
+  /// - Throws: every mistake in all files at once; after a syntax error the rest of that file is
+  ///   unread.
   public static func read(
     _ request: AgendaRequest, declarations: Declarations
   ) throws(ConfigurationFailure) -> Agenda {
-    var builder = PlanBuilder(request, declarations)
-    let plan = builder.build()
-    let diagnostics = builder.diagnostics
-    guard let plan, !diagnostics.contains(where: { $0.severity == .error }) else {
+    let (agenda, diagnostics) = readAll(request, declarations)
+    guard let agenda, !diagnostics.contains(where: { $0.severity == .error }) else {
       throw ConfigurationFailure(diagnostics)
     }
-    return Agenda(plan: plan, sources: builder.files.loaded, warnings: diagnostics)
+    return agenda
   }
 
-  /// Reads an agenda for showing: the plan as far as it can be made, and everything that is wrong.
+  /// The plan as far as one can be made, and everything found, for `kelvin plan`: what this version
+  /// cannot carry out (runtime parameters, reboots of this machine) is an error, but can be shown.
+  ///
+  /// - Returns: no plan when mistakes leave open what was meant.
   public static func readForPlanning(
     _ request: AgendaRequest, declarations: Declarations
   ) -> (plan: Plan?, diagnostics: [Diagnostic]) {
-    var builder = PlanBuilder(request, declarations)
+    let (agenda, diagnostics) = readAll(request, declarations)
+    return (agenda?.plan, diagnostics)
+  }
+
+  private static func readAll(
+    _ request: AgendaRequest, _ declarations: Declarations
+  ) -> (Agenda?, [Diagnostic]) {
+    var loader = SourceLoader(limits: request.limits)
+    var builder = PlanBuilder(outline(request, declarations, &loader))
     let plan = builder.build()
-    return (plan, builder.diagnostics)
+    let diagnostics = builder.checker.diagnostics.sorted(files: loader.sources.map(\.path))
+    guard let plan else { return (nil, diagnostics) }
+    let agenda = Agenda(
+      plan: plan, sources: loader.sources,
+      warnings: diagnostics.filter { $0.severity == .warning })
+    return (agenda, diagnostics)
+  }
+
+  /// Reads all files in order of precedence; the values as written are freed with this call, before
+  /// specs are made.
+  private static func outline(
+    _ request: AgendaRequest, _ declarations: Declarations, _ loader: inout SourceLoader
+  ) -> OutlineReader {
+    var reader = OutlineReader(request, declarations)
+    for path in request.userConfigPaths {
+      reader.checker.diagnostics.isLenient = path.contains("/.workload_automation/")
+      if let root = loader.load(path, into: &reader.checker.diagnostics) {
+        reader.readConfigFile(root)
+      }
+      reader.checker.diagnostics.isLenient = false
+    }
+    for path in request.configPaths {
+      if let root = loader.load(path, into: &reader.checker.diagnostics) {
+        reader.readConfigFile(root)
+      }
+    }
+    if let root = loader.load(request.agendaPath, into: &reader.checker.diagnostics) {
+      reader.readAgenda(root)
+    }
+    loader.forgetDocuments()
+    reader.settleDevice()
+    return reader
   }
 }

@@ -1,14 +1,26 @@
 public import KelvinModel
 
-/// What exists: the workloads, instruments and outputs that an agenda may name.
+/// What exists and may be named in an agenda; passed in by whoever knows the built-ins and plug-ins.
+///
+/// Names are found as WA finds them: case does not count, and `-` and `_` are the same.
 public struct Declarations: Sendable {
-  public var workloads: [Declaration]
-  public var instruments: [Declaration]
-  public var outputs: [Declaration]
-  /// Says what is wrong with a regular expression; nil when it is fine.
-  public var checkPattern: @Sendable (String) -> String?
+  public let workloads: [Declaration]
+  public let instruments: [Declaration]
+  public let outputs: [Declaration]
+  /// The problem with a regular expression, nil when it is fine.
+  public let checkPattern: @Sendable (String) -> String?
 
-  /// Creates a list of what exists.
+  /// Instruments and outputs, which agendas call augmentations.
+  let augmentations: [Declaration]
+  let workloadIndex: NameIndex
+  let augmentationIndex: NameIndex
+  /// Defaults by position in ``workloads``, computed once for all specs.
+  let workloadDefaults: [[String: Value]]
+
+  /// Collects what exists.
+  ///
+  /// - Parameter checkPattern: called for each distinct regular expression that an option holds,
+  ///   while reading; gives the problem's text or nil.
   public init(
     workloads: [Declaration], instruments: [Declaration], outputs: [Declaration],
     checkPattern: @escaping @Sendable (String) -> String? = { _ in nil }
@@ -17,8 +29,37 @@ public struct Declarations: Sendable {
     self.instruments = instruments
     self.outputs = outputs
     self.checkPattern = checkPattern
+    augmentations = instruments + outputs
+    workloadIndex = NameIndex(workloads)
+    augmentationIndex = NameIndex(augmentations)
+    workloadDefaults = workloads.map { $0.options.withDefaults([:]) }
+  }
+}
+
+/// Finds declarations by name or alias.
+struct NameIndex: Sendable {
+  /// Names without aliases, in the order declared, for hints.
+  let names: [String]
+  private var exact: [String: Int] = [:]
+  private var folded: [String: Int] = [:]
+
+  /// Indexes declarations; of two with the same name the first wins.
+  init(_ declarations: [Declaration]) {
+    names = declarations.map(\.name)
+    for (index, declaration) in declarations.enumerated() {
+      for name in [declaration.name] + declaration.aliases {
+        if exact[name] == nil { exact[name] = index }
+        let fold = NameIndex.fold(name)
+        if folded[fold] == nil { folded[fold] = index }
+      }
+    }
   }
 
-  /// Names of instruments and outputs.
-  public var augmentationNames: [String] { instruments.map(\.name) + outputs.map(\.name) }
+  /// The position of the declaration with this name, nil when there is none.
+  subscript(name: String) -> Int? { exact[name] ?? folded[NameIndex.fold(name)] }
+
+  /// Names and aliases, for nearest names.
+  var allNames: [String] { names + exact.keys.filter { !names.contains($0) }.sorted() }
+
+  static func fold(_ name: String) -> String { name.lowercased().replacing("_", with: "-") }
 }

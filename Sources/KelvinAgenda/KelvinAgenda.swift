@@ -1,6 +1,6 @@
-/// KelvinAgenda reads agendas and configuration files: it locates every mistake, merges what global
-/// settings, sections and workloads say, checks it against the declarations passed in, and plans
-/// the jobs.
+/// KelvinAgenda reads agendas and config files, locates every mistake in them, merges and validates
+/// what they say against the declarations passed in, and plans the jobs.
 ///
-/// It must not know how a job runs; it touches no device.
+/// It must not know how a job runs, and touches no device: everything here is a function of files
+/// and declarations.
 enum KelvinAgenda {}

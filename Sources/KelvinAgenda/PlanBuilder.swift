@@ -1,172 +1,256 @@
 internal import KelvinModel
 
-/// Turns files into a plan; collects every mistake on the way.
+/// Merges an outline's levels into specs and puts their iterations in order.
 struct PlanBuilder {
   let request: AgendaRequest
   let declarations: Declarations
-  var files: SourceFiles
-  private var own: [Diagnostic] = []
-  /// One mistake of a workload entry shows up in every section that it is combined with.
-  private var seen: Set<Diagnostic> = []
+  let outline: Outline
+  let augmentationSettings: [Int: [String: Value]]
+  var settings: RunSettings
+  var checker: ValueChecker
 
-  var global = Layer(.global, at: SourceLocation(file: ""))
-  var settings = SettingsBuilder()
-  var sections: [Layer] = []
-  var workloads: [Layer] = []
+  private var keys: ProvenanceKeys
+  private var parameters: ParameterLevels
+  private var specs: [JobSpec] = []
+  /// Specs by position of their entry in ``Outline/workloads``.
+  private var specsOfWorkload: [[Int]]
+  /// Augmentations that some spec enables, and where the first was; nil for a default.
+  private var enabled: [Int: SourceLocation?] = [:]
+  private var disabled: Set<Int> = []
+  private var disablesAll = false
+  private var foundIDs: Set<String> = []
+  /// The last list of augmentations and its names, which most specs share.
+  private var lastAugmentations: (positions: [Int], names: [String]) = ([], [])
 
-  init(_ request: AgendaRequest, _ declarations: Declarations) {
-    self.request = request
-    self.declarations = declarations
-    files = SourceFiles(limits: request.limits)
+  init(_ reader: OutlineReader) {
+    request = reader.request
+    declarations = reader.declarations
+    outline = reader.outline
+    augmentationSettings = reader.augmentationSettings
+    settings = reader.settings
+    checker = reader.checker
+    keys = ProvenanceKeys(augmentations: reader.declarations.augmentations)
+    parameters = ParameterLevels(outline: reader.outline)
+    specsOfWorkload = reader.outline.workloads.map { _ in [] }
   }
 
-  /// In the order of files, each file's in the order of lines.
-  var diagnostics: [Diagnostic] { files.diagnostics + own }
-
-  mutating func report(_ diagnostic: Diagnostic) {
-    if seen.insert(diagnostic).inserted { own.append(diagnostic) }
-  }
-
-  mutating func collect(_ diagnostics: [Diagnostic]) {
-    for diagnostic in diagnostics { report(diagnostic) }
-  }
-
-  // MARK: Reading
-
+  /// The plan; nil when mistakes block it.
   mutating func build() -> Plan? {
-    settings = SettingsBuilder(declarations: declarations)
-    for path in request.userConfigPaths {
-      if let value = files.load(path) { takeConfiguration(value, isUsers: true) }
-    }
-    for path in request.configPaths {
-      if let value = files.load(path) { takeConfiguration(value, isUsers: false) }
-    }
-    let before = files.diagnostics.count
-    guard let agenda = files.load(request.agendaPath), !agenda.isNull else {
-      if files.diagnostics.count == before {
-        report(
-          Diagnostic(
-            at: SourceLocation(file: request.agendaPath), "the agenda is empty",
-            hint: "an agenda holds at least: workloads: [{name: command, params: {argv: [ls]}}]"))
-      }
-      return nil
-    }
-    guard let top = agenda.map else {
-      report(
-        Diagnostic(
-          at: agenda.location, "expected a map with 'workloads', found \(agenda.shortDescription)"))
-      return nil
-    }
-    takeTop(top, at: agenda.location)
-    guard !workloads.isEmpty || sections.contains(where: { !$0.workloads.isEmpty }) else {
-      if !top.contains(where: { $0.key == "workloads" }) {
-        report(
-          Diagnostic(
-            at: SourceLocation(file: request.agendaPath), "'workloads' is missing",
-            hint: "list at least one: workloads: [{name: idle}]"))
-      }
-      return nil
-    }
-    return plan()
+    readDisabled()
+    let tree = SectionTree(outline.sections)
+    guard checkSpecCount(tree) else { return nil }
+    buildSpecs(tree)
+    checkIDs()
+    settleAugmentations()
+    settleSeed()
+    guard checkJobCount(), !checker.diagnostics.blocksPlan else { return nil }
+    let order = JobOrder(
+      iterations: specs.map(\.iterations), workloadMajor: specsOfWorkload.flatMap(\.self),
+      seed: settings.seed)
+    return Plan(settings: settings, specs: specs, jobs: order.jobs(settings.executionOrder))
   }
 
-  private mutating func takeTop(_ entries: [LocatedValue.Entry], at location: SourceLocation) {
-    for entry in entries {
-      switch entry.key {
-      case "config", "global":
-        if !entry.value.isNull { takeConfiguration(entry.value, isUsers: false) }
-      case "sections":
-        for value in list(entry) {
-          if let layer = layer(.section, value) { sections.append(layer) }
-        }
-      case "workloads":
-        for value in list(entry) {
-          if let layer = layer(.workload, value) { workloads.append(layer) }
-        }
-        if list(entry).isEmpty {
-          report(
-            Diagnostic(
-              at: entry.keyLocation, "'workloads' lists nothing",
-              hint: "list at least one: workloads: [{name: idle}]"))
-        }
-      default:
-        report(
-          Diagnostic(
-            at: entry.keyLocation, "agenda: unknown key '\(entry.key)'",
-            hint: NearestName.hint(
-              for: entry.key, in: ["config", "global", "sections", "workloads", "include#"])))
-      }
+  // MARK: specs
+
+  private mutating func buildSpecs(_ tree: SectionTree) {
+    var base = MergedLevel()
+    base.apply(defaultLayer(), keys: &keys)
+    for augmentation in base.augmentations {
+      base.provenance[keys.augmentation(augmentation)] = nil
+    }
+    for config in outline.configs { base.apply(config.layer, keys: &keys) }
+    var global: [Int] = []
+    var own = outline.sections.map { _ in [Int]() }
+    for (index, workload) in outline.workloads.enumerated() {
+      if let section = workload.section { own[section].append(index) } else { global.append(index) }
+    }
+    tree.forEachLeaf { leaf in
+      let entries = global + leaf.flatMap { own[$0] }
+      if !entries.isEmpty { buildSpecs(leaf, entries, base) }
     }
   }
 
-  private mutating func list(_ entry: LocatedValue.Entry) -> [LocatedValue] {
-    if let list = entry.value.list { return list }
-    if !entry.value.isNull {
-      report(
-        Diagnostic(
-          at: entry.value.location,
-          "\(entry.key): expected a list, found \(entry.value.shortDescription)"))
-    }
-    return []
-  }
-
-  private mutating func takeConfiguration(_ value: LocatedValue, isUsers: Bool) {
-    guard let entries = value.map else {
-      if !value.isNull {
-        report(
-          Diagnostic(
-            at: value.location, "config: expected a map, found \(value.shortDescription)"))
+  private mutating func buildSpecs(_ leaf: [Int], _ entries: [Int], _ base: MergedLevel) {
+    var level = base
+    var prefix = ""
+    for index in leaf {
+      let section = outline.sections[index]
+      level.apply(section.layer, keys: &keys)
+      if let group = section.group {
+        level.classifiers[group.value] = section.id
+        level.provenance[keys["classifiers", group.value]] = group.location
       }
-      return
+      prefix += section.id + "-"
     }
     for entry in entries {
-      var found: [Diagnostic] = []
-      if !global.take(entry, into: &found) {
-        settings.take(entry, isUsers: isUsers, into: &found)
-      }
-      collect(found)
+      let workload = outline.workloads[entry]
+      let id = prefix + workload.id
+      let inherited = parameters.inherited(
+        workload.declaration, leaf, &checker, &keys)
+      guard isWanted(id, workload, leaf) else { continue }
+      specsOfWorkload[entry].append(specs.count)
+      specs.append(spec(id, workload, level, inherited))
     }
   }
 
-  private mutating func layer(_ scope: Layer.Scope, _ value: LocatedValue) -> Layer? {
-    var layer = Layer(scope, at: value.location)
-    if scope == .workload, let scalar = value.scalar, !scalar.isNull {
-      layer.workload = .init(value: scalar.text, location: value.location)
-      return layer
-    }
-    guard let entries = value.map else {
-      report(
-        Diagnostic(
-          at: value.location,
-          "\(scope.rawValue): expected a map, found \(value.shortDescription)"))
-      return nil
-    }
-    for entry in entries {
-      var found: [Diagnostic] = []
-      if !layer.take(entry, into: &found) {
-        let isAugmentation = settings.declaration(named: entry.key) != nil
-        found.append(
-          Diagnostic(
-            at: entry.keyLocation, "\(scope.rawValue): unknown key '\(entry.key)'",
-            hint: isAugmentation
-              ? "settings of instruments and outputs stand in 'config'"
-              : NearestName.hint(for: entry.key, in: Layer.keys(scope))))
+  private mutating func spec(
+    _ id: String, _ workload: Outline.Workload, _ inheritedLevel: MergedLevel,
+    _ inherited: ParameterLevels.Resolved
+  ) -> JobSpec {
+    let declaration = declarations.workloads[workload.declaration]
+    var level = inheritedLevel
+    level.apply(workload.layer, keys: &keys)
+    if disablesAll || !disabled.isEmpty {
+      for index in level.augmentations where disablesAll || disabled.contains(index) {
+        level.provenance[keys.augmentation(index)] = nil
       }
-      collect(found)
+      level.augmentations.removeAll { disablesAll || disabled.contains($0) }
     }
-    if scope == .workload, layer.workload == nil, global.workload == nil {
-      report(Diagnostic(at: value.location, "workload: 'name' is missing"))
-      return nil
+    for index in level.augmentations where enabled[index] == nil {
+      enabled[index] = .some(level.provenance[keys.augmentation(index)])
+    }
+    if level.augmentations != lastAugmentations.positions {
+      lastAugmentations = (
+        level.augmentations, level.augmentations.map { declarations.augmentations[$0].name }
+      )
+    }
+    var values = inherited.values
+    if !workload.parameters.isEmpty {
+      values.merge(workload.parameters) { _, own in own }
+    }
+    checker.requireAll(values, of: declaration, at: workload.location)
+    var provenance = level.provenance
+    provenance["workload"] = workload.location
+    for (key, place) in inherited.places { provenance[key] = place }
+    let written = ParameterLevels.places(
+      workload.layer.parameters, workload.parameters, declaration, &keys)
+    for (key, place) in written { provenance[key] = place }
+    return JobSpec(
+      id: id, label: level.label ?? declaration.name, workload: declaration.name,
+      parameters: values, runtimeParameters: level.runtimeParameters,
+      classifiers: level.classifiers, augmentations: lastAugmentations.names,
+      iterations: level.iterations, timeouts: level.timeouts, cleanupAssets: level.cleanupAssets,
+      provenance: provenance)
+  }
+
+  /// What is enabled unless a file says otherwise.
+  private mutating func defaultLayer() -> JobLayer {
+    var layer = JobLayer()
+    let place = SourceLocation(file: "default augmentations")
+    for name in request.defaultAugmentations {
+      guard let index = declarations.augmentationIndex[name] else {
+        checker.diagnostics.error(place, "unknown augmentation \(LocatedValue.quoted(name))")
+        continue
+      }
+      layer.toggles.append(.init(augmentation: index, isEnabled: true, location: place))
     }
     return layer
   }
 
-  /// Reads a section's own workloads.
-  mutating func workloadLayers(of section: Layer) -> [Layer] {
-    var layers: [Layer] = []
-    for value in section.workloads {
-      if let layer = layer(.workload, value) { layers.append(layer) }
+  // MARK: the command line
+
+  private mutating func readDisabled() {
+    let place = SourceLocation(file: "--disable")
+    for name in request.disabled {
+      if name == "~~" {
+        disablesAll = true
+        continue
+      }
+      let bare = name.hasPrefix("~") ? String(name.dropFirst()) : name
+      if let index = declarations.augmentationIndex[bare] {
+        disabled.insert(index)
+      } else {
+        checker.diagnostics.error(
+          place, "unknown augmentation \(LocatedValue.quoted(bare))",
+          hint: NearestName.hint(for: bare, in: declarations.augmentationIndex.allNames))
+      }
     }
-    return layers
+  }
+
+  private mutating func isWanted(_ id: String, _ workload: Outline.Workload, _ leaf: [Int]) -> Bool
+  {
+    guard !request.onlyIDs.isEmpty else { return true }
+    var isWanted = false
+    for wanted in request.onlyIDs
+    where wanted == id || wanted == workload.id
+      || leaf.contains(where: { outline.sections[$0].id == wanted })
+    {
+      foundIDs.insert(wanted)
+      isWanted = true
+    }
+    return isWanted
+  }
+
+  private mutating func checkIDs() {
+    for id in request.onlyIDs where !foundIDs.contains(id) {
+      // An entry with a mistake makes no spec, but its id is no mistake.
+      if checker.diagnostics.blocksPlan,
+        id.split(separator: "-").allSatisfy({ outline.ids.contains(String($0)) })
+      {
+        continue
+      }
+      var known = outline.workloads.map(\.id) + outline.sections.map(\.id)
+      if known.count > 12 { known = Array(known.prefix(12)) + ["..."] }
+      let nearest = NearestName.of(id, in: outline.workloads.map(\.id))
+      checker.diagnostics.error(
+        SourceLocation(file: "-i"),
+        "no workload entry or spec has the id \(LocatedValue.quoted(id))",
+        hint: nearest.map { "did you mean '\($0)'?" } ?? "known: " + known.joined(separator: ", "))
+    }
+  }
+
+  // MARK: limits and the run's settings
+
+  private mutating func checkSpecCount(_ tree: SectionTree) -> Bool {
+    var own = outline.sections.map { _ in 0 }
+    var global = 0
+    for workload in outline.workloads {
+      if let section = workload.section { own[section] += 1 } else { global += 1 }
+    }
+    let count = tree.specCount(global: global, own: own)
+    if let count, count <= request.limits.specs { return true }
+    let shown = count.map(String.init) ?? "more than \(Int.max)"
+    checker.diagnostics.error(
+      SourceLocation(file: request.agendaPath),
+      "the agenda makes \(shown) specs, at most \(request.limits.specs) are allowed",
+      hint: "sections of different groups multiply; use fewer groups")
+    return false
+  }
+
+  private mutating func checkJobCount() -> Bool {
+    var jobs = 0
+    for spec in specs {
+      // Iterations are at most ten million and specs few, so this cannot overflow.
+      jobs += spec.iterations
+      guard jobs <= request.limits.jobs else {
+        checker.diagnostics.error(
+          spec.provenance["iterations"] ?? SourceLocation(file: request.agendaPath),
+          "the agenda makes more than \(request.limits.jobs) jobs", hint: "use fewer iterations")
+        return false
+      }
+    }
+    return true
+  }
+
+  private mutating func settleAugmentations() {
+    for (index, declaration) in declarations.augmentations.enumerated() {
+      guard enabled[index] != nil || augmentationSettings[index] != nil else { continue }
+      let values = augmentationSettings[index] ?? [:]
+      if let place = enabled[index] {
+        checker.requireAll(
+          values, of: declaration, at: place ?? SourceLocation(file: request.agendaPath))
+      }
+      settings.augmentations[declaration.name] = declaration.options.withDefaults(values)
+    }
+  }
+
+  private mutating func settleSeed() {
+    if let seed = request.seed {
+      settings.seed = seed
+      settings.provenance["seed"] = SourceLocation(file: "--seed")
+    } else if settings.provenance["seed"] == nil {
+      // 53 bits, so that every reader of JSON keeps it exactly.
+      settings.seed = UInt64.random(in: 0..<(1 << 53))
+    }
   }
 }

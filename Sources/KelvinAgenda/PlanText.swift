@@ -1,135 +1,161 @@
 public import KelvinModel
 
-/// A plan for people: the jobs in order, then each spec's settings and where they came from.
+/// A plan as text for a person: the jobs in order, then each setting and where it came from.
 public enum PlanText {
-  /// Renders the plan; lists the first and last jobs only when there are more than `jobLimit`.
-  public static func render(_ plan: Plan, columns: Int, jobLimit: Int = 200) -> String {
-    var lines = [
-      "\(plan.jobs.count) job(s), \(plan.specs.count) spec(s), order "
-        + "\(plan.settings.executionOrder.rawValue), seed \(plan.settings.seed)", ""
-    ]
-    let width = plan.specs.map(\.id.count).max() ?? 0
+  /// The whole text.
+  ///
+  /// - Parameter columns: lines are cut to this width, except for places; nil leaves them whole.
+  public static func render(_ plan: Plan, columns: Int? = nil) -> String {
+    var text = ""
+    render(plan, columns: columns, to: &text)
+    return text
+  }
+
+  /// Writes the text piece by piece, for plans of millions of jobs.
+  public static func render(
+    _ plan: Plan, columns: Int? = nil, to output: inout some TextOutputStream
+  ) {
+    let jobs = plan.jobs.count == 1 ? "1 job" : "\(plan.jobs.count) jobs"
+    let specs = plan.specs.count == 1 ? "1 spec" : "\(plan.specs.count) specs"
+    output.write("\(jobs) of \(specs), \(plan.settings.executionOrder.rawValue)\n\n")
+    writeJobs(plan, columns, to: &output)
+    output.write("\nRun\n")
+    write(runRows(plan.settings), columns, to: &output)
+    for spec in plan.specs {
+      output.write("\n\(LocatedValue.printable(spec.id)): \(spec.workload)\n")
+      write(rows(spec), columns, to: &output)
+    }
+  }
+
+  // MARK: jobs
+
+  private static func writeJobs(
+    _ plan: Plan, _ columns: Int?, to output: inout some TextOutputStream
+  ) {
+    let specs = plan.specs.map {
+      [LocatedValue.printable($0.id), LocatedValue.printable($0.label), $0.workload]
+    }
+    let titles = ["id", "label", "workload"]
+    let widths = titles.indices.map { column in
+      specs.reduce(titles[column].count) { max($0, $1[column].count) }
+    }
+    let numberWidth = max(3, String(plan.jobs.count).count)
+    func line(_ number: String, _ cells: [String], _ iteration: String) -> String {
+      var line = "  " + padding(number, numberWidth) + number
+      for (cell, width) in zip(cells, widths) { line += "  " + cell + padding(cell, width) }
+      return cut(line + "  " + iteration, columns) + "\n"
+    }
+    output.write(line("#", titles, "iteration"))
     for (index, job) in plan.jobs.enumerated() {
-      if index == jobLimit - 1, plan.jobs.count > jobLimit {
-        lines.append("    ... \(plan.jobs.count - jobLimit) more ...")
-      }
-      guard index < jobLimit - 1 || index == plan.jobs.count - 1 else { continue }
-      let spec = plan.specs[job.spec]
-      let number = String(index + 1)
-      let id = spec.id + String(repeating: " ", count: width - spec.id.count)
-      lines.append(
-        String(repeating: " ", count: max(0, 5 - number.count)) + number
-          + "  \(id)  \(spec.label)  iteration \(job.iteration)")
+      output.write(line(String(index + 1), specs[job.spec], String(job.iteration)))
     }
-    for spec in plan.specs.prefix(jobLimit) { lines += [""] + self.lines(spec) }
-    if plan.specs.count > jobLimit {
-      lines += ["", "... \(plan.specs.count - jobLimit) more spec(s)"]
-    }
-    lines += ["", "run"]
-    lines += rows(runSettings(plan.settings))
-    return lines.joined(separator: "\n")
   }
 
-  private static func lines(_ spec: JobSpec) -> [String] {
-    var settings: [(String, String, SourceLocation?)] = [
-      ("workload", spec.workload, nil), ("label", spec.label, spec.provenance["label"]),
-      ("iterations", "\(spec.iterations)", spec.provenance["iterations"])
-    ]
-    for (name, value) in spec.parameters.sorted(by: { $0.key < $1.key }) {
-      settings.append(("params.\(name)", value.display, spec.provenance["params.\(name)"]))
-    }
-    for setting in spec.runtimeParameters {
-      settings.append(
-        (
-          "runtime_params.\(setting.name)", setting.value.display,
-          spec.provenance["runtime_params.\(setting.name)"]
-        ))
-    }
-    for (name, value) in spec.classifiers.sorted(by: { $0.key < $1.key }) {
-      settings.append(("classifiers.\(name)", value, spec.provenance["classifiers.\(name)"]))
-    }
-    for name in spec.augmentations {
-      settings.append(("augmentation", name, spec.provenance["augmentations.\(name)"]))
-    }
-    return ["spec \(spec.id)"] + rows(settings)
+  // MARK: settings
+
+  private struct Row {
+    var name: String
+    var value: String
+    var place: SourceLocation?
   }
 
-  private static func runSettings(
-    _ settings: RunSettings
-  ) -> [(String, String, SourceLocation?)] {
-    var rows = [
-      ("execution_order", settings.executionOrder.rawValue),
-      ("reboot_policy", settings.rebootPolicy.rawValue),
-      ("retry_on_status", settings.retryOnStatus.map(\.rawValue).joined(separator: ", ")),
-      ("max_retries", "\(settings.maxRetries)"),
-      ("bail_on_init_failure", "\(settings.bailOnInitFailure)"),
-      ("bail_on_job_failure", "\(settings.bailOnJobFailure)")
-    ].map { ($0.0, $0.1, settings.provenance[$0.0]) }
-    for (name, values) in settings.augmentations.sorted(by: { $0.key < $1.key }) {
-      for (option, value) in values.sorted(by: { $0.key < $1.key }) {
-        let key = "\(name).\(option)"
-        rows.append((key, value.display, settings.provenance[key]))
+  private static func runRows(_ settings: RunSettings) -> [Row] {
+    var rows = settings.values.map { name, value in
+      Row(name: name, value: text(value), place: settings.provenance[name])
+    }
+    for (plugin, options) in settings.augmentations.sorted(by: { $0.key < $1.key }) {
+      for (option, value) in options.sorted(by: { $0.key < $1.key }) {
+        let name = "\(plugin).\(option)"
+        rows.append(Row(name: name, value: text(value), place: settings.provenance[name]))
       }
     }
     return rows
   }
 
-  private static func rows(_ rows: [(String, String, SourceLocation?)]) -> [String] {
-    let width = rows.map(\.0.count).max() ?? 0
-    return rows.map { name, value, place in
-      let padding = String(repeating: " ", count: width - name.count)
-      return "  \(name)\(padding)  \(value)  (\(place.map(\.description) ?? "default"))"
+  private static func rows(_ spec: JobSpec) -> [Row] {
+    var rows: [Row] = []
+    func add(_ name: String, _ value: String) {
+      rows.append(Row(name: name, value: value, place: spec.provenance[name]))
     }
+    add("label", spec.label)
+    add("iterations", String(spec.iterations))
+    for (name, value) in spec.parameters.sorted(by: { $0.key < $1.key }) {
+      add("params.\(name)", text(value))
+    }
+    for setting in spec.runtimeParameters {
+      add("runtime_params.\(setting.name)", text(setting.value))
+    }
+    for (name, value) in spec.classifiers.sorted(by: { $0.key < $1.key }) {
+      add("classifiers.\(name)", value)
+    }
+    for name in spec.augmentations { add("augmentations.\(name)", "enabled") }
+    for (name, seconds) in spec.timeouts.values {
+      add("timeouts.\(name)", text(.number(seconds)) + " s")
+    }
+    add("cleanup_assets", String(spec.cleanupAssets))
+    return rows
+  }
+
+  private static func write(
+    _ rows: [Row], _ columns: Int?, to output: inout some TextOutputStream
+  ) {
+    let shown = rows.map { row in
+      (
+        name: LocatedValue.printable(row.name), value: LocatedValue.printable(row.value),
+        place: row.place.map { LocatedValue.printable($0.description) } ?? "default"
+      )
+    }
+    let nameWidth = shown.reduce(0) { max($0, $1.name.count) }
+    let placeWidth = shown.reduce(0) { max($0, $1.place.count) }
+    let valueLimit = columns.map { max(12, $0 - nameWidth - placeWidth - 6) } ?? 60
+    let valueWidth = min(valueLimit, shown.reduce(0) { max($0, $1.value.count) })
+    for row in shown {
+      let value = columns == nil ? row.value : cut(row.value, valueLimit)
+      output.write(
+        "  \(row.name)\(padding(row.name, nameWidth))  \(value)\(padding(value, valueWidth))  "
+          + "\(row.place)\n")
+    }
+  }
+
+  private static func text(_ value: Value) -> String {
+    if case .number(let number) = value, number == number.rounded(), abs(number) < 1e15 {
+      return String(Int64(number))
+    }
+    return value.display
+  }
+
+  private static func padding(_ text: String, _ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count))
+  }
+
+  private static func cut(_ text: String, _ width: Int?) -> String {
+    guard let width, text.count > width else { return text }
+    return String(text.prefix(max(0, width - 3))) + "..."
   }
 }
 
-/// A plan as JSON, version 1: `version`, `settings`, `specs`, `jobs`; described in docs/agenda.md.
-public enum PlanJSON {
-  /// Renders the plan.
-  public static func render(_ plan: Plan) -> String {
-    Value.map([
-      "version": 1,
-      "settings": .map([
-        "execution_order": .text(plan.settings.executionOrder.rawValue),
-        "seed": .integer(Int64(clamping: plan.settings.seed)),
-        "reboot_policy": .text(plan.settings.rebootPolicy.rawValue),
-        "retry_on_status": .list(plan.settings.retryOnStatus.map { .text($0.rawValue) }),
-        "max_retries": .integer(Int64(plan.settings.maxRetries)),
-        "bail_on_init_failure": .boolean(plan.settings.bailOnInitFailure),
-        "bail_on_job_failure": .boolean(plan.settings.bailOnJobFailure),
-        "run_name": plan.settings.runName.map(Value.text) ?? .null,
-        "augmentations": .map(plan.settings.augmentations.mapValues(Value.map)),
-        "provenance": provenance(plan.settings.provenance)
-      ]),
-      "specs": .list(plan.specs.map(spec)),
-      "jobs": .list(
-        plan.jobs.map { job in
-          .map([
-            "id": .text(plan.specs[job.spec].id), "spec": .integer(Int64(job.spec)),
-            "label": .text(plan.specs[job.spec].label),
-            "iteration": .integer(Int64(job.iteration))
-          ])
-        })
-    ]).json
+extension RunSettings {
+  /// The settings of the run itself by their keys in an agenda, in the order of documentation;
+  /// null for what is not set.
+  var values: [(name: String, value: Value)] {
+    [
+      ("execution_order", .text(executionOrder.rawValue)),
+      ("seed", Int64(exactly: seed).map(Value.integer) ?? .text(String(seed))),
+      ("reboot_policy", .text(rebootPolicy.rawValue)),
+      ("retry_on_status", .list(retryOnStatus.map { .text($0.rawValue) })),
+      ("max_retries", .integer(Int64(maxRetries))),
+      ("bail_on_init_failure", .boolean(bailOnInitFailure)),
+      ("bail_on_job_failure", .boolean(bailOnJobFailure)),
+      ("run_name", runName.map(Value.text) ?? .null),
+      ("project", project.map(Value.text) ?? .null),
+      ("project_stage", projectStage.map(Value.text) ?? .null)
+    ]
   }
+}
 
-  private static func spec(_ spec: JobSpec) -> Value {
-    .map([
-      "id": .text(spec.id), "label": .text(spec.label), "workload": .text(spec.workload),
-      "iterations": .integer(Int64(spec.iterations)), "params": .map(spec.parameters),
-      "runtime_params": .map(
-        Dictionary(spec.runtimeParameters.map { ($0.name, $0.value) }) { _, last in last }),
-      "classifiers": .map(spec.classifiers.mapValues(Value.text)),
-      "augmentations": .list(spec.augmentations.map(Value.text)),
-      "timeouts": .map([
-        "setup": .number(spec.timeouts.setup), "run": .number(spec.timeouts.run),
-        "extract": .number(spec.timeouts.extract), "teardown": .number(spec.timeouts.teardown)
-      ]),
-      "cleanup_assets": .boolean(spec.cleanupAssets), "provenance": provenance(spec.provenance)
-    ])
-  }
-
-  private static func provenance(_ places: [String: SourceLocation]) -> Value {
-    .map(places.mapValues { .text($0.description) })
+extension StageTimeouts {
+  /// Seconds by stage, in the order of the life cycle.
+  var values: [(name: String, seconds: Double)] {
+    [("setup", setup), ("run", run), ("extract", extract), ("teardown", teardown)]
   }
 }

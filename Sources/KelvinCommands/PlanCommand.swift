@@ -28,7 +28,9 @@ struct PlanCommand: AsyncParsableCommand {
       switch format {
       case .text:
         Terminal.standardOutput.line(
-          PlanText.render(plan, columns: Terminal.standardOutput.columns))
+          PlanText.render(
+            plan,
+            columns: Terminal.standardOutput.isTerminal ? Terminal.standardOutput.columns : nil))
       case .json: Terminal.standardOutput.line(PlanJSON.render(plan))
       }
     }

@@ -54,7 +54,9 @@ struct RunCommand: AsyncParsableCommand {
     for warning in read.warnings { Terminal.standardError.line("\(warning)") }
     if dryRun {
       Terminal.standardOutput.line(
-        PlanText.render(read.plan, columns: Terminal.standardOutput.columns))
+        PlanText.render(
+          read.plan,
+          columns: Terminal.standardOutput.isTerminal ? Terminal.standardOutput.columns : nil))
       return
     }
     let directory = try runDirectory(named: runName(read.plan))
@@ -81,7 +83,7 @@ struct RunCommand: AsyncParsableCommand {
   private func readAgenda(_ environment: CommandEnvironment) throws -> Agenda {
     do {
       return try AgendaReader.read(
-        agenda.request(keepsProvenance: dryRun), declarations: environment.declarations)
+        agenda.request(), declarations: environment.declarations)
     } catch {
       for diagnostic in error.diagnostics { Terminal.standardError.line("\(diagnostic)") }
       let count = error.diagnostics.count { $0.severity == .error }

@@ -51,22 +51,25 @@ public struct LocatedValue: Hashable, Sendable {
 
     /// The scalar as an integer, nil when it is none or does not fit 64 bits.
     public var asInteger: Int64? {
-      let digits = text.replacing("_", with: "")
-      var rest = digits[...]
+      var rest = text[...]
       let negative = rest.hasPrefix("-")
       if negative || rest.hasPrefix("+") { rest = rest.dropFirst() }
-      guard let first = rest.first, first.isASCII, first.isNumber else { return nil }
-      let magnitude: Int64?
-      if rest.hasPrefix("0x") || rest.hasPrefix("0X") {
-        magnitude = Int64(rest.dropFirst(2), radix: 16)
-      } else if rest.hasPrefix("0o") {
-        magnitude = Int64(rest.dropFirst(2), radix: 8)
-      } else if rest.hasPrefix("0b") {
-        magnitude = Int64(rest.dropFirst(2), radix: 2)
-      } else {
-        return Int64(negative ? "-" + rest : rest)
+      guard let first = rest.utf8.first, (0x30...0x39).contains(first), rest.utf8.count <= 128
+      else { return nil }
+      var digits = rest.filter { $0 != "_" }
+      var radix = 10
+      if digits.hasPrefix("0x") || digits.hasPrefix("0X") {
+        radix = 16
+      } else if digits.hasPrefix("0o") {
+        radix = 8
+      } else if digits.hasPrefix("0b") {
+        radix = 2
       }
-      return magnitude.map { negative ? -$0 : $0 }
+      if radix != 10 { digits.removeFirst(2) }
+      // Int64 itself would take a second sign.
+      guard digits.utf8.first != UInt8(ascii: "+"), digits.utf8.first != UInt8(ascii: "-")
+      else { return nil }
+      return Int64(negative ? "-" + digits : digits, radix: radix)
     }
 
     /// The scalar as a number, nil when it is none; `1e3`, `.5` and `.inf` count.
@@ -78,7 +81,7 @@ public struct LocatedValue: Hashable, Sendable {
       case ".nan", ".NaN", ".NAN": return .nan
       default: break
       }
-      guard let first = text.unicodeScalars.first,
+      guard text.utf8.count <= 128, let first = text.unicodeScalars.first,
         ("0"..."9").contains(first) || first == "." || first == "-" || first == "+",
         !text.contains(where: { $0.isLetter && $0 != "e" && $0 != "E" })
       else { return nil }
@@ -129,15 +132,30 @@ public struct LocatedValue: Hashable, Sendable {
   public var shortDescription: String {
     switch content {
     case .scalar(let scalar):
-      if scalar.isNull {
-        "nothing"
-      } else if scalar.text.count > 60 {
-        "'\(scalar.text.prefix(57))...'"
-      } else {
-        "'\(scalar.text)'"
-      }
+      scalar.isNull ? "nothing" : LocatedValue.quoted(scalar.text)
     case .list: "a list"
     case .map: "a map"
     }
+  }
+
+  /// The text in single quotes for a message: cut after 60 characters, and printable.
+  public static func quoted(_ text: String) -> String {
+    let start = text.unicodeScalars.prefix(60)
+    let isCut = start.endIndex != text.unicodeScalars.endIndex
+    return "'\(printable(String(start)))\(isCut ? "..." : "")'"
+  }
+
+  /// The text with control and format characters as `\u{1b}`, so that nothing that a file holds can
+  /// drive a terminal.
+  public static func printable(_ text: String) -> String {
+    var shown = String.UnicodeScalarView()
+    for scalar in text.unicodeScalars {
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator:
+        shown.append(contentsOf: "\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
+      default: shown.append(scalar)
+      }
+    }
+    return String(shown)
   }
 }

@@ -49,7 +49,9 @@ extension OptionType {
       guard let scalar = value.scalar, !scalar.text.isEmpty else { return refuse() }
       return .text(scalar.text)
     case .path:
-      guard let scalar = value.scalar, !scalar.text.isEmpty else { return refuse() }
+      guard let scalar = value.scalar, !scalar.text.isEmpty, !scalar.text.contains("\0") else {
+        return refuse()
+      }
       return .text(expandPath(scalar.text, relativeTo: value.location.file))
     case .choice(let words):
       guard let scalar = value.scalar else { return refuse() }
@@ -107,7 +109,7 @@ extension OptionType {
       var values: [String: Value] = [:]
       var isComplete = true
       for entry in entries {
-        let name = "\(name): \(entry.key)"
+        let name = "\(name): \(LocatedValue.quoted(entry.key).dropFirst().dropLast())"
         if let checked = element.validate(
           entry.value, as: name, range: range, into: &diagnostics)
         {
@@ -161,8 +163,8 @@ extension [OptionDeclaration] {
       guard let option = first(where: { $0.isNamed(entry.key) }) else {
         diagnostics.append(
           Diagnostic(
-            at: entry.keyLocation, "\(name): unknown key '\(entry.key)'",
-            hint: NearestName.hint(for: entry.key, in: map(\.name))))
+            at: entry.keyLocation, "\(name): unknown key \(LocatedValue.quoted(entry.key))",
+            hint: unknownKeyHint(entry.key)))
         continue
       }
       if let earlier = written[option.name] {
@@ -188,6 +190,14 @@ extension [OptionDeclaration] {
     }
     guard diagnostics.count == errorsBefore else { return nil }
     return fillDefaults ? withDefaults(values) : values
+  }
+
+  /// The nearest of all names and aliases, or the list of names when it is short.
+  private func unknownKeyHint(_ key: String) -> String {
+    if let nearest = NearestName.of(key, in: flatMap { [$0.name] + $0.aliases }) {
+      return "did you mean '\(nearest)'?"
+    }
+    return isEmpty ? "it takes no settings" : NearestName.hint(for: key, in: map(\.name))
   }
 
   /// The values with defaults for what is absent.

@@ -39,7 +39,8 @@ public indirect enum OptionType: Sendable, Hashable {
     case .text: "text"
     case .path: "a path"
     case .choice(let words): "one of " + words.joined(separator: ", ")
-    case .quantity(let dimension, _): "a \(dimension.rawValue) such as '\(dimension.example)'"
+    case .quantity(let dimension, _):
+      "\(dimension == .energy ? "an" : "a") \(dimension.rawValue) such as '\(dimension.example)'"
     case .pattern: "a regular expression"
     case .argv: "a list of words or a command line"
     case .list(let element): "a list, each element \(element.expectation)"

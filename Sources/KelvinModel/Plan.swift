@@ -164,16 +164,24 @@ public struct RunSettings: Sendable, Hashable, Codable {
 }
 
 /// In which order the iterations of all specs run.
+///
+/// The examples have sections X and Y, workloads A and B, and two iterations of each. A spec takes
+/// part in as many rounds as it has iterations. The first three are what WA's documentation
+/// promises (its code gives by_section for by_iteration).
 public enum ExecutionOrder: String, Sendable, Codable, CaseIterable {
-  /// First iteration of every spec in agenda order (workloads innermost), then the second, ...
+  /// Round by round, each workload in all sections before the next workload:
+  /// X.A1 Y.A1 X.B1 Y.B1, X.A2 Y.A2 X.B2 Y.B2.
   case byIteration = "by_iteration"
-  /// All iterations round by round within one section, then the next section.
+  /// Round by round, each section's workloads together: X.A1 X.B1 Y.A1 Y.B1, X.A2 X.B2 Y.A2 Y.B2.
   case bySection = "by_section"
-  /// All iterations of a spec before the next spec.
+  /// All iterations of a spec before the next spec, each workload in all sections before the next
+  /// workload: X.A1 X.A2 Y.A1 Y.A2 X.B1 X.B2 Y.B1 Y.B2.
   case byWorkload = "by_workload"
-  /// Shuffled by the recorded seed.
+  /// All jobs shuffled by the recorded seed.
   case random
-  /// a b b a: every second round backwards, so that linear drift cancels in comparisons.
+  /// As by_iteration, but every second round backwards, so that linear drift cancels in
+  /// comparisons (over an even number of iterations):
+  /// X.A1 Y.A1 X.B1 Y.B1, Y.B2 X.B2 Y.A2 X.A2.
   case interleaved
 }
 

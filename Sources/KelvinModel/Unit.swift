@@ -91,8 +91,10 @@ public struct Quantity: Hashable, Sendable {
 
   /// Reads `5 s`, `5s`, `1e3 mV`, `-3 degC`, `1 %` or a bare number.
   ///
-  /// Nil when the number is malformed or not finite, or the unit is unknown.
+  /// Nil when the number is malformed or not finite, the unit is unknown, or the text is longer
+  /// than 64 bytes.
   public init?(_ text: String) {
+    guard text.utf8.count <= 64 else { return nil }
     let trimmed = text.trimmingASCIIWhitespace
     // The longest prefix that reads as a number: "1e3 s" must not end at "1".
     var end = trimmed.endIndex

@@ -9,7 +9,7 @@ import Testing
     try scratch.write(
       "a.yaml",
       """
-      config: {augmentations: [execution_time]}
+      config: {augmentations: ['~~', execution_time]}
       workloads:
         - {name: command, label: x, params: {argv: [echo, 'value 5'], metrics: {v: 'value (.*)'}}, iterations: 3}
       """)

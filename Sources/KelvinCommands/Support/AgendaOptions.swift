@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import KelvinAgenda
+internal import KelvinModel
 
 /// The options by which `run` and `plan` read an agenda; they mean what they mean to `wa run`.
 struct AgendaOptions: ParsableArguments {
@@ -22,7 +23,8 @@ struct AgendaOptions: ParsableArguments {
   @Option(
     parsing: .singleValue, help: "Switch an instrument or output off. May be repeated.",
     completion: .custom { _, _, _ in
-      CommandEnvironment.current.declarations.augmentationNames
+      let declarations = CommandEnvironment.current.declarations
+      return (declarations.instruments + declarations.outputs).map(\.name)
     })
   var disable: [String] = []
 
@@ -32,11 +34,11 @@ struct AgendaOptions: ParsableArguments {
   /// What is on when neither agenda nor configuration says anything.
   static let defaultAugmentations = ["execution_time", "csv", "status"]
 
-  func request(keepsProvenance: Bool = true) -> AgendaRequest {
+  func request() -> AgendaRequest {
     AgendaRequest(
       agendaPath: agenda, configPaths: config, userConfigPaths: AgendaOptions.userConfigPaths(),
       onlyIDs: ids, disabled: disable, seed: seed,
-      defaultAugmentations: AgendaOptions.defaultAugmentations, keepsProvenance: keepsProvenance)
+      defaultAugmentations: AgendaOptions.defaultAugmentations)
   }
 
   /// The user's own configuration files that exist, weakest first: Workload Automation's, then

@@ -1,0 +1,77 @@
+public import KelvinModel
+
+/// The keys of agendas and config files, declared once for reading, completion and documentation.
+public enum AgendaKeys {
+  /// Under `config:` or in a config file only: what holds for the whole run.
+  public static let run: [OptionDeclaration] = [
+    .init(
+      "execution_order", .choice(ExecutionOrder.allCases.map(\.rawValue)),
+      default: .text(ExecutionOrder.byIteration.rawValue),
+      "In which order the iterations of all specs run."),
+    .init(
+      "seed", .integer, range: 0...Double(Int64.max),
+      "Of the random order and of whatever else draws; drawn and recorded when absent."),
+    .init(
+      "reboot_policy", .choice(RebootPolicy.allCases.map(\.rawValue)),
+      default: .text(RebootPolicy.asNeeded.rawValue), "When the target is rebooted."),
+    .init(
+      "retry_on_status", .list(.choice(Verdict.Status.allCases.map(\.rawValue))),
+      default: ["failed", "partial"], "A job that ends so is tried again."),
+    .init(
+      "max_retries", .integer, default: 2, range: 0...1_000_000,
+      "Attempts at a job after the first."),
+    .init(
+      "bail_on_init_failure", .boolean, default: true,
+      "End the run when a job fails to initialize."),
+    .init(
+      "bail_on_job_failure", .boolean, default: false,
+      "End the run when a job has failed at every attempt."),
+    .init("run_name", .text, "Names the run; in an agenda only."),
+    .init("project", .text, "The project that the results belong to."),
+    .init("project_stage", .any, "The project's stage; a map is kept as JSON.")
+  ]
+
+  /// Under `config:`, in a section and in a workload entry, the later over the earlier.
+  public static let job: [OptionDeclaration] = [
+    .init(
+      "iterations", .integer, default: 1, range: 1...10_000_000, "How often the workload runs."),
+    .init("label", .text, "Stands for the workload's name in results."),
+    .init(
+      "params", .map(.any), aliases: JobKey.params.aliases,
+      "Of the workload. In a section 'params' means 'runtime_params'."),
+    .init(
+      "runtime_params", .map(.any), aliases: JobKey.runtimeParameters.aliases,
+      "Settings of the device while the workload runs."),
+    .init("classifiers", .map(.any), "Tags of all results: name to text."),
+    .init(
+      "augmentations", .list(.text), aliases: JobKey.augmentations.aliases,
+      "Instruments and outputs to enable; '~name' disables one, '~~' all inherited ones."),
+    .init(
+      "setup_timeout", .quantity(.time, bare: "s"), default: .number(StageTimeouts().setup),
+      range: 0.001...Double.infinity, "How long a job's setup may take."),
+    .init(
+      "run_timeout", .quantity(.time, bare: "s"), default: .number(StageTimeouts().run),
+      range: 0.001...Double.infinity, "How long the workload may run."),
+    .init(
+      "extract_timeout", .quantity(.time, bare: "s"), default: .number(StageTimeouts().extract),
+      range: 0.001...Double.infinity, "How long extracting the results may take."),
+    .init(
+      "teardown_timeout", .quantity(.time, bare: "s"), default: .number(StageTimeouts().teardown),
+      range: 0.001...Double.infinity, "How long a job's teardown may take."),
+    .init(
+      "cleanup_assets", .boolean, aliases: JobKey.cleanupAssets.aliases, default: false,
+      "Remove what was installed for the workload at its teardown."),
+    .init(
+      "boot_params", .map(.any), aliases: JobKey.bootParameters.aliases,
+      "Understood; nothing uses them yet."),
+    .init("flash", .map(.any), "Understood; nothing uses it yet.")
+  ]
+
+  /// The declaration of a job's key, nil for keys that only structure the agenda.
+  static func declaration(of key: JobKey) -> OptionDeclaration? {
+    jobByName[key.rawValue]
+  }
+
+  static let runByName = Dictionary(uniqueKeysWithValues: run.map { ($0.name, $0) })
+  private static let jobByName = Dictionary(uniqueKeysWithValues: job.map { ($0.name, $0) })
+}
