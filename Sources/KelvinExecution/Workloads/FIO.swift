@@ -58,7 +58,7 @@ extension Recipe {
         argv.append("--filename=\(filename)")
       } else {
         // Of no other job, and gone with this one.
-        argv += ["--directory=/tmp", "--unlink=1"]
+        argv += ["--filename=/tmp/kelvin-fio-\(UInt64.random(in: 0...UInt64.max))", "--unlink=1"]
       }
       return argv + parameters.words("extra_args")
     },
