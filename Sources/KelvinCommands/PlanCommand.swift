@@ -24,17 +24,22 @@ struct PlanCommand: AsyncParsableCommand {
     let (plan, diagnostics) = AgendaReader.readForPlanning(
       agenda.request(), declarations: CommandEnvironment.current.declarations)
     for diagnostic in diagnostics { Terminal.standardError.line("\(diagnostic)") }
-    if let plan {
-      switch format {
-      case .text:
-        Terminal.standardOutput.line(
-          PlanText.render(
-            plan,
-            columns: Terminal.standardOutput.isTerminal ? Terminal.standardOutput.columns : nil))
-      case .json: Terminal.standardOutput.line(PlanJSON.render(plan))
-      }
+    switch format {
+    case .text: if let plan { PlanCommand.print(plan) }
+    case .json:
+      var output = Terminal.standardOutput.stream
+      PlanJSON.render(plan, diagnostics: diagnostics, to: &output)
+      output.flush()
     }
     if diagnostics.contains(where: { $0.severity == .error }) { throw CommandExit.badInput }
+  }
+
+  /// Prints a plan as text: cut to the terminal, whole elsewhere.
+  static func print(_ plan: Plan) {
+    let terminal = Terminal.standardOutput
+    var output = terminal.stream
+    PlanText.render(plan, columns: terminal.isTerminal ? terminal.columns : nil, to: &output)
+    output.flush()
   }
 }
 

@@ -51,15 +51,13 @@ struct RunCommand: AsyncParsableCommand {
   func run() async throws {
     let environment = CommandEnvironment.current
     let read = try readAgenda(environment)
+    let plan = read.plan.withoutProvenance
     for warning in read.warnings { Terminal.standardError.line("\(warning)") }
     if dryRun {
-      Terminal.standardOutput.line(
-        PlanText.render(
-          read.plan,
-          columns: Terminal.standardOutput.isTerminal ? Terminal.standardOutput.columns : nil))
+      PlanCommand.print(read.plan)
       return
     }
-    let directory = try runDirectory(named: runName(read.plan))
+    let directory = try runDirectory(named: runName(plan))
     let runID = UUID().uuidString.lowercased()
     // Before any other thread exists.
     let control = RunControl(runID: runID)
@@ -68,14 +66,14 @@ struct RunCommand: AsyncParsableCommand {
     let store = try RunStore.create(
       at: directory,
       run: RunRecord(
-        id: runID, name: runName(read.plan), kelvinVersion: KelvinVersion.text,
+        id: runID, name: runName(plan), kelvinVersion: KelvinVersion.text,
         commandLine: CommandLine.arguments, board: board.rawValue,
         createdWallNanoseconds: MonotonicTime.wallNanoseconds,
         sources: read.sources.map { .init(path: $0.path, content: $0.content) }),
-      plan: read.plan, life: try LifeRecord.current())
+      plan: plan, life: try LifeRecord.current())
     try await RunSession(
-      runID: runID, directory: directory, plan: read.plan, board: board, store: store,
-      pending: read.plan.jobs.indices.map { .init(position: $0) }, progress: progress,
+      runID: runID, directory: directory, plan: plan, board: board, store: store,
+      pending: plan.jobs.indices.map { .init(position: $0) }, progress: progress,
       control: control
     ).carryOut(environment)
   }

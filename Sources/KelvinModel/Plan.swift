@@ -14,6 +14,17 @@ public struct Plan: Sendable, Hashable, Codable {
   }
 }
 
+extension Plan {
+  /// The plan without the places that its settings came from: a run does not need them, and they
+  /// are a good part of a large plan's memory.
+  public var withoutProvenance: Plan {
+    var plan = self
+    plan.settings.provenance = [:]
+    for index in plan.specs.indices { plan.specs[index].provenance = [:] }
+    return plan
+  }
+}
+
 /// One iteration of one spec.
 public struct PlannedJob: Sendable, Hashable, Codable {
   /// Index into ``Plan/specs``.

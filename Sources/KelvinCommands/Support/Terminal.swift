@@ -43,10 +43,32 @@ struct Terminal: Sendable {
     }
   }
 
+  /// A stream for long texts, which are never whole in memory.
+  var stream: TerminalStream { TerminalStream(terminal: self) }
+
   enum Color: String { case red = "31", green = "32", yellow = "33", dim = "2", bold = "1" }
 
   /// The text in a color, or as it is where there are none.
   func paint(_ text: String, _ color: Color) -> String {
     hasColor ? "\u{1b}[\(color.rawValue)m\(text)\u{1b}[0m" : text
+  }
+}
+
+/// Collects text and writes it in large pieces; ``flush()`` writes the rest.
+struct TerminalStream: TextOutputStream {
+  let terminal: Terminal
+  private var pending = ""
+
+  init(terminal: Terminal) { self.terminal = terminal }
+
+  mutating func write(_ text: String) {
+    pending += text
+    if pending.utf8.count > 65_536 { flush() }
+  }
+
+  /// Writes what is pending.
+  mutating func flush() {
+    terminal.write(pending)
+    pending = ""
   }
 }
