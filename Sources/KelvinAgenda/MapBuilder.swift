@@ -12,14 +12,16 @@ struct MapBuilder {
   private var merged: [LocatedValue.Entry] = []
 
   /// Takes the next key or value.
-  mutating func take(_ value: LocatedValue) throws(YAMLFailure) {
+  ///
+  /// - Parameter location: of the value, or of the alias that stands for it.
+  mutating func take(_ value: LocatedValue, at location: SourceLocation) throws(YAMLFailure) {
     guard !isExpectingKey else {
       guard let scalar = value.scalar else {
-        throw YAMLFailure(value.location, "a key must be a word, not \(value.shortDescription)")
+        throw YAMLFailure(location, "a key must be a word, not \(value.shortDescription)")
       }
       pendingKey = scalar.text
       pendingIsMerge = scalar.text == "<<" && !scalar.isQuoted
-      pendingLocation = value.location
+      pendingLocation = location
       isExpectingKey = false
       return
     }

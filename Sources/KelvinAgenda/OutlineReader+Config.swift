@@ -33,7 +33,7 @@ extension OutlineReader {
         hint: "write it under 'config:' in the agenda")
       return
     }
-    let written = normalized(entry.value, of: option.name)
+    let written = normalized(entry.value, of: option)
     guard let value = checker.value(written, of: option, as: "config") else { return }
     settings.provenance[option.name] = entry.keyLocation
     switch option.name {
@@ -60,14 +60,18 @@ extension OutlineReader {
     }
   }
 
-  /// The spellings of words that WA accepts: any case, and spaces in reboot policies.
-  private mutating func normalized(_ value: LocatedValue, of name: String) -> LocatedValue {
+  /// The spellings of words that WA accepts: any case, and spaces in reboot policies. Unknown words
+  /// stay as written, for the message.
+  private mutating func normalized(
+    _ value: LocatedValue, of option: OptionDeclaration
+  ) -> LocatedValue {
     func replacing(_ value: LocatedValue, _ change: (String) -> String) -> LocatedValue {
       guard let scalar = value.scalar, !scalar.isNull else { return value }
       let text = change(scalar.text)
+      guard option.type.accepts(text) else { return value }
       return LocatedValue(.scalar(.init(text, isQuoted: scalar.isQuoted)), at: value.location)
     }
-    switch name {
+    switch option.name {
     case "reboot_policy":
       return replacing(value) {
         String($0.trimmingASCIIWhitespace).lowercased().replacing(" ", with: "_")
@@ -137,11 +141,12 @@ extension OutlineReader {
       if let workload { config.specific[workload] = .init(values: values, entries: entries) }
       return
     }
-    augmentationSettings[augmentation, default: [:]].merge(values) { _, new in new }
+    augmentationSettings[augmentation, default: .init()].values.merge(values) { _, new in new }
     for option in entries {
-      guard let name = declaration.options.first(where: { $0.isNamed(option.key) })?.name,
-        values[name] != nil
+      guard let name = declaration.options.first(where: { $0.isNamed(option.key) })?.name
       else { continue }
+      augmentationSettings[augmentation, default: .init()].names.insert(name)
+      guard values[name] != nil else { continue }
       settings.provenance["\(declaration.name).\(name)"] = option.keyLocation
     }
   }
@@ -192,6 +197,17 @@ extension OutlineReader {
             hint: "write it under '\(declaration.name):' here, or remove one of them")
         }
       }
+    }
+  }
+}
+
+extension OptionType {
+  /// Whether a word is one of the choices, of this or of its elements.
+  fileprivate func accepts(_ word: String) -> Bool {
+    switch self {
+    case .choice(let words): words.contains(word)
+    case .list(let element): element.accepts(word)
+    default: false
     }
   }
 }

@@ -7,12 +7,20 @@ struct OutlineReader {
   var checker: ValueChecker
   var outline = Outline()
   var settings = RunSettings()
-  /// Settings of augmentations as far as written, by position in ``Declarations/augmentations``.
-  var augmentationSettings: [Int: [String: Value]] = [:]
+  /// By position in ``Declarations/augmentations``.
+  var augmentationSettings: [Int: WrittenSettings] = [:]
   /// The last `device` and whether WA's own config file said it.
   var device: (name: Located<String>, isLenient: Bool)?
   /// The last `device_config`.
   var deviceConfig: LocatedValue.Entry?
+
+  /// Settings of one augmentation.
+  struct WrittenSettings {
+    /// Validated.
+    var values: [String: Value] = [:]
+    /// Options that are written, right or wrong.
+    var names: Set<String> = []
+  }
 
   init(_ request: AgendaRequest, _ declarations: Declarations) {
     self.request = request

@@ -7,6 +7,8 @@ struct ParameterLevels {
   struct Resolved {
     var values: [String: Value]
     var places: [String: SourceLocation] = [:]
+    /// Options that are written, right or wrong.
+    var written: Set<String> = []
   }
 
   private let outline: Outline
@@ -45,9 +47,7 @@ struct ParameterLevels {
         ParameterLevels.resolve(config.layer.parameters, declaration, &checker, &keys))
       guard let specific = config.specific[index] else { continue }
       result.overlay(
-        Resolved(
-          values: specific.values,
-          places: ParameterLevels.places(specific.entries, specific.values, declaration, &keys)))
+        ParameterLevels.resolved(specific.values, specific.entries, declaration, &keys))
     }
     configs[index] = result
     return result
@@ -71,7 +71,19 @@ struct ParameterLevels {
   ) -> Resolved {
     guard let first = entries.first else { return Resolved(values: [:]) }
     let values = checker.settings(entries, of: declaration, at: first.keyLocation)
-    return Resolved(values: values, places: places(entries, values, declaration, &keys))
+    return resolved(values, entries, declaration, &keys)
+  }
+
+  private static func resolved(
+    _ values: [String: Value], _ entries: [LocatedValue.Entry], _ declaration: Declaration,
+    _ keys: inout ProvenanceKeys
+  ) -> Resolved {
+    let written = declaration.options.filter { option in
+      entries.contains { option.isNamed($0.key) }
+    }
+    return Resolved(
+      values: values, places: places(entries, values, declaration, &keys),
+      written: Set(written.map(\.name)))
   }
 
   /// Where values were written.
@@ -95,5 +107,6 @@ extension ParameterLevels.Resolved {
   mutating func overlay(_ other: ParameterLevels.Resolved) {
     if !other.values.isEmpty { values.merge(other.values) { _, new in new } }
     if !other.places.isEmpty { places.merge(other.places) { _, new in new } }
+    if !other.written.isEmpty { written.formUnion(other.written) }
   }
 }

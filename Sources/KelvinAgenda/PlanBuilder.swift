@@ -5,7 +5,7 @@ struct PlanBuilder {
   let request: AgendaRequest
   let declarations: Declarations
   let outline: Outline
-  let augmentationSettings: [Int: [String: Value]]
+  let augmentationSettings: [Int: OutlineReader.WrittenSettings]
   var settings: RunSettings
   var checker: ValueChecker
 
@@ -118,7 +118,10 @@ struct PlanBuilder {
     if !workload.parameters.isEmpty {
       values.merge(workload.parameters) { _, own in own }
     }
-    checker.requireAll(values, of: declaration, at: workload.location)
+    checker.requireAll(of: declaration, at: workload.location) { option in
+      values[option.name] != nil || inherited.written.contains(option.name)
+        || workload.layer.parameters.contains { option.isNamed($0.key) }
+    }
     var provenance = level.provenance
     provenance["workload"] = workload.location
     for (key, place) in inherited.places { provenance[key] = place }
@@ -213,7 +216,8 @@ struct PlanBuilder {
     checker.diagnostics.error(
       SourceLocation(file: request.agendaPath),
       "the agenda makes \(shown) specs, at most \(request.limits.specs) are allowed",
-      hint: "sections of different groups multiply; use fewer groups")
+      hint: outline.sections.isEmpty
+        ? "use 'iterations' for what repeats" : "sections of different groups multiply")
     return false
   }
 
@@ -235,12 +239,13 @@ struct PlanBuilder {
   private mutating func settleAugmentations() {
     for (index, declaration) in declarations.augmentations.enumerated() {
       guard enabled[index] != nil || augmentationSettings[index] != nil else { continue }
-      let values = augmentationSettings[index] ?? [:]
+      let written = augmentationSettings[index] ?? .init()
       if let place = enabled[index] {
         checker.requireAll(
-          values, of: declaration, at: place ?? SourceLocation(file: request.agendaPath))
+          of: declaration, at: place ?? SourceLocation(file: request.agendaPath)
+        ) { written.names.contains($0.name) }
       }
-      settings.augmentations[declaration.name] = declaration.options.withDefaults(values)
+      settings.augmentations[declaration.name] = declaration.options.withDefaults(written.values)
     }
   }
 

@@ -60,7 +60,7 @@ public enum PlanText {
   }
 
   private static func runRows(_ settings: RunSettings) -> [Row] {
-    var rows = settings.values.map { name, value in
+    var rows = settings.values.filter { $0.value != .null }.map { name, value in
       Row(name: name, value: text(value), place: settings.provenance[name])
     }
     for (plugin, options) in settings.augmentations.sorted(by: { $0.key < $1.key }) {

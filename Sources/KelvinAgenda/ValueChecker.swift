@@ -73,11 +73,12 @@ struct ValueChecker {
     }
   }
 
-  /// Says which required settings are missing.
+  /// Says which required settings are not written anywhere.
   mutating func requireAll(
-    _ values: [String: Value], of declaration: Declaration, at location: SourceLocation
+    of declaration: Declaration, at location: SourceLocation,
+    isWritten: (OptionDeclaration) -> Bool
   ) {
-    for option in declaration.options where option.isRequired && values[option.name] == nil {
+    for option in declaration.options where option.isRequired && !isWritten(option) {
       diagnostics.error(
         location, "\(declaration.kind.rawValue) '\(declaration.name)': '\(option.name)' is missing",
         hint: "it takes \(option.type.expectation)")

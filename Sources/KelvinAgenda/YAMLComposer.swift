@@ -138,7 +138,7 @@ struct YAMLComposer: ~Copyable {
         hint: "aliases of aliases multiply; write the values out")
     }
     document.valueCount = total.partialValue
-    try place(anchor.value, height: anchor.height)
+    try place(anchor.value, at: location, height: anchor.height)
   }
 
   private func tooDeep(_ location: SourceLocation) -> YAMLFailure {
@@ -166,10 +166,13 @@ struct YAMLComposer: ~Copyable {
     if let anchor {
       anchors[anchor] = Anchor(value: value, valueCount: valueCount, height: height)
     }
-    try place(value, height: height)
+    try place(value, at: value.location, height: height)
   }
 
-  private mutating func place(_ value: LocatedValue, height: Int) throws(YAMLFailure) {
+  /// - Parameter location: of the value, or of the alias that stands for it.
+  private mutating func place(
+    _ value: LocatedValue, at location: SourceLocation, height: Int
+  ) throws(YAMLFailure) {
     guard let top = frames.indices.last else {
       document.root = value
       document.height = height
@@ -180,7 +183,7 @@ struct YAMLComposer: ~Copyable {
       frames[top].list.append(value)
       return
     }
-    try frames[top].map.take(value)
+    try frames[top].map.take(value, at: location)
     if frames[top].map.pendingKey == YAMLDocument.includeKey { document.hasIncludes = true }
   }
 }

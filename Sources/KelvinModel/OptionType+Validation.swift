@@ -60,7 +60,9 @@ extension OptionType {
       return refuse(NearestName.of(scalar.text, in: words).map { "did you mean '\($0)'?" } ?? "")
     case .quantity(let dimension, let bare):
       guard let scalar = value.scalar, let quantity = Quantity(scalar.text) else {
-        return refuse()
+        // `m` is refused because it could be either.
+        let isMinutes = dimension == .time && value.scalar?.text.hasSuffix("m") == true
+        return refuse(isMinutes ? "minutes are 'min', milliseconds 'ms'" : "")
       }
       if let unit = quantity.unit {
         guard unit.dimension == dimension else { return refuse() }
@@ -142,6 +144,8 @@ extension OptionType {
       return String(cString: home) + path.dropFirst(1)
     }
     if path.hasPrefix("/") { return path }
+    var path = path
+    while path.hasPrefix("./"), path != "./" { path.removeFirst(2) }
     guard let slash = file.lastIndex(of: "/") else { return path }
     return String(file[...slash]) + path
   }
