@@ -55,6 +55,7 @@ let package = Package(
         "KelvinModel",
         "KelvinStore"
       ],
+      exclude: ["Fixtures"],
       swiftSettings: settings),
 
     // MARK: floor 3, outputs
@@ -73,6 +74,7 @@ let package = Package(
         "KelvinOutputs",
         "KelvinStore"
       ],
+      exclude: ["Fixtures"],
       swiftSettings: settings),
 
     // MARK: floor 4, connections
@@ -118,6 +120,7 @@ let package = Package(
       name: "KelvinAgenda",
       dependencies: [
         "CLibYAML",
+        "CLinux",
         "KelvinModel"
       ],
       swiftSettings: settings),
@@ -174,10 +177,28 @@ let package = Package(
       name: "KelvinCommandsTests",
       dependencies: [
         "KelvinCommands",
+        "KelvinConnections",
+        "KelvinExecution",
         "KelvinModel",
-        "KelvinStore"
+        "KelvinStore",
+        "kelvin"
       ],
+      resources: [.copy("Support/kill-at-sync.c.txt")],
       swiftSettings: settings),
-    .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings)
+    .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),
+
+    // MARK: benchmarks
+
+    .executableTarget(
+      name: "kelvin-benchmarks",
+      dependencies: [
+        "KelvinConnections",
+        "KelvinExecution",
+        "KelvinModel",
+        "KelvinStore",
+        "KelvinTargets"
+      ],
+      path: "Benchmarks/KelvinBenchmarks",
+      swiftSettings: settings)
   ]
 )

@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 int kelvin_pidfd_open(pid_t pid, unsigned int flags) {
@@ -63,3 +66,65 @@ int64_t kelvin_cpu_time(int who) {
 }
 
 int kelvin_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void kelvin_set_thread_name(const char *name) { prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }
+
+int kelvin_pipe(int ends[2]) {
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  return fcntl(ends[0], F_SETFL, O_NONBLOCK);
+}
+
+int kelvin_spawn(const char *path, char *const argv[], char *const environment[],
+                 const char *directory, int input, int output, int error, pid_t *pid) {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  sigset_t set;
+  int status = posix_spawn_file_actions_init(&actions);
+  if (status != 0) return status;
+  status = posix_spawnattr_init(&attributes);
+  if (status != 0) {
+    posix_spawn_file_actions_destroy(&actions);
+    return status;
+  }
+  const int streams[3] = {input, output, error};
+  for (int number = 0; number < 3 && status == 0; number++) {
+    status = streams[number] >= 0
+                 ? posix_spawn_file_actions_adddup2(&actions, streams[number], number)
+                 : posix_spawn_file_actions_addopen(&actions, number, "/dev/null",
+                                                    number == 0 ? O_RDONLY : O_WRONLY, 0);
+  }
+  if (status == 0 && directory != NULL)
+    status = posix_spawn_file_actions_addchdir_np(&actions, directory);
+  sigfillset(&set);
+  posix_spawnattr_setsigdefault(&attributes, &set);
+  sigemptyset(&set);
+  posix_spawnattr_setsigmask(&attributes, &set);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(
+      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  if (status == 0) status = posix_spawn(pid, path, &actions, &attributes, argv, environment);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return status;
+}
+
+int kelvin_has_children(void) {
+  siginfo_t info;
+  return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
+}
+
+int kelvin_reap(pid_t pid, int no_hang, int *status, int64_t *cpu_ns, int64_t *peak_bytes) {
+  struct rusage usage;
+  pid_t reaped;
+  do {
+    reaped = wait4(pid, status, no_hang ? WNOHANG : 0, &usage);
+  } while (reaped < 0 && errno == EINTR);
+  if (reaped <= 0) return (int)reaped;
+  *cpu_ns = ((int64_t)usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000 +
+            ((int64_t)usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
+  *peak_bytes = (int64_t)usage.ru_maxrss * 1024;
+  return 1;
+}
+
+extern char **environ;
+char **kelvin_environment(void) { return environ; }

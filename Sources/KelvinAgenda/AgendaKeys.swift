@@ -59,7 +59,7 @@ public enum AgendaKeys {
       "teardown_timeout", .quantity(.time, bare: "s"), default: .number(StageTimeouts().teardown),
       range: 0.001...Double.infinity, "How long a job's teardown may take."),
     .init(
-      "cleanup_assets", .boolean, aliases: JobKey.cleanupAssets.aliases, default: true,
+      "cleanup_assets", .boolean, aliases: JobKey.cleanupAssets.aliases, default: false,
       "Remove what was installed for the workload at its teardown."),
     .init(
       "boot_params", .map(.any), aliases: JobKey.bootParameters.aliases,

@@ -9,7 +9,7 @@ struct MergedLevel {
   /// Positions of enabled augmentations in the order enabled.
   var augmentations: [Int] = []
   var timeouts = StageTimeouts()
-  var cleanupAssets = true
+  var cleanupAssets = false
   var provenance: [String: SourceLocation] = [:]
 
   /// Merges a level over this.

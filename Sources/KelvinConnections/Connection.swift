@@ -18,6 +18,14 @@ public protocol Connection: Sendable {
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> any RemoteProcess
 
+  /// Runs a command to its end.
+  ///
+  /// - Throws: `timedOut` or `interrupted` with the partial output; the process tree is ended by
+  ///   then.
+  func execute(
+    _ command: Command, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> CommandResult
+
   /// Reads whole files, in one round trip; a file's failure does not fail the others.
   ///
   /// Files over 16 MiB give EFBIG. Results are in the order of `paths`.
@@ -70,10 +78,6 @@ public protocol Connection: Sendable {
 }
 
 extension Connection {
-  /// Runs a command to its end.
-  ///
-  /// - Throws: `timedOut` or `interrupted` with the partial output; the process tree is ended by
-  ///   then.
   public func execute(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> CommandResult {

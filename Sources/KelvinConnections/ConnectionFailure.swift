@@ -13,7 +13,9 @@ public struct ConnectionFailure: Failure {
     case notFound
     /// This connection or target cannot do it.
     case unsupported
-    /// Any other system call failure.
+    /// A file on the host could not be read or written.
+    case hostFile(Errno)
+    /// Any other system call failure on the target.
     case system(Errno)
   }
 
@@ -46,7 +48,7 @@ public struct ConnectionFailure: Failure {
 
   public var kind: FailureKind {
     switch code {
-    case .connectionLost, .interrupted: .infrastructure
+    case .connectionLost, .interrupted, .hostFile: .infrastructure
     case .timedOut: .timeout
     case .permissionDenied, .notFound, .unsupported: .target
     case .system: .target

@@ -14,6 +14,17 @@ public struct Plan: Sendable, Hashable, Codable {
   }
 }
 
+extension Plan {
+  /// The plan without the places that its settings came from: a run does not need them, and they
+  /// are a good part of a large plan's memory.
+  public var withoutProvenance: Plan {
+    var plan = self
+    plan.settings.provenance = [:]
+    for index in plan.specs.indices { plan.specs[index].provenance = [:] }
+    return plan
+  }
+}
+
 /// One iteration of one spec.
 public struct PlannedJob: Sendable, Hashable, Codable {
   /// Index into ``Plan/specs``.
@@ -44,7 +55,8 @@ public struct JobSpec: Sendable, Hashable, Codable {
   public var augmentations: [String]
   public var iterations: Int
   public var timeouts: StageTimeouts
-  /// Remove what was installed for the workload at its teardown.
+  /// Remove what was installed for the workload at its teardown; otherwise it stays until the end of
+  /// the run, for the jobs that need it again.
   public var cleanupAssets: Bool
   /// Where each setting came from: `params.duration` → place. Not kept in the store.
   public var provenance: [String: SourceLocation]
@@ -66,7 +78,7 @@ public struct JobSpec: Sendable, Hashable, Codable {
     id: String, label: String, workload: String, parameters: [String: Value] = [:],
     runtimeParameters: [Setting] = [], classifiers: [String: String] = [:],
     augmentations: [String] = [], iterations: Int = 1, timeouts: StageTimeouts = .init(),
-    cleanupAssets: Bool = true, provenance: [String: SourceLocation] = [:]
+    cleanupAssets: Bool = false, provenance: [String: SourceLocation] = [:]
   ) {
     self.id = id
     self.label = label

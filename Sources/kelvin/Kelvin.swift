@@ -1,1 +1,5 @@
-@main struct Kelvin { static func main() {} }
+import KelvinCommands
+
+@main struct Kelvin {
+  static func main() async { await KelvinCommand.main(.builtIn) }
+}

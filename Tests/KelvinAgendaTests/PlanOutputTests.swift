@@ -48,7 +48,7 @@ import Testing
           timeouts.run       120 s           agenda.yaml:4:80
           timeouts.extract   120 s           default
           timeouts.teardown  60 s            default
-          cleanup_assets     true            default
+          cleanup_assets     false           default
 
         Y-A: command
           label              a long label    agenda.yaml:4:28
@@ -59,7 +59,7 @@ import Testing
           timeouts.run       120 s           agenda.yaml:4:80
           timeouts.extract   120 s           default
           timeouts.teardown  60 s            default
-          cleanup_assets     true            default
+          cleanup_assets     false           default
 
         """)
   }

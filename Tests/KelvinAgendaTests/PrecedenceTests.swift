@@ -135,7 +135,7 @@ import Testing
       ])
     #expect(spec.iterations == 1)
     #expect(spec.label == "dhrystone")
-    #expect(spec.cleanupAssets)
+    #expect(!spec.cleanupAssets)
     #expect(spec.timeouts == StageTimeouts())
     #expect(Array(spec.provenance.keys) == ["workload"])
   }

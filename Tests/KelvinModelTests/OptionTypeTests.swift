@@ -22,7 +22,7 @@ import Testing
     return (result, diagnostics.map { $0.message + ($0.hint.isEmpty ? "" : "; \($0.hint)") })
   }
 
-  @Test(arguments: [
+  private static let values: [(OptionType, String, Value)] = [
     (OptionType.boolean, "on", Value.boolean(true)), (.integer, "0x10", 16), (.number, "5", 5.0),
     (.number, "1e3", 1000.0), (.text, "1.10", "1.10"), (.text, "no", "no"),
     (.choice(["a", "off"]), "off", "off"), (.quantity(.time, bare: "s"), "5", 5.0),
@@ -35,14 +35,16 @@ import Testing
     (.argv, "a 'b c' d\\ e", ["a", "b c", "d e"]),
     (.list(.integer), "3", [3]), (.list(.integer), "", []), (.map(.integer), "~", [:]),
     (.any, "1.5", 1.5)
-  ])
+  ]
+
+  @Test(arguments: values)
   func scalarsGiveTheirValue(type: OptionType, text: String, expected: Value) {
     let (value, messages) = validate(type, OptionTypeTests.scalar(text))
     #expect(value == expected)
     #expect(messages == [])
   }
 
-  @Test(arguments: [
+  private static let mistakes: [(OptionType, String, String)] = [
     (OptionType.boolean, "maybe", "x: expected true or false, found 'maybe'"),
     (.integer, "1.5", "x: expected an integer, found '1.5'"),
     (.number, ".inf", "x: expected a number, found '.inf'"),
@@ -67,7 +69,9 @@ import Testing
       "x: expected a list of words or a command line, found nothing; write a list of words, or close every quote"
     ),
     (.map(.text), "a", "x: expected a map, each value text, found 'a'")
-  ])
+  ]
+
+  @Test(arguments: mistakes)
   func wrongScalarsAreAnswered(type: OptionType, text: String, message: String) {
     let (value, messages) = validate(type, OptionTypeTests.scalar(text))
     #expect(value == nil)

@@ -30,6 +30,21 @@ int kelvin_open(const char *path, int flags, mode_t mode);
 /// who: 0 self, 1 calling thread, -1 children.
 int64_t kelvin_cpu_time(int who);
 
+/// Names the calling thread; the kernel keeps 15 bytes.
+void kelvin_set_thread_name(const char *name);
+/// pipe2(2) with O_CLOEXEC, the reading end non-blocking. Returns -1 with errno.
+int kelvin_pipe(int ends[2]);
+/// posix_spawn(3) in a process group of its own, with default signal handlers and an empty mask.
+/// `directory` may be NULL; `input`, `output` and `error` become the standard streams, -1 means
+/// /dev/null. Returns an errno value, 0 on success.
+int kelvin_spawn(const char *path, char *const argv[], char *const environment[],
+                 const char *directory, int input, int output, int error, pid_t *pid);
+/// waitid(2) for all children without reaping: 1 when there are children, 0 when there are none.
+int kelvin_has_children(void);
+/// wait4(2) on one child: 1 reaped, 0 not yet (without WNOHANG never), -1 with errno.
+int kelvin_reap(pid_t pid, int no_hang, int *status, int64_t *cpu_ns, int64_t *peak_bytes);
+/// The process's environment, for spawning.
+char **kelvin_environment(void);
 /// eventfd(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_eventfd(void);
 

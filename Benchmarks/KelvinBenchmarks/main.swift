@@ -1,0 +1,149 @@
+// What Benchmarks/bench.py times in Kelvin's libraries, each mode the counterpart of a C program in
+// Benchmarks/C or of a part of a run. The last line printed is one JSON object.
+
+import Glibc
+import KelvinConnections
+import KelvinExecution
+import KelvinModel
+import KelvinStore
+import KelvinTargets
+
+func fail(_ message: String) -> Never {
+  let line = "kelvin-benchmarks: \(message)\n"
+  write(2, line, line.utf8.count)
+  exit(2)
+}
+
+func number(_ index: Int) -> Int {
+  guard CommandLine.arguments.count > index, let number = Int(CommandLine.arguments[index]) else {
+    fail(
+      "usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE... | store SAMPLES DIR"
+    )
+  }
+  return number
+}
+
+/// Launches of /bin/true, one after the other: this process's own CPU time.
+func spawn(count: Int) async throws {
+  let connection = LocalConnection()
+  let command = Command(["/bin/true"])
+  let begin = MonotonicTime.processCPUNanoseconds
+  for _ in 0..<count {
+    let result = try await connection.execute(command, until: .after(seconds: 10))
+    guard result.isSuccess else { fail("/bin/true failed") }
+  }
+  let cpu = MonotonicTime.processCPUNanoseconds - begin
+  print(#"{"count": \#(count), "cpu_ns": \#(cpu)}"#)
+}
+
+/// Samples of one file without waiting in between.
+func pread(path: String, count: Int) {
+  var file = SampledFile(path: path, channel: 0)
+  var sum: Int64 = 0
+  var cpu: Int64 = 0
+  let ring = UnsafeMutablePointer<Sample>.allocate(capacity: 4096)
+  ring.initialize(repeating: Sample(nanoseconds: 0, mantissa: 0, channel: 0), count: 4096)
+  withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+    let begin = MonotonicTime.processCPUNanoseconds
+    for index in 0..<count { ring[index & 4095] = file.sample(buffer) }
+    cpu = MonotonicTime.processCPUNanoseconds - begin
+  }
+  for index in 0..<min(count, 4096) {
+    guard ring[index].status == .ok else { fail("\(path): no number") }
+    sum &+= ring[index].mantissa
+  }
+  print(#"{"count": \#(count), "cpu_ns": \#(cpu), "sum": \#(sum)}"#)
+}
+
+/// The sampler of a run, at its period, drained ten times a second as an instrument does.
+func sample(seconds: Int, period: Int, files: [String]) async throws {
+  let connection = LocalConnection()
+  let source = try await connection.sampler(
+    SamplePlan(files: files.map { TargetPath($0) }, periodNanoseconds: Int64(period)))
+  try await source.start()
+  var samples = 0
+  var first: Int64?
+  var last: Int64 = 0
+  for _ in 0..<(seconds * 10) {
+    usleep(100_000)
+    for sample in source.drain() where sample.channel == 0 {
+      if first == nil { first = sample.nanoseconds }
+      last = sample.nanoseconds
+      samples += files.count
+    }
+  }
+  let summary = await source.stop()
+  for sample in source.drain() where sample.channel == 0 {
+    last = sample.nanoseconds
+    samples += files.count
+  }
+  let drift = last - (first ?? 0) - (summary.ticks - 1) * Int64(period)
+  print(
+    """
+    {"ticks": \(summary.ticks), "overruns": \(summary.overruns), "late": \(summary.lateTicks), \
+    "mean_lateness_ns": \(summary.meanLateness), "max_lateness_ns": \(summary.maxLateness), \
+    "cpu_ns": \(summary.cpuNanoseconds ?? 0), "samples": \(samples), \
+    "lost": \(summary.lostSamples), "realtime": \(summary.isRealtime), "drift_ns": \(drift)}
+    """)
+}
+
+/// Samples of six slowly changing channels at 1 kHz into a run's database.
+func store(samples: Int, directory: String) throws {
+  let path = "\(directory)/store-\(getpid())"
+  let plan = Plan(
+    settings: RunSettings(), specs: [JobSpec(id: "wk1", label: "x", workload: "x")],
+    jobs: [PlannedJob(spec: 0, iteration: 1)])
+  let store = try RunStore.create(
+    at: path,
+    run: RunRecord(
+      id: "x", name: "x", kelvinVersion: "0", commandLine: [], board: "local",
+      createdWallNanoseconds: 0, sources: []),
+    plan: plan, life: try .current())
+  let capture = try store.beginCapture(
+    attempt: nil, source: "bench",
+    channels: (0..<6).map { CaptureChannel(name: "c\($0)", unit: "mA") })
+  let perBlock = 1000
+  var time: Int64 = 1_000_000_000
+  var state: UInt64 = 1
+  var written = 0
+  let begin = MonotonicTime.processCPUNanoseconds
+  while written < samples {
+    var blocks: [CaptureBlock] = []
+    for channel in 0..<6 {
+      var times: [Int64] = []
+      var codes: [Int64] = []
+      times.reserveCapacity(perBlock)
+      codes.reserveCapacity(perBlock)
+      for index in 0..<perBlock {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        let jitter = Int64(state >> 50) & 0xFFF
+        times.append(time + Int64(index) * 1_000_000 + jitter)
+        codes.append(1000 * Int64(channel + 1) + Int64((state >> 33) & 15))
+      }
+      blocks.append(CaptureBlock(channel: channel, times: times, codes: codes))
+    }
+    try store.append(capture: capture, blocks: blocks)
+    time += Int64(perBlock) * 1_000_000
+    written += perBlock * 6
+  }
+  try store.endCapture(capture, summary: [:])
+  let cpu = MonotonicTime.processCPUNanoseconds - begin
+  store.close()
+  var status = stat()
+  guard stat(path + "/run.db", &status) == 0 else { fail("\(path): no run.db") }
+  print(#"{"samples": \#(written), "cpu_ns": \#(cpu), "bytes": \#(status.st_size)}"#)
+}
+
+let arguments = CommandLine.arguments
+do {
+  switch arguments.dropFirst().first {
+  case "spawn": try await spawn(count: number(2))
+  case "pread" where arguments.count > 3: pread(path: arguments[2], count: number(3))
+  case "sample" where arguments.count > 4:
+    try await sample(seconds: number(2), period: number(3), files: Array(arguments.dropFirst(4)))
+  case "store" where arguments.count > 3: try store(samples: number(2), directory: arguments[3])
+  default: _ = number(99)
+  }
+} catch {
+  fail("\(error)")
+}

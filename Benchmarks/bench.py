@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""The benchmark suite: whole processes, their CPU time and counts beside wall time, and ratios
+against C programs and peers that run in the same session, in turn.
+
+Nothing here judges; docs/benchmarks.md compares the figures with the goals.
+"""
+import argparse
+import json
+import os
+import platform
+import shutil
+import signal
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+BUILD = os.path.join(TOP, ".build", "bench")
+KELVIN = os.path.join(TOP, ".build", "release", "kelvin")
+OURS = os.path.join(TOP, ".build", "release", "kelvin-benchmarks")
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def run(argv, cwd=None, env=None, own_only=False):
+    """Runs a process to its end: wall and CPU seconds, its own CPU apart from its children's
+    (from /proc, in clock ticks), peak memory, exit code."""
+    begin = time.monotonic()
+    process = subprocess.Popen(
+        argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT)
+    output = process.stdout.read()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    wall = time.monotonic() - begin
+    with open(f"/proc/{process.pid}/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    own = (int(fields[11]) + int(fields[12])) / TICK
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return {
+        "wall": wall, "cpu": usage.ru_utime + usage.ru_stime, "own_cpu": own,
+        "rss_mb": usage.ru_maxrss / 1024, "code": process.returncode,
+        "output": output.decode(errors="replace"),
+    }
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def json_of(argv):
+    result = run(argv)
+    if result["code"] != 0:
+        sys.exit(f"bench: {' '.join(argv)} failed:\n{result['output']}")
+    return json.loads(result["output"].strip().splitlines()[-1])
+
+
+class Suite:
+    def __init__(self, quick):
+        self.quick = quick
+        self.rows = []
+        self.work = tempfile.mkdtemp(prefix="kelvin-bench-")
+
+    def row(self, name, value, unit, goal="", note=""):
+        self.rows.append(
+            {"name": name, "value": value, "unit": unit, "goal": goal, "note": note})
+        print(f"  {name:<58} {value:>12.4g} {unit:<10} {goal:<22} {note}", flush=True)
+
+    # MARK: start-up
+
+    def startup(self):
+        for arguments in (["--version"], ["list", "instruments"], ["--help"]):
+            results = [run([KELVIN] + arguments) for _ in range(10 if self.quick else 40)]
+            assert all(r["code"] == 0 for r in results), results[0]["output"]
+            name = "start-up: kelvin " + " ".join(arguments)
+            self.row(name + ", CPU", median([r["cpu"] for r in results]) * 1e3, "ms", "< 30 ms")
+            self.row(name + ", wall", median([r["wall"] for r in results]) * 1e3, "ms")
+            self.row(name + ", peak memory", median([r["rss_mb"] for r in results]), "MB")
+
+    # MARK: the cost of a job
+
+    def agenda(self, count, distinct):
+        path = os.path.join(self.work, f"{'specs' if distinct else 'iterations'}-{count}.yaml")
+        with open(path, "w") as file:
+            file.write("workloads:\n")
+            if distinct:
+                for number in range(count):
+                    file.write(
+                        f"  - {{name: command, label: n{number}, params: {{argv: [/bin/true, "
+                        f"'{number}']}}}}\n")
+            else:
+                file.write(
+                    "  - {name: command, label: noop, params: {argv: [/bin/true]}, "
+                    f"iterations: {count}}}\n")
+        return path
+
+    def jobs(self):
+        counts = [1, 500] if self.quick else [1, 500, 10_000]
+        for distinct in (False, True):
+            kind = "specs" if distinct else "iterations"
+            base = None
+            for count in counts:
+                agenda = self.agenda(count, distinct)
+                directory = os.path.join(self.work, "run")
+                shutil.rmtree(directory, ignore_errors=True)
+                result = run([KELVIN, "run", agenda, "-d", directory, "-q"], cwd=self.work)
+                assert result["code"] == 0, result["output"][-2000:]
+                db = os.path.getsize(os.path.join(directory, "run.db"))
+                log = os.path.getsize(os.path.join(directory, "run.log"))
+                with sqlite3.connect(os.path.join(directory, "run.db")) as connection:
+                    jobs = connection.execute(
+                        "select count(*) from jobs").fetchone()[0]
+                assert jobs == count
+                name = f"no-op jobs: {count} {kind}"
+                if base is None:
+                    base = result, db + log
+                    self.row(name + ", own CPU of the whole run", result["own_cpu"] * 1e3, "ms")
+                    self.row(name + ", run.db + run.log", (db + log) / 1024, "KB")
+                    continue
+                self.row(
+                    name + ", own CPU a job",
+                    (result["own_cpu"] - base[0]["own_cpu"]) / (count - 1) * 1e3, "ms",
+                    "< 0.5 ms")
+                self.row(
+                    name + ", children's CPU a job",
+                    (result["cpu"] - result["own_cpu"]) / count * 1e3, "ms")
+                self.row(name + ", wall a job", result["wall"] / count * 1e3, "ms")
+                self.row(
+                    name + ", run.db + run.log a job", (db + log - base[1]) / (count - 1), "B",
+                    "< 2048 B")
+                self.row(name + ", peak memory", result["rss_mb"], "MB", "< 64 MB")
+
+    # MARK: launching, against C
+
+    def spawn(self):
+        count = "500" if self.quick else "2000"
+        pairs = []
+        for _ in range(3 if self.quick else 7):
+            c = json_of([os.path.join(BUILD, "spawn-c"), count])
+            ours = json_of([OURS, "spawn", count])
+            pairs.append((c["cpu_ns"] / c["count"], ours["cpu_ns"] / ours["count"]))
+        self.row("launch of /bin/true, parent's CPU: C", median([p[0] for p in pairs]) / 1e3, "us")
+        self.row(
+            "launch of /bin/true, parent's CPU: Kelvin", median([p[1] for p in pairs]) / 1e3, "us")
+        self.row("launch of /bin/true, ratio to C", median([p[1] / p[0] for p in pairs]), "x")
+
+    # MARK: sampling, against C
+
+    FILES = [
+        "/sys/devices/system/cpu/online", "/sys/kernel/mm/transparent_hugepage/khugepaged/defrag",
+        "/sys/class/net/lo/statistics/rx_bytes", "/sys/class/net/lo/statistics/tx_bytes",
+        "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size", "/proc/sys/kernel/pid_max",
+    ]
+
+    def pread(self):
+        count = "200000" if self.quick else "1000000"
+        for path in ("/sys/class/net/lo/statistics/rx_bytes", "/proc/sys/kernel/pid_max"):
+            pairs = []
+            for _ in range(3 if self.quick else 9):
+                c = json_of([os.path.join(BUILD, "pread-c"), path, count])
+                ours = json_of([OURS, "pread", path, count])
+                pairs.append((c["cpu_ns"] / c["count"], ours["cpu_ns"] / ours["count"]))
+            self.row(f"one sample of {path}: C", median([p[0] for p in pairs]), "ns")
+            self.row(f"one sample of {path}: Kelvin", median([p[1] for p in pairs]), "ns")
+            self.row(
+                f"one sample of {path}, ratio to C", median([p[1] / p[0] for p in pairs]), "x",
+                "<= 1.2x")
+
+    def sampling(self):
+        seconds = "3" if self.quick else "20"
+        files = [path for path in self.FILES if os.access(path, os.R_OK)]
+        pairs = []
+        for _ in range(2 if self.quick else 3):
+            c = json_of([os.path.join(BUILD, "sampler-c"), seconds, "1000000"] + files)
+            ours = json_of([OURS, "sample", seconds, "1000000"] + files)
+            pairs.append((c, ours))
+        for index, who in enumerate(("C", "Kelvin")):
+            results = [pair[index] for pair in pairs]
+            name = f"{len(files)} channels at 1 kHz, {who}"
+            self.row(name + ": CPU a tick", median(
+                [r["cpu_ns"] / max(1, r["ticks"]) for r in results]) / 1e3, "us")
+            self.row(name + ": ticks", median([r["ticks"] for r in results]), "")
+            self.row(
+                name + ": overruns", sum(r["overruns"] for r in results), "",
+                "" if index == 0 else "no more than C")
+            self.row(name + ": late ticks", sum(r["late"] for r in results), "")
+            self.row(
+                name + ": mean lateness",
+                median([r["mean_lateness_ns"] for r in results]) / 1e3, "us")
+            self.row(
+                name + ": greatest lateness", max(r["max_lateness_ns"] for r in results) / 1e3,
+                "us", note="SCHED_FIFO" if all(r["realtime"] for r in results) else "no FIFO")
+        self.row(
+            "6 channels at 1 kHz, CPU ratio to C",
+            median([o["cpu_ns"] / c["cpu_ns"] for c, o in pairs]), "x")
+        self.row(
+            "6 channels at 1 kHz, drift of the last tick against t0 + n T",
+            max(abs(o["drift_ns"]) for _, o in pairs) / 1e3, "us", "0")
+
+    # MARK: the store
+
+    def store(self):
+        samples = "1000000" if self.quick else "5000000"
+        results = [json_of([OURS, "store", samples, self.work]) for _ in range(3)]
+        self.row(
+            "samples to the store, CPU", median(
+                [r["cpu_ns"] / r["samples"] for r in results]), "ns/sample")
+        self.row("samples to the store, size", results[0]["bytes"] / results[0]["samples"], "B/sample")
+
+    # MARK: peers
+
+    def peers(self):
+        venv = os.path.join(BUILD, "peers")
+        wa = os.path.join(venv, "bin", "wa")
+        if not os.path.exists(wa):
+            print("bench: installing wlauto 3.3.1 from PyPI...", flush=True)
+            subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+            subprocess.run(
+                [os.path.join(venv, "bin", "pip"), "install", "-q", "setuptools<81",
+                 "wlauto==3.3.1", "pandas<3"], check=True)
+        home = os.path.join(self.work, "wa-home")
+        env = dict(os.environ, WA_USER_DIRECTORY=home, HOME=self.work)
+        run([wa, "list", "instruments"], env=env, cwd=self.work)  # makes its user directory
+        for arguments in (["--version"], ["list", "instruments"]):
+            theirs = [run([wa] + arguments, env=env, cwd=self.work) for _ in range(3)]
+            ours = [run([KELVIN] + arguments, cwd=self.work) for _ in range(3)]
+            name = "start-up: " + " ".join(arguments)
+            self.row(f"{name}, WA, CPU", median([r["cpu"] for r in theirs]) * 1e3, "ms")
+            self.row(
+                f"{name}, WA / Kelvin",
+                median([r["cpu"] for r in theirs]) / median([r["cpu"] for r in ours]), "x")
+        count = 20 if self.quick else 100
+        script = os.path.join(self.work, "noop.sh")
+        with open(script, "w") as file:
+            file.write("true\n")
+        agenda = os.path.join(self.work, "wa.yaml")
+        with open(agenda, "w") as file:
+            file.write(
+                "config:\n  device: generic_local\n  device_config: {unrooted: true}\n"
+                "  augmentations: [~~, execution_time, csv, status]\n"
+                "workloads:\n  - name: shellscript\n"
+                f"    params: {{script_file: {script}}}\n    iterations: {count}\n")
+        ours = run([KELVIN, "run", agenda, "-d", os.path.join(self.work, "ours"), "-q", "-f"],
+                   cwd=self.work)
+        theirs = run([wa, "run", agenda, "-d", os.path.join(self.work, "theirs"), "-f"],
+                     env=env, cwd=self.work)
+        if theirs["code"] != 0 or ours["code"] != 0:
+            print("bench: one side failed:", ours["output"][-800:], theirs["output"][-800:])
+        name = f"{count} no-op shellscript jobs, the same agenda"
+        for who, result in (("WA", theirs), ("Kelvin", ours)):
+            self.row(f"{name}, {who}: CPU in all", result["cpu"], "s", note=f"exit {result['code']}")
+            self.row(f"{name}, {who}: wall", result["wall"], "s")
+            self.row(f"{name}, {who}: peak memory", result["rss_mb"], "MB")
+        self.row(f"{name}, WA / Kelvin, CPU", theirs["cpu"] / ours["cpu"], "x")
+
+
+def machine():
+    with open("/proc/cpuinfo") as file:
+        model = next((l.split(":")[1].strip() for l in file if l.startswith("model name")), "?")
+    with open("/proc/loadavg") as file:
+        load = file.read().split()[0]
+    return {
+        "cpu": model, "cores": os.cpu_count(), "kernel": platform.release(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "load_at_start": float(load), "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller runs")
+    parser.add_argument("--peers", action="store_true", help="also run Workload Automation")
+    names = ["startup", "jobs", "spawn", "pread", "sampling", "store"]
+    parser.add_argument("--only", action="append", choices=names + ["peers"])
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    suite = Suite(options.quick)
+    host = machine()
+    print(json.dumps(host))
+    try:
+        for name in options.only or names + (["peers"] if options.peers else []):
+            getattr(suite, name)()
+    finally:
+        shutil.rmtree(suite.work, ignore_errors=True)
+        path = os.path.join(BUILD, "results.json")
+        with open(path, "w") as file:
+            json.dump({"machine": host, "results": suite.rows}, file, indent=1)
+        print("results in", path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+internal import ArgumentParser
+internal import KelvinConnections
+internal import KelvinExecution
+internal import KelvinModel
+internal import KelvinStore
+
+/// `kelvin resume`: continues a run that was killed, interrupted, or could not go on.
+struct ResumeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "resume",
+    abstract: "Continues a run that was killed, stopped, or could not go on.",
+    discussion: """
+      Ends what the dead process left running, records the attempt that was cut off as aborted
+      (it does not count against max_retries), and runs every job that has no verdict yet, as well
+      as those that were aborted or skipped when the run was stopped.
+
+      EXAMPLES
+        kelvin resume runs/2026-11-21T10-02-33-governors
+      """)
+
+  @Argument(help: "The run directory.", completion: .directory)
+  var directory: String
+
+  @OptionGroup var progress: ProgressOptions
+
+  func run() async throws {
+    let environment = CommandEnvironment.current
+    let reader = try RunReader(directory: directory)
+    let record = try reader.run().record
+    let control = RunControl(runID: record.id)
+    control.begin()
+    ProcessLauncher.becomeSubreaper()
+    let store = try RunStore.resume(at: directory, life: try LifeRecord.current())
+    try endSurvivors(of: record.id, in: store)
+    let jobs = try store.reopenStoppedJobs()
+    guard !jobs.isEmpty else {
+      store.close()
+      Terminal.standardOutput.line("\(directory): every job has its verdict; nothing to resume")
+      return
+    }
+    guard let board = BoardChoice(rawValue: record.board) else {
+      throw PlainFailure(
+        .configuration, "\(directory): was run on board '\(record.board)'",
+        hint: "this version knows the boards "
+          + BoardChoice.allCases.map(\.rawValue).joined(separator: " and "))
+    }
+    try await RunSession(
+      runID: record.id, directory: directory, plan: try reader.plan(), board: board, store: store,
+      pending: jobs.map {
+        .init(
+          position: $0.position, attempts: $0.attempts, countedAttempts: $0.countedAttempts)
+      },
+      progress: progress, control: control
+    ).carryOut(environment)
+  }
+
+  /// Ends every process of the dead life, then gives its open attempts their verdict.
+  private func endSurvivors(of runID: String, in store: RunStore) throws {
+    let open = try store.openAttempts()
+    let ended = SurvivorHunter.endProcesses(
+      withEnvironment: "KELVIN_RUN=\(runID)",
+      alsoIdentities: open.compactMap { attempt in
+        guard let processID = attempt.processID, let startTicks = attempt.startTicks else {
+          return nil
+        }
+        return ProcessIdentity(processID: processID, startTicks: startTicks)
+      }, grace: 2, until: .after(seconds: 15))
+    for process in ended {
+      try store.record(
+        EventRecord(
+          .warning, source: "resume",
+          "process \(process.processID), left running by the life before, was ended"),
+        attempt: nil)
+    }
+    for attempt in open {
+      try store.finishAttempt(
+        attempt.id,
+        AttemptResult(Outcome(.aborted, "the process that ran it died")), jobOutcome: nil)
+    }
+  }
+}

@@ -1,0 +1,98 @@
+internal import Glibc
+internal import KelvinAgenda
+internal import KelvinConnections
+internal import KelvinExecution
+internal import KelvinModel
+internal import KelvinOutputs
+internal import KelvinStore
+internal import KelvinTargets
+
+/// One life of a run: what `run` and `resume` have in common, from an open store to the exit code.
+struct RunSession {
+  let runID: String
+  let directory: String
+  let plan: Plan
+  let board: BoardChoice
+  let store: RunStore
+  let pending: [RunRequest.PendingJob]
+  let progress: ProgressOptions
+  let control: RunControl
+
+  /// Carries out the pending jobs, derives the outputs and prints the summary.
+  ///
+  /// - Throws: ``CommandExit`` with the code of DESIGN 5a.
+  func carryOut(_ environment: CommandEnvironment) async throws {
+    let printer = ProgressPrinter(
+      terminal: .standardError, format: progress.format, level: progress.level,
+      endedBefore: plan.jobs.count - pending.count)
+    let log = try RunLog(directory: directory) { printer.observe(.logged($0)) }
+    let outputs = OutputObserver(
+      OutputChain(try processors(environment)), directory: directory, store: store)
+    let target = Target(
+      name: board.rawValue, connection: board.connection(runID: runID), runID: runID)
+    let runner = Runner(
+      RunRequest(
+        id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
+        log: log, target: target, pending: pending, observers: [printer, outputs],
+        stop: control.stop, stopReason: { [control] in control.reason }))
+    let outcome: Outcome
+    do {
+      outcome = try await runner.start()
+    } catch {
+      printer.observe(.runEnded(Outcome(.failed(.infrastructure), "\(PlainFailure(error))")))
+      Terminal.standardError.line("kelvin: \(PlainFailure(error))")
+      Terminal.standardError.line(
+        "kelvin: results so far are kept; continue with: kelvin resume \(directory)")
+      store.close()
+      throw CommandExit.cannotGoOn
+    }
+    try store.checkpoint()
+    store.close()
+    for problem in outputs.problems { Terminal.standardError.line("kelvin: \(problem)") }
+    if progress.level != .quiet, progress.format == .text { try printSummary() }
+    try exit(for: outcome, outputsFailed: !outputs.problems.isEmpty)
+  }
+
+  private func processors(_ environment: CommandEnvironment) throws -> [any OutputProcessor] {
+    let wanted = Set(plan.specs.flatMap(\.augmentations))
+    return try environment.outputs.filter { wanted.contains($0.declaration.name) }.map { type in
+      let name = type.declaration.name
+      return try type.init(settings: plan.settings.augmentations[name] ?? [:])
+    }
+  }
+
+  private func printSummary() throws {
+    let reader = try RunReader(directory: directory)
+    Terminal.standardOutput.line(
+      try SummaryTable.render(run: reader, columns: Terminal.standardOutput.columns))
+    Terminal.standardOutput.line("results in \(directory)")
+  }
+
+  private func exit(for outcome: Outcome, outputsFailed: Bool) throws {
+    if let code = control.exitCode { throw CommandExit(code: code) }
+    switch outcome.verdict {
+    case .ok: if outputsFailed { throw CommandExit.jobNotOK }
+    case .failed where outcome.reason.hasPrefix("initialization failed"):
+      Terminal.standardError.line("kelvin: \(outcome.reason)")
+      throw CommandExit.cannotGoOn
+    default: throw CommandExit.jobNotOK
+    }
+  }
+}
+
+/// Which board, and how it is reached. Boards of a bench come with bench.yaml.
+enum BoardChoice: String, CaseIterable, Sendable {
+  /// This machine, by direct system calls.
+  case local
+  /// This machine, through one persistent `sh` on pipes.
+  case localShell = "local-shell"
+
+  /// A new connection, whose processes carry the run's id.
+  func connection(runID: String) -> any Connection {
+    let environment = ["KELVIN_RUN": runID]
+    return switch self {
+    case .local: LocalConnection(environment: environment)
+    case .localShell: ShellConnection(environment: environment)
+    }
+  }
+}

@@ -1,0 +1,141 @@
+internal import CLinux
+internal import Glibc
+internal import KelvinModel
+internal import Synchronization
+
+/// Samples files of this machine on a thread of its own, at absolute deadlines.
+///
+/// Tick n is due at t0 + n * period, whatever happened to earlier ones: there is no drift. Between
+/// start and stop the thread allocates nothing and takes no lock.
+final class LocalSampler: SampleSource {
+  private let worker: Worker
+  private let thread = Mutex<pthread_t?>(nil)
+
+  init(_ plan: SamplePlan, paths: [String]) { worker = Worker(plan, paths: paths) }
+
+  deinit { worker.stop.raise() }
+
+  func start() async throws(ConnectionFailure) {
+    let status: Int32 = thread.withLock { thread in
+      guard thread == nil else { return 0 }
+      var new = pthread_t()
+      let status = pthread_create(
+        &new, nil,
+        { argument in
+          guard let argument else { return nil }
+          Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue().run()
+          return nil
+        }, Unmanaged.passRetained(worker).toOpaque())
+      if status == 0 { thread = new }
+      return status
+    }
+    guard status == 0 else {
+      throw ConnectionFailure(.system(Errno(status)), "sampler: no thread: \(Errno(status))")
+    }
+  }
+
+  func drain() -> [Sample] { worker.ring.drain() }
+
+  func stop() async -> SampleSummary {
+    worker.stop.raise()
+    thread.withLock { thread in
+      if let running = thread { pthread_join(running, nil) }
+      thread = nil
+    }
+    return worker.summary.withLock { $0 }
+  }
+}
+
+/// What the sampling thread owns.
+private final class Worker: Sendable {
+  let ring: SampleRing
+  let stop = Interrupt()
+  /// Written once, when the thread ends.
+  let summary = Mutex(SampleSummary())
+  private let plan: SamplePlan
+  private let paths: [String]
+
+  init(_ plan: SamplePlan, paths: [String]) {
+    self.plan = plan
+    self.paths = paths
+    ring = SampleRing(capacity: plan.capacity)
+  }
+
+  func run() {
+    kelvin_set_thread_name("sampler")
+    _ = kelvin_set_timer_slack(1)
+    var summary = SampleSummary()
+    becomeRealtime(&summary)
+    let cpuBefore = kelvin_cpu_time(1)
+    let files = UnsafeMutablePointer<SampledFile>.allocate(capacity: paths.count)
+    for (index, path) in paths.enumerated() {
+      (files + index).initialize(
+        to: SampledFile(path: path, channel: UInt16(truncatingIfNeeded: index)))
+    }
+    withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
+      sample(files, buffer, &summary)
+    }
+    files.deinitialize(count: paths.count)
+    files.deallocate()
+    summary.cpuNanoseconds = kelvin_cpu_time(1) - cpuBefore
+    summary.lostSamples = Int64(ring.lostCount)
+    self.summary.withLock { $0 = summary }
+  }
+
+  private func becomeRealtime(_ summary: inout SampleSummary) {
+    guard let priority = plan.realtimePriority else { return }
+    let status = kelvin_set_fifo(Int32(priority))
+    if status == 0 {
+      summary.isRealtime = true
+    } else {
+      summary.note =
+        "SCHED_FIFO was not granted (\(Errno(status))), so ticks may be late under load; "
+        + "run as root or allow it by 'rtprio' in limits.conf"
+    }
+  }
+
+  private func sample(
+    _ files: UnsafeMutablePointer<SampledFile>, _ buffer: UnsafeMutableRawBufferPointer,
+    _ summary: inout SampleSummary
+  ) {
+    let period = max(1, plan.periodNanoseconds)
+    let count = paths.count
+    let lateLimit = period / 10
+    let start = MonotonicTime.now.nanoseconds
+    var tick: Int64 = 0
+    var taken: Int64 = 0
+    var sumOfLateness: Int64 = 0
+    while sleep(until: start &+ tick &* period) {
+      let lateness = MonotonicTime.now.nanoseconds &- (start &+ tick &* period)
+      sumOfLateness &+= lateness
+      if lateness > summary.maxLateness { summary.maxLateness = lateness }
+      if lateness > lateLimit { summary.lateTicks &+= 1 }
+      for index in 0..<count { ring.push(files[index].sample(buffer)) }
+      taken &+= 1
+      tick &+= 1
+      // Ticks whose whole period has gone are left out, not made up for in a bunch.
+      let passed = (MonotonicTime.now.nanoseconds &- start) / period
+      if passed > tick {
+        summary.overruns &+= passed &- tick
+        tick = passed
+      }
+    }
+    summary.ticks = tick
+    summary.meanLateness = taken > 0 ? Double(sumOfLateness) / Double(taken) : 0
+  }
+
+  /// - Returns: false when sampling is to stop.
+  @inline(__always)
+  private func sleep(until due: Int64) -> Bool {
+    // Far from the next tick the stop wakes the thread; close to it a tick passes before it is seen.
+    while due &- MonotonicTime.now.nanoseconds > 20_000_000 {
+      var waiting = pollfd(fd: stop.descriptor, events: Int16(POLLIN), revents: 0)
+      let milliseconds = (due &- MonotonicTime.now.nanoseconds) / 1_000_000 &- 10
+      poll(&waiting, 1, Int32(clamping: milliseconds))
+      if stop.isRaised { return false }
+    }
+    var time = timespec(tv_sec: Int(due / 1_000_000_000), tv_nsec: Int(due % 1_000_000_000))
+    while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil) == EINTR {}
+    return !stop.isRaised
+  }
+}

@@ -1,0 +1,130 @@
+internal import CLinux
+internal import Glibc
+internal import KelvinModel
+internal import Synchronization
+
+/// Samples through a shell of its own: all files in one round trip each tick.
+///
+/// It ticks at absolute deadlines too, but a tick costs a process for each file, and the samples of
+/// one tick share one time stamp, the middle of the round trip.
+final class ShellSampler: SampleSource {
+  private let plan: SamplePlan
+  private let connection: ShellConnection
+  private let ring: SampleRing
+  private let stopping = Interrupt()
+  private let summary = Mutex(SampleSummary())
+  private let thread = Mutex<pthread_t?>(nil)
+
+  init(_ plan: SamplePlan, connection: ShellConnection) {
+    self.plan = plan
+    self.connection = connection
+    ring = SampleRing(capacity: plan.capacity)
+  }
+
+  func start() async throws(ConnectionFailure) {
+    // Opens the shell now, so that the first tick does not pay for it.
+    _ = try connection.run(":", until: .after(seconds: 10))
+    let status: Int32 = thread.withLock { thread in
+      guard thread == nil else { return 0 }
+      var new = pthread_t()
+      let status = pthread_create(
+        &new, nil,
+        { argument in
+          guard let argument else { return nil }
+          Unmanaged<ShellSampler>.fromOpaque(argument).takeRetainedValue().run()
+          return nil
+        }, Unmanaged.passRetained(self).toOpaque())
+      if status == 0 { thread = new }
+      return status
+    }
+    guard status == 0 else {
+      throw ConnectionFailure(.system(Errno(status)), "sampler: no thread: \(Errno(status))")
+    }
+  }
+
+  func drain() -> [Sample] { ring.drain() }
+
+  func stop() async -> SampleSummary {
+    stopping.raise()
+    thread.withLock { thread in
+      if let running = thread { pthread_join(running, nil) }
+      thread = nil
+    }
+    await connection.close()
+    return summary.withLock { $0 }
+  }
+
+  private func run() {
+    kelvin_set_thread_name("sampler")
+    var summary = SampleSummary()
+    summary.note =
+      "sampled through a shell: one time stamp for each tick, and a process for each file"
+    let period = max(1, plan.periodNanoseconds)
+    let start = MonotonicTime.now.nanoseconds
+    let script = plan.files.map {
+      "head -c 256 -- \(ShellWords.quote($0.string)) || printf '!'; printf '\\000'"
+    }
+    .joined(separator: "\n")
+    var tick: Int64 = 0
+    var taken: Int64 = 0
+    var sumOfLateness: Int64 = 0
+    while waitUntil(start + tick * period) {
+      let begin = MonotonicTime.now.nanoseconds
+      let lateness = begin - (start + tick * period)
+      sumOfLateness += lateness
+      summary.maxLateness = max(summary.maxLateness, lateness)
+      if lateness > period / 10 { summary.lateTicks += 1 }
+      guard
+        let reply = try? connection.run(
+          script, until: .after(seconds: 10, interrupt: stopping))
+      else { break }
+      let time = begin + (MonotonicTime.now.nanoseconds - begin) / 2
+      push(reply.output, time: time)
+      taken += 1
+      tick += 1
+      let passed = (MonotonicTime.now.nanoseconds - start) / period
+      if passed > tick {
+        summary.overruns += passed - tick
+        tick = passed
+      }
+    }
+    summary.ticks = tick
+    summary.meanLateness = taken > 0 ? Double(sumOfLateness) / Double(taken) : 0
+    summary.lostSamples = Int64(ring.lostCount)
+    let final = summary
+    self.summary.withLock { $0 = final }
+  }
+
+  private func push(_ output: [UInt8], time: Int64) {
+    let parts = output.split(separator: 0, omittingEmptySubsequences: false)
+    for index in plan.files.indices {
+      var sample = Sample(
+        nanoseconds: time, mantissa: Int64(EIO), channel: UInt16(truncatingIfNeeded: index),
+        status: .unreadable)
+      if index < parts.count, parts[index].last != UInt8(ascii: "!") {
+        let bytes = Array(parts[index])
+        var number = DecimalNumber()
+        let isNumber = bytes.withUnsafeBytes { number.parse($0, count: $0.count) }
+        sample.status = isNumber ? .ok : .notNumber
+        sample.mantissa = isNumber ? number.mantissa : 0
+        sample.decimals = number.decimals
+      }
+      ring.push(sample)
+    }
+  }
+
+  private func waitUntil(_ due: Int64) -> Bool {
+    while !stopping.isRaised {
+      let left = due - MonotonicTime.now.nanoseconds
+      guard left > 0 else { return true }
+      var waiting = pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0)
+      if left > 2_000_000 {
+        poll(&waiting, 1, Int32(clamping: left / 1_000_000 - 1))
+      } else {
+        var time = timespec(tv_sec: Int(due / 1_000_000_000), tv_nsec: Int(due % 1_000_000_000))
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, nil)
+      }
+    }
+    return false
+  }
+}

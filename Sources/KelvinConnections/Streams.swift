@@ -1,0 +1,129 @@
+internal import CLinux
+internal import Glibc
+internal import KelvinModel
+
+/// The standard streams of a child: pipes where something is to be read or fed, /dev/null elsewhere.
+struct Streams: Sendable {
+  /// -1 means /dev/null.
+  private(set) var childInput: Int32 = -1
+  private(set) var childOutput: Int32 = -1
+  private(set) var childError: Int32 = -1
+  /// Our ends; -1 where there is no pipe.
+  private(set) var input: Int32 = -1
+  private(set) var output: Int32 = -1
+  private(set) var error: Int32 = -1
+
+  init(_ command: Command) throws(ConnectionFailure) {
+    do {
+      if case .bytes = command.standardInput {
+        let ends = try Streams.pipe()
+        (childInput, input) = (ends.read, ends.write)
+        _ = fcntl(ends.read, F_SETFL, 0)
+        _ = fcntl(ends.write, F_SETFL, O_NONBLOCK)
+      }
+      if command.standardOutput != .discard {
+        let ends = try Streams.pipe()
+        (output, childOutput) = (ends.read, ends.write)
+      }
+      if command.standardError != .discard {
+        let ends = try Streams.pipe()
+        (error, childError) = (ends.read, ends.write)
+      }
+    } catch {
+      closeChildEnds()
+      closeOwnEnds()
+      throw ConnectionFailure(
+        .system(error), "\(command.argv.first ?? ""): no pipe: \(error)",
+        hint: "too many open files? see 'ulimit -n'")
+    }
+  }
+
+  private static func pipe() throws(Errno) -> (read: Int32, write: Int32) {
+    var ends: [Int32] = [-1, -1]
+    guard kelvin_pipe(&ends) >= 0 else { throw Errno.current }
+    return (ends[0], ends[1])
+  }
+
+  func closeChildEnds() {
+    for descriptor in [childInput, childOutput, childError] where descriptor >= 0 {
+      close(descriptor)
+    }
+  }
+
+  func closeOwnEnds() {
+    for descriptor in [input, output, error] where descriptor >= 0 { close(descriptor) }
+  }
+}
+
+/// Takes what a stream carries: up to its limit in memory or in a file, the rest counted.
+struct OutputSink {
+  private let destination: Command.Output
+  private(set) var output = CapturedOutput()
+  private var file: Int32 = -1
+  /// The first error of the file; what came after it is counted, not kept.
+  private(set) var failure: ConnectionFailure?
+
+  init(_ destination: Command.Output) { self.destination = destination }
+
+  mutating func take(_ bytes: UnsafeRawBufferPointer) {
+    output.totalBytes += Int64(bytes.count)
+    switch destination {
+    case .discard: break
+    case .capture(let limit):
+      let room = max(0, limit - output.bytes.count)
+      output.bytes.append(contentsOf: bytes.prefix(room))
+      output.keptBytes = Int64(output.bytes.count)
+    case .file(let path, let limit):
+      let room = max(0, Int64(limit) - output.keptBytes)
+      guard room > 0, failure == nil else { return }
+      if file < 0 { open(path) }
+      write(
+        UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(min(room, Int64(bytes.count))))), path)
+    }
+  }
+
+  private mutating func open(_ path: String) {
+    file = kelvin_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    if file < 0, errno == ENOENT, let slash = path.lastIndex(of: "/") {
+      HostDirectories.make(String(path[..<slash]))
+      file = kelvin_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    }
+    if file < 0 { fail(path, .current) }
+  }
+
+  private mutating func write(_ bytes: UnsafeRawBufferPointer, _ path: String) {
+    var rest = bytes
+    while !rest.isEmpty, failure == nil {
+      let count = Glibc.write(file, rest.baseAddress, rest.count)
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else {
+        fail(path, .current)
+        return
+      }
+      output.keptBytes += Int64(count)
+      rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+    }
+  }
+
+  private mutating func fail(_ path: String, _ error: Errno) {
+    failure = ConnectionFailure(
+      .hostFile(error), "\(path): \(error)",
+      hint: error == .noSpace ? "free some space; 'kelvin resume' continues the run" : "")
+  }
+
+  mutating func finish() {
+    if file >= 0 { close(file) }
+    file = -1
+  }
+}
+
+/// Directories on the host.
+enum HostDirectories {
+  /// Makes a directory and those above it; errors show when the file in it cannot be opened.
+  static func make(_ path: String) {
+    if mkdir(path, 0o755) == 0 || errno != ENOENT { return }
+    guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return }
+    make(String(path[..<slash]))
+    mkdir(path, 0o755)
+  }
+}

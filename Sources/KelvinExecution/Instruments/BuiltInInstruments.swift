@@ -1,0 +1,21 @@
+extension Registry {
+  /// The instruments that Kelvin has built in, in the order in which they are listed.
+  public static let builtInInstruments: [any Instrument.Type] = [
+    ExecutionTime.self,
+    CPULoad.self,
+    CPUFrequency.self,
+    CPUIdle.self,
+    Interrupts.self,
+    Pressure.self,
+    MemoryInfo.self,
+    VMStat.self,
+    DiskCounters.self,
+    NetworkCounters.self,
+    Thermal.self,
+    // hwmon, powercap and power supplies come with capture and energy.
+    SysfsExtractor.self,
+    FilePoller.self,
+    PerfStat.self
+    // dmesg and ftrace come with device configuration.
+  ]
+}

@@ -1,0 +1,193 @@
+internal import Glibc
+internal import KelvinConnections
+internal import KelvinModel
+internal import KelvinStore
+internal import KelvinTargets
+internal import Synchronization
+
+/// One sampler at work for one attempt: its samples go into a capture of the store while the
+/// workload runs.
+///
+/// The board's thread is blocked then, so a thread of the session's own drains the sampler every
+/// 100 ms. It is joined before the sampler is stopped: a source is never used by two threads at
+/// once.
+final class SamplerSession: Sendable {
+  /// What a session came to.
+  struct Result: Sendable {
+    var summary: SampleSummary
+    /// By file.
+    var statistics: [SampleStatistics]
+  }
+
+  let files: [SampledFile]
+  let attempt: Int64
+  private let source: any SampleSource
+  private let store: RunStore
+  private let capture: Int64
+  private let finish = Interrupt()
+  private struct State {
+    var collector: SampleCollector
+    var failure: StoreFailure?
+  }
+  /// The drain thread's until it is joined, then the board thread's.
+  private let state: Mutex<State>
+  private let thread = BoardState<NamedThread?>(nil)
+  private let result = BoardState<Result?>(nil)
+
+  /// Opens the files and begins the capture; sampling begins at ``start()``.
+  init(
+    _ files: [SampledFile], period: Int64, realtimePriority: Int?, instrument: String,
+    _ context: SignalContext
+  ) async throws {
+    source = try await context.target.connection.sampler(
+      SamplePlan(
+        files: files.map(\.path), periodNanoseconds: period,
+        capacity: SamplerSession.capacity(period: period, files: files.count),
+        realtimePriority: realtimePriority))
+    attempt = try context.requireJob().attemptID
+    store = context.store
+    self.files = files
+    capture = try store.beginCapture(
+      attempt: attempt, source: instrument, channels: files.map(\.channel))
+    state = Mutex(State(collector: SampleCollector(files: files)))
+  }
+
+  /// Milliseconds between drains.
+  private static let drainInterval: Int64 = 100
+  /// Samples of a channel that make a block; a second's worth goes out in any case.
+  private static let blockSize = 4096
+  private static let drainsPerBlock = 10
+
+  /// Room for four times the samples that come between two drains: at least the seam's default,
+  /// at most what the store takes as one block.
+  static func capacity(period: Int64, files: Int) -> Int {
+    let ticks = drainInterval * 1_000_000 / max(1, period) + 1
+    let (samples, overflow) = Int(clamping: ticks).multipliedReportingOverflow(by: files * 4)
+    return overflow ? 1 << 20 : min(1 << 20, max(65_536, samples))
+  }
+
+  /// Starts sampling and draining.
+  func start() async throws {
+    try await source.start()
+    thread.value = try NamedThread("kelvin-drain") { [self] in drainUntilFinished() }
+  }
+
+  private func drainUntilFinished() {
+    var wait = pollfd(fd: finish.descriptor, events: Int16(POLLIN), revents: 0)
+    var drains = 0
+    while !finish.isRaised {
+      _ = poll(&wait, 1, Int32(SamplerSession.drainInterval))
+      drains += 1
+      drain(isLast: drains % SamplerSession.drainsPerBlock == 0)
+    }
+  }
+
+  private func drain(isLast: Bool) {
+    let samples = source.drain()
+    state.withLock { state in
+      state.collector.add(samples)
+      guard isLast || state.collector.waiting >= SamplerSession.blockSize else { return }
+      let blocks = state.collector.takeBlocks()
+      // After the first failure nothing more is tried: the disk is full or gone.
+      guard state.failure == nil, !blocks.isEmpty else { return }
+      do throws(StoreFailure) {
+        try store.append(capture: capture, blocks: blocks)
+      } catch {
+        state.failure = error
+      }
+    }
+  }
+
+  /// Stops sampling and puts what is left into the store. Idempotent.
+  func stop() async -> Result {
+    if let result = result.value { return result }
+    finish.raise()
+    thread.exchange(nil)?.join()
+    let summary = await source.stop()
+    drain(isLast: true)
+    let result = Result(
+      summary: summary, statistics: state.withLock { $0.collector.statistics })
+    self.result.value = result
+    return result
+  }
+
+  /// Ends the capture in the store.
+  ///
+  /// - Throws: what kept samples from being stored, too.
+  func end() async throws {
+    let result = await stop()
+    try store.endCapture(capture, summary: result.summary.record)
+    if let failure = state.withLock({ $0.failure }) { throw failure }
+  }
+}
+
+extension SampleSummary {
+  /// For the capture's record; times in nanoseconds.
+  var record: [String: Value] {
+    var record: [String: Value] = [
+      "ticks": .integer(ticks), "late ticks": .integer(lateTicks), "overruns": .integer(overruns),
+      "lost samples": .integer(lostSamples), "mean lateness": .number(meanLateness),
+      "max lateness": .integer(maxLateness), "realtime": .boolean(isRealtime)
+    ]
+    if let cpuNanoseconds { record["cpu"] = .integer(cpuNanoseconds) }
+    if !note.isEmpty { record["note"] = .text(note) }
+    return record
+  }
+
+  /// For the job: how sampling went, classified by the sampler.
+  func metrics(source: String) -> [Metric] {
+    var metrics = [
+      Metric("sampling_ticks", .integer(ticks)),
+      Metric("sampling_late_ticks", .integer(lateTicks), lowerIsBetter: true),
+      Metric("sampling_overruns", .integer(overruns), lowerIsBetter: true),
+      Metric("sampling_lost", .integer(lostSamples), lowerIsBetter: true),
+      Metric(
+        "sampling_lateness_mean", .number(meanLateness / 1000), unit: "us", lowerIsBetter: true),
+      Metric(
+        "sampling_lateness_max", .number(Double(maxLateness) / 1000), unit: "us",
+        lowerIsBetter: true),
+      Metric("sampling_realtime", .integer(isRealtime ? 1 : 0), lowerIsBetter: false)
+    ]
+    if let cpuNanoseconds {
+      metrics.append(
+        Metric(
+          "sampling_cpu", .number(Double(cpuNanoseconds) / 1e9), unit: "s", lowerIsBetter: true))
+    }
+    for index in metrics.indices {
+      metrics[index].classifiers = ["sampler": source]
+      metrics[index].source = source
+    }
+    return metrics
+  }
+
+  /// Records how sampling went with the job: a line always, a warning when samples are missing.
+  func record(in job: JobContext, source: String) {
+    job.add(metrics(source: source))
+    var missing: [String] = []
+    if overruns > 0 { missing.append("\(overruns) of \(ticks) ticks left out as too late") }
+    if lostSamples > 0 { missing.append("\(lostSamples) sample(s) lost for want of room") }
+    if !missing.isEmpty {
+      job.record(
+        .warning, source: source, "samples are missing: \(missing.joined(separator: ", "))")
+    }
+    let policy =
+      isRealtime
+      ? "under SCHED_FIFO" : "without SCHED_FIFO" + (note.isEmpty ? "" : " (\(note))")
+    job.record(
+      .info, source: source,
+      "sampled \(ticks - overruns) ticks \(policy): \(lateTicks) late, at most by "
+        + "\(maxLateness / 1000) us")
+  }
+
+  /// The metrics' documentation.
+  static let declarations = [
+    MetricDeclaration("sampling_ticks", "Ticks that were due."),
+    MetricDeclaration("sampling_late_ticks", "Ticks more than a tenth of a period late."),
+    MetricDeclaration("sampling_overruns", "Ticks left out because an earlier one took too long."),
+    MetricDeclaration("sampling_lost", "Samples lost for want of room."),
+    MetricDeclaration("sampling_lateness_mean", unit: "us", "Mean lateness of a tick."),
+    MetricDeclaration("sampling_lateness_max", unit: "us", "Greatest lateness of a tick."),
+    MetricDeclaration("sampling_realtime", "1 when it ran under SCHED_FIFO."),
+    MetricDeclaration("sampling_cpu", unit: "s", "CPU time of the sampling itself.")
+  ]
+}

@@ -1,0 +1,126 @@
+internal import CLibPCRE2
+public import KelvinModel
+internal import Synchronization
+
+/// A regular expression of a user, matched on bytes: PCRE2 with limits, so that no pattern and no
+/// output can hang a run. The only file that calls PCRE2.
+///
+/// Not in UTF mode: output may be anything, and `.` matches a byte.
+public final class Pattern: Sendable {
+  /// As written.
+  public let source: String
+  // Read-only once compiled (pcre2api(3), "Multithreading").
+  nonisolated(unsafe) private let code: OpaquePointer
+  /// Match data and limits belong to one match at a time.
+  private let scratch: Mutex<Scratch>
+
+  /// What one match needs; used under the lock only.
+  private struct Scratch: @unchecked Sendable {
+    let data: OpaquePointer
+    let context: OpaquePointer
+  }
+
+  /// Why a text is no pattern.
+  public struct SyntaxFailure: Failure, Hashable {
+    public let source: String
+    public let problem: String
+    /// From 1, in bytes.
+    public let column: Int
+
+    public var kind: FailureKind { .configuration }
+    public var message: String { "pattern '\(source)': \(problem) at column \(column)" }
+  }
+
+  /// A match ran into its limits.
+  public struct LimitFailure: Failure, Hashable {
+    public let source: String
+
+    public var kind: FailureKind { .configuration }
+    public var message: String {
+      "pattern '\(source)': gave up on a line of the output, which takes too many steps to match"
+    }
+    public var hint: String { "avoid nested repetitions such as (a+)+" }
+  }
+
+  /// Compiles a pattern.
+  public init(_ source: String) throws(SyntaxFailure) {
+    self.source = source
+    var number: Int32 = 0
+    var offset = 0
+    let bytes = Array(source.utf8)
+    let compiled = pcre2_compile_8(
+      bytes, bytes.count, UInt32(PCRE2_NEVER_BACKSLASH_C), &number, &offset, nil)
+    guard let compiled else {
+      var buffer = [UInt8](repeating: 0, count: 256)
+      pcre2_get_error_message_8(number, &buffer, buffer.count)
+      throw SyntaxFailure(
+        source: source, problem: String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self),
+        column: offset + 1)
+    }
+    code = compiled
+    // Without JIT (some processors, hardened kernels) the interpreter matches.
+    pcre2_jit_compile_8(compiled, UInt32(PCRE2_JIT_COMPLETE))
+    guard let data = pcre2_match_data_create_from_pattern_8(compiled, nil),
+      let context = pcre2_match_context_create_8(nil)
+    else {
+      pcre2_code_free_8(compiled)
+      throw SyntaxFailure(source: source, problem: "out of memory", column: 1)
+    }
+    pcre2_set_match_limit_8(context, 1_000_000)
+    pcre2_set_depth_limit_8(context, 10_000)
+    pcre2_set_heap_limit_8(context, 65_536)
+    scratch = Mutex(Scratch(data: data, context: context))
+  }
+
+  deinit {
+    scratch.withLock { scratch in
+      pcre2_match_data_free_8(scratch.data)
+      pcre2_match_context_free_8(scratch.context)
+    }
+    pcre2_code_free_8(code)
+  }
+
+  /// Says what is wrong with a pattern; nil when it is fine.
+  public static func problem(with source: String) -> String? {
+    do {
+      _ = try Pattern(source)
+      return nil
+    } catch {
+      return "\(error.problem) at column \(error.column)"
+    }
+  }
+
+  /// How many groups it captures.
+  var groupCount: Int {
+    var count: UInt32 = 0
+    pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_CAPTURECOUNT), &count)
+    return Int(count)
+  }
+
+  /// The range of a group in the first match within `line`; group 0 is the whole match.
+  ///
+  /// - Returns: nil when nothing matches, or the group took no part.
+  /// - Throws: ``LimitFailure``.
+  func firstMatch(
+    in line: UnsafeRawBufferPointer, group: Int
+  ) throws(LimitFailure) -> Range<Int>? {
+    let result: Result<Range<Int>?, LimitFailure> = scratch.withLock { scratch in
+      let subject = line.baseAddress?.assumingMemoryBound(to: UInt8.self)
+      let empty: [UInt8] = [0]
+      let status = empty.withUnsafeBufferPointer { empty in
+        pcre2_match_8(
+          code, subject ?? empty.baseAddress, line.count, 0, 0, scratch.data, scratch.context)
+      }
+      if status == PCRE2_ERROR_NOMATCH { return .success(nil) }
+      guard status > 0 else { return .failure(LimitFailure(source: source)) }
+      guard group < status, let offsets = pcre2_get_ovector_pointer_8(scratch.data) else {
+        return .success(nil)
+      }
+      let start = offsets[group * 2]
+      let end = offsets[group * 2 + 1]
+      guard start <= end, end <= line.count else { return .success(nil) }
+      return .success(start..<end)
+    }
+    return try result.get()
+  }
+}

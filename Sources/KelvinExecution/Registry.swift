@@ -1,0 +1,42 @@
+public import KelvinModel
+
+/// What exists: built-ins are listed here and nowhere else; plug-ins are added by whoever passes a
+/// registry on.
+public struct Registry: Sendable {
+  public var workloads: [WorkloadType]
+  public var instruments: [any Instrument.Type]
+
+  /// Creates a registry.
+  public init(workloads: [WorkloadType], instruments: [any Instrument.Type]) {
+    self.workloads = workloads
+    self.instruments = instruments
+  }
+
+  /// The instruments' declarations, each with the options that all instruments have.
+  public var instrumentDeclarations: [Declaration] {
+    instruments.map { type in
+      let declaration = type.declaration
+      return Declaration(
+        declaration.kind, declaration.name, aliases: declaration.aliases,
+        summary: declaration.summary, description: declaration.description,
+        options: declaration.options + Registry.commonInstrumentOptions,
+        metrics: declaration.metrics, verified: declaration.verified)
+    }
+  }
+
+  /// Options of every instrument.
+  static let commonInstrumentOptions = [
+    OptionDeclaration(
+      "required", .boolean, default: false,
+      "When the instrument fails or has nothing to measure, fail the job instead of marking it "
+        + "partial.")
+  ]
+
+  func instrument(named name: String) -> (any Instrument.Type)? {
+    instruments.first { $0.declaration.name == name }
+  }
+
+  func workload(named name: String) -> WorkloadType? {
+    workloads.first { $0.declaration.name == name }
+  }
+}

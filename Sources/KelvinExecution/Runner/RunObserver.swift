@@ -1,0 +1,39 @@
+public import KelvinModel
+public import KelvinStore
+
+/// Is told what happens in a run; cannot stop it. Called on the board's thread, so it must be quick.
+public protocol RunObserver: Sendable {
+  func observe(_ event: RunEvent)
+}
+
+/// What happens in a run.
+public enum RunEvent: Sendable {
+  /// Jobs that are still to run, of all in the plan.
+  case runStarted(pending: Int, total: Int, board: String)
+  case jobStarted(position: Int, spec: JobSpec, iteration: Int, attempt: Int)
+  /// An attempt has entered a state of its life cycle.
+  case stage(AttemptState, position: Int)
+  /// An attempt is in the store; `jobOutcome` is nil when the job will be tried again.
+  case attemptEnded(AttemptReport)
+  /// Jobs that will not run, in the store as skipped.
+  case jobsSkipped([Int], reason: String)
+  case logged(EventRecord)
+  /// All jobs have ended and are in the store; whoever derives files does it now.
+  case processOutputs
+  case runEnded(Outcome)
+}
+
+/// An attempt that has ended.
+public struct AttemptReport: Sendable {
+  public var position: Int
+  /// Index into the plan's specs.
+  public var specIndex: Int
+  public var spec: JobSpec
+  public var iteration: Int
+  public var attempt: Int
+  public var outcome: Outcome
+  public var jobOutcome: Outcome?
+  public var metrics: [Metric]
+  /// From its first stage to its last, in nanoseconds.
+  public var duration: Int64
+}

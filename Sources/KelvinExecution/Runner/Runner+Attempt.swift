@@ -1,0 +1,177 @@
+internal import KelvinConnections
+internal import KelvinModel
+internal import KelvinStore
+internal import KelvinTargets
+internal import Synchronization
+
+extension Runner {
+  /// Takes one attempt through its stages: setup, run, extract results, teardown.
+  func runAttempt(_ job: JobContext, specIndex: Int) async -> AttemptResult {
+    await runAttempt(Attempt(job: job), job, specIndex: specIndex)
+  }
+
+  private func runAttempt(
+    _ attempt: Attempt, _ job: JobContext, specIndex: Int
+  ) async -> AttemptResult {
+    job.addFingerprint(targetFingerprint)
+    if let values = fingerprints[specIndex] { job.addFingerprint(values) }
+    noteUnavailable(job)
+    let result = await wrap(.job, job: job) {
+      await send(.moment(.jobStarted), job: job)
+      try await wrap(.jobTargetConfiguration, job: job) {}.get()
+      if let failure = unusable[specIndex] { throw failure }
+      guard let workload = workloads[specIndex] else {
+        throw PlainFailure(.internal, "no workload was made for spec '\(job.spec.id)'")
+      }
+      if run.stop.isRaised { throw PlainFailure(.infrastructure, "the run was stopped") }
+      await runStages(workload, attempt)
+    }
+    if case .failed(let error) = result { attempt.fail(error) }
+    do {
+      try attempt.state.take(.end)
+    } catch {
+      attempt.fail(error)
+    }
+    let outcome = attempt.outcome(
+      isStopped: run.stop.isRaised, stopReason: request.stopReason)
+    await sendEnd(outcome, job: job)
+    return attempt.result(outcome)
+  }
+
+  private func runStages(_ workload: any Workload, _ attempt: Attempt) async {
+    let job = attempt.job
+    let timeouts = job.spec.timeouts
+    do {
+      try enter(.beginSetup, attempt)
+      try await stage(\.setup, timeouts.setup, isInterruptible: true, attempt) {
+        try await wrap(.workloadSetup, job: job) {
+          try await workload.setup(job)
+        }.get()
+        job.state.withLock { $0.originalLaunch = $0.launch }
+      }
+      try enter(.beginRun, attempt)
+      try await stage(\.run, timeouts.run, isInterruptible: true, attempt) {
+        let before = MonotonicTime.now
+        let result = await wrap(.workloadExecution, job: job) {
+          try await job.measure { try await workload.run(job) }
+        }
+        attempt.overhead = job.overhead(from: before, to: .now)
+        try result.get()
+      }
+    } catch {
+      attempt.fail(error)
+    }
+    // What there is, is saved, also after a failure: output, and what the instruments hold.
+    if attempt.state == .running {
+      do {
+        try enter(.beginExtraction, attempt)
+        try await stage(\.extract, timeouts.extract, isInterruptible: false, attempt) {
+          try await wrap(.jobOutputProcessing, job: job) {
+            let extraction = await wrap(.workloadResultExtraction, job: job) {
+              try await workload.extractResults(job)
+            }
+            let update = await wrap(.workloadOutputUpdate, job: job) {}
+            try extraction.get()
+            try update.get()
+          }.get()
+        }
+      } catch {
+        attempt.fail(error)
+      }
+    }
+    do {
+      try enter(.beginTeardown, attempt)
+      try await stage(\.teardown, timeouts.teardown, isInterruptible: false, attempt) {
+        try await wrap(.workloadTeardown, job: job) { try await workload.teardown(job) }.get()
+      }
+    } catch {
+      attempt.fail(error)
+    }
+  }
+
+  private func enter(_ event: AttemptState.Event, _ attempt: Attempt) throws {
+    try attempt.state.take(event)
+    tell(.stage(attempt.state, position: attempt.job.position))
+  }
+
+  private func stage(
+    _ times: WritableKeyPath<StageTimes, Range<Int64>?>, _ seconds: Double, isInterruptible: Bool,
+    _ attempt: Attempt, _ body: () async throws -> Void
+  ) async throws {
+    let begin = MonotonicTime.now.nanoseconds
+    attempt.job.deadline = .after(seconds: seconds, interrupt: isInterruptible ? run.stop : nil)
+    defer { attempt.stages[keyPath: times] = begin..<max(begin, MonotonicTime.now.nanoseconds) }
+    try await body()
+  }
+
+  /// An instrument that was asked for and is not there makes the job partial at best.
+  private func noteUnavailable(_ job: JobContext) {
+    guard !unavailable.isEmpty else { return }
+    for name in job.spec.augmentations {
+      guard let reason = unavailable[name] else { continue }
+      if requiredMissing.contains(name) {
+        job.fail(PlainFailure(.target, "required instrument \(name) is unavailable: \(reason)"))
+      }
+    }
+  }
+
+  private func sendEnd(_ outcome: Outcome, job: JobContext) async {
+    switch outcome.verdict {
+    case .ok, .partial: await send(.moment(.jobCompleted), job: job)
+    case .failed: await send(.moment(.jobFailed), job: job)
+    case .aborted, .skipped: await send(.moment(.jobAborted), job: job)
+    }
+  }
+}
+
+/// What an attempt has come to so far.
+final class Attempt {
+  let job: JobContext
+  var state = AttemptState.starting
+  var stages = StageTimes()
+  var overhead: Overhead?
+  private(set) var failure: PlainFailure?
+  private var isInterrupted = false
+
+  init(job: JobContext) { self.job = job }
+
+  /// Notes a failure; the first one decides the verdict, later ones are recorded.
+  func fail(_ error: any Error) {
+    let failure = PlainFailure(error)
+    if let connection = error as? ConnectionFailure, connection.code == .interrupted {
+      isInterrupted = true
+    }
+    if self.failure == nil {
+      self.failure = failure
+    } else if self.failure != failure {
+      job.record(.error, source: "runner", "then also: \(failure)")
+    }
+  }
+
+  func outcome(isStopped: Bool, stopReason: () -> String) -> Outcome {
+    if isInterrupted || (isStopped && failure != nil) {
+      return Outcome(.aborted, "stopped by \(stopReason())")
+    }
+    if let failure = failure ?? job.requiredFailure {
+      return Outcome(.failed(failure.kind), failure.description)
+    }
+    let reasons = job.state.withLock { $0.partialReasons }
+    guard let first = reasons.first else { return .ok }
+    let more = reasons.count > 1 ? " (and \(reasons.count - 1) more)" : ""
+    return Outcome(.partial, first + more)
+  }
+
+  func result(_ outcome: Outcome) -> AttemptResult {
+    var result = AttemptResult(outcome)
+    result.stages = stages
+    result.overhead = overhead
+    job.state.withLock { state in
+      result.metrics = state.metrics
+      result.artifacts = state.artifacts
+      result.events = state.events
+      result.fingerprint = state.fingerprint
+      result.changes = state.changes
+    }
+    return result
+  }
+}

@@ -1,0 +1,42 @@
+internal import Glibc
+internal import KelvinConnections
+internal import KelvinModel
+
+/// Does nothing for a while: what the target costs when it is left alone.
+struct Idle: Workload {
+  private let seconds: Double
+
+  init(_ spec: JobSpec) { seconds = spec.parameters["duration"]?.number ?? 20 }
+
+  static let type = WorkloadType(
+    Declaration(
+      .workload, "idle", summary: "Leaves the target alone for a while.",
+      options: [
+        OptionDeclaration(
+          "duration", .quantity(.time, bare: "s"), default: 20.0, range: 0...1e6,
+          "How long; a bare number is in seconds."),
+        OptionDeclaration(
+          "screen_off", .boolean, default: false, "For boards with a screen; others ignore it."),
+        OptionDeclaration(
+          "stop_android", .boolean, default: false, "For Android boards; others ignore it.")
+      ])
+  ) { Idle($0) }
+
+  func run(_ job: JobContext) async throws {
+    let end = Deadline.after(seconds: seconds, interrupt: job.deadline.interrupt)
+    while !end.hasPassed {
+      if end.isInterrupted { throw ConnectionFailure(.interrupted, "idle: stopped") }
+      if job.deadline.hasPassed {
+        throw ConnectionFailure(
+          .timedOut, "idle: the stage's time is over before its duration of \(seconds) s",
+          hint: "raise run_timeout")
+      }
+      var waiting = pollfd(
+        fd: end.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
+      let rest = min(end.pollMilliseconds, 60_000)
+      poll(
+        &waiting, 1,
+        min(rest, job.deadline.pollMilliseconds < 0 ? rest : job.deadline.pollMilliseconds))
+    }
+  }
+}

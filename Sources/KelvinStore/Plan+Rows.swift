@@ -1,0 +1,122 @@
+internal import GRDB
+internal import KelvinModel
+
+// How a plan's parts are written as JSON in the columns of run and specs. Keys are documented in
+// docs/run-database.md and never change their meaning; a key that is missing has its default, so
+// that older runs stay readable.
+
+extension RunSettings {
+  /// The settings as a JSON object for run.settings.
+  var stored: Value {
+    var map: [String: Value] = [
+      "execution_order": .text(executionOrder.rawValue),
+      // As text: JSON readers keep integers exactly only up to 2^53.
+      "seed": .text(String(seed)),
+      "reboot_policy": .text(rebootPolicy.rawValue),
+      "retry_on_status": .list(retryOnStatus.map { .text($0.rawValue) }),
+      "max_retries": .integer(Int64(maxRetries)),
+      "bail_on_init_failure": .boolean(bailOnInitFailure),
+      "bail_on_job_failure": .boolean(bailOnJobFailure),
+      "augmentations": .map(augmentations.mapValues(Value.map)),
+      "provenance": .map(
+        provenance.mapValues {
+          .list([.text($0.file), .integer(Int64($0.line)), .integer(Int64($0.column))])
+        })
+    ]
+    map["run_name"] = runName.map(Value.text)
+    map["project"] = project.map(Value.text)
+    map["project_stage"] = projectStage.map(Value.text)
+    return .map(map)
+  }
+
+  /// Reads settings from run.settings; nil when they are damaged.
+  init?(stored value: Value) {
+    guard let map = value.map else { return nil }
+    self.init()
+    if let text = map["execution_order"]?.text {
+      guard let order = ExecutionOrder(rawValue: text) else { return nil }
+      executionOrder = order
+    }
+    if let text = map["reboot_policy"]?.text {
+      guard let policy = RebootPolicy(rawValue: text) else { return nil }
+      rebootPolicy = policy
+    }
+    if let list = map["retry_on_status"]?.list {
+      retryOnStatus = list.compactMap { $0.text.flatMap(Verdict.Status.init(rawValue:)) }
+      guard retryOnStatus.count == list.count else { return nil }
+    }
+    seed = map["seed"]?.text.flatMap { UInt64($0) } ?? 0
+    maxRetries = map["max_retries"]?.integer.map(Int.init) ?? maxRetries
+    bailOnInitFailure = map["bail_on_init_failure"]?.boolean ?? bailOnInitFailure
+    bailOnJobFailure = map["bail_on_job_failure"]?.boolean ?? bailOnJobFailure
+    runName = map["run_name"]?.text
+    project = map["project"]?.text
+    projectStage = map["project_stage"]?.text
+    augmentations = map["augmentations"]?.map?.compactMapValues(\.map) ?? [:]
+    provenance =
+      map["provenance"]?.map?.compactMapValues { place in
+        guard let list = place.list, list.count == 3, let file = list[0].text,
+          let line = list[1].integer, let column = list[2].integer
+        else { return nil }
+        return SourceLocation(file: file, line: Int(line), column: Int(column))
+      } ?? [:]
+  }
+}
+
+extension StageTimeouts {
+  /// The timeouts as a JSON object for specs.timeouts.
+  var stored: Value {
+    [
+      "setup": .number(setup), "run": .number(run), "extract": .number(extract),
+      "teardown": .number(teardown)
+    ]
+  }
+
+  /// Reads timeouts from specs.timeouts.
+  init(stored value: Value) {
+    self.init()
+    let map = value.map ?? [:]
+    setup = map["setup"]?.number ?? setup
+    run = map["run"]?.number ?? run
+    extract = map["extract"]?.number ?? extract
+    teardown = map["teardown"]?.number ?? teardown
+  }
+}
+
+extension JobSpec {
+  static let insertion = """
+    INSERT INTO specs (position, id, label, workload, iterations, parameters, runtime_parameters,
+      classifiers, augmentations, timeouts, cleanup_assets)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    """
+  static let selection = """
+    SELECT position, id, label, workload, iterations, parameters, runtime_parameters, classifiers,
+      augmentations, timeouts, cleanup_assets FROM specs
+    """
+
+  /// The arguments of ``insertion``.
+  func arguments(position: Int) -> StatementArguments {
+    [
+      position, id.storable, label.storable, workload.storable, iterations,
+      Value.map(parameters).json,
+      Value.list(runtimeParameters.map { [.text($0.name), $0.value] }).json,
+      Value.json(classifiers), Value.json(augmentations), timeouts.stored.json, cleanupAssets
+    ]
+  }
+
+  /// Reads a row of ``selection``.
+  init(_ row: RowReader) throws {
+    let settings = try row.json(6).list ?? []
+    self.init(
+      id: try row.text(1), label: try row.text(2), workload: try row.text(3),
+      parameters: try row.json(5).map ?? [:],
+      runtimeParameters: settings.compactMap { setting in
+        guard let pair = setting.list, pair.count == 2, let name = pair[0].text else { return nil }
+        return Setting(name, pair[1])
+      },
+      classifiers: try row.texts(7),
+      augmentations: (try row.json(8).list ?? []).compactMap(\.text),
+      iterations: try row.int(4), timeouts: StageTimeouts(stored: try row.json(9)),
+      cleanupAssets: try row.integer(10) != 0)
+  }
+}

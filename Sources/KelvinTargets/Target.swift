@@ -1,0 +1,65 @@
+public import KelvinConnections
+public import KelvinModel
+internal import Synchronization
+
+/// A board that is up, seen through its connection. Used on the board's own thread.
+public final class Target: Sendable {
+  /// What messages and the store call the board.
+  public let name: String
+  public let connection: any Connection
+  /// A directory on the target that is this run's own; made on first use, removed at the end.
+  public let workingDirectory: TargetPath
+
+  struct State {
+    var facts: TargetFacts?
+    /// Paths on the target of what was installed, by checksum and name.
+    var installed: [InstalledFile: TargetPath] = [:]
+    /// Programs that were found, by name.
+    var programs: [String: Program] = [:]
+    var hasWorkingDirectory = false
+  }
+  let state = Mutex(State())
+
+  /// Creates the view of a board.
+  ///
+  /// - Parameter runID: names the working directory, so that two runs never share one.
+  public init(name: String, connection: any Connection, runID: String) {
+    self.name = name
+    self.connection = connection
+    workingDirectory = TargetPath("/tmp/kelvin-\(runID)")
+  }
+
+  /// What the board is; read once and kept until ``forgetFacts()``.
+  public func facts(until deadline: Deadline) async throws(ConnectionFailure) -> TargetFacts {
+    if let facts = state.withLock({ $0.facts }) { return facts }
+    let facts = try await TargetFacts.read(through: connection, until: deadline)
+    state.withLock { $0.facts = facts }
+    return facts
+  }
+
+  /// Makes the next ``facts(until:)`` read afresh, e.g. after a reboot.
+  public func forgetFacts() { state.withLock { $0.facts = nil } }
+
+  /// The id that the kernel drew at boot: another one means that the board has rebooted.
+  public func bootID(until deadline: Deadline) async throws(ConnectionFailure) -> String {
+    let bytes = try await connection.read("/proc/sys/kernel/random/boot_id", until: deadline)
+    return String(decoding: bytes, as: UTF8.self).trimmingASCIIWhitespace.description
+  }
+
+  /// Whether the board still answers: one small read, 5 seconds at most.
+  public func isResponsive(until deadline: Deadline = .never) async -> Bool {
+    let bytes = try? await connection.read(
+      ["/proc/sys/kernel/random/boot_id"], until: deadline.limited(toSeconds: 5))
+    guard case .success(let id) = bytes?.first else { return false }
+    return !id.isEmpty
+  }
+
+  /// Removes the working directory and closes the connection.
+  public func disconnect(until deadline: Deadline) async {
+    if state.withLock({ $0.hasWorkingDirectory }) {
+      // What cannot be removed now is in /tmp, which the next boot clears.
+      try? await connection.remove(workingDirectory, until: deadline)
+    }
+    await connection.close()
+  }
+}

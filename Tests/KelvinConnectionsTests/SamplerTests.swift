@@ -1,0 +1,165 @@
+import Glibc
+import KelvinModel
+import Testing
+
+@testable import KelvinConnections
+
+/// Samplers on real files of this kernel, and the pieces that they are made of.
+@Suite struct SamplerTests {
+  @Test(
+    arguments: [
+      ("0", 0, 0), ("42\n", 42, 0), ("-7", -7, 0), ("+7", 7, 0), (" 5 kB", 5, 0),
+      ("12.50", 1250, 2),
+      ("-0.001\n", -1, 3), ("9223372036854775807", Int64.max, 0), ("3.", 3, 0), ("0-1", 0, 0),
+      ("1.1234567890123456789", 1_123_456_789_012_345, 15)
+    ] as [(String, Int64, UInt8)])
+  func readsNumbersExactly(text: String, mantissa: Int64, decimals: UInt8) {
+    var number = DecimalNumber()
+    let bytes = Array(text.utf8)
+    #expect(bytes.withUnsafeBytes { number.parse($0, count: $0.count) })
+    #expect(number.mantissa == mantissa)
+    #expect(number.decimals == decimals)
+  }
+
+  @Test(arguments: ["", " ", "x", "-", ".", ".5", "9223372036854775808", "99999999999999999999"])
+  func refusesWhatIsNoNumberOf64Bits(text: String) {
+    var number = DecimalNumber()
+    let bytes = Array(text.utf8)
+    #expect(!bytes.withUnsafeBytes { number.parse($0, count: $0.count) })
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func ticksStayAtTheirDeadlines() async throws {
+    let period: Int64 = 2_000_000
+    let source = try await LocalConnection().sampler(
+      SamplePlan(
+        files: ["/proc/sys/kernel/pid_max", "/sys/class/net/lo/mtu"], periodNanoseconds: period))
+    try await source.start()
+    try await Task.sleep(for: .milliseconds(400))
+    let summary = await source.stop()
+    let samples = source.drain()
+    let first = samples.filter { $0.channel == 0 }
+    #expect(summary.ticks >= 150)
+    #expect(summary.lostSamples == 0)
+    #expect(Int64(first.count) == summary.ticks - summary.overruns)
+    #expect(samples.filter { $0.channel == 1 }.count == first.count)
+    #expect(samples.allSatisfy { $0.status == .ok && $0.mantissa > 0 })
+    #expect(samples.map(\.nanoseconds) == samples.map(\.nanoseconds).sorted())
+    // No sample before its tick's time, and none is a tick's worth of drift away from the grid.
+    let start = try #require(first.first).nanoseconds
+    let phases = first.map { ($0.nanoseconds - start) % period }
+    let onTime = phases.count { min($0, period - $0) < period / 2 }
+    #expect(onTime > phases.count / 2)
+    #expect(summary.cpuNanoseconds ?? 0 > 0)
+    if geteuid() == 0 { #expect(summary.isRealtime) } else { #expect(!summary.note.isEmpty) }
+    #expect(await source.stop() == summary)
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func aTickThatTakesTooLongLeavesTicksOutAndSaysSo() async throws {
+    let source = try await LocalConnection().sampler(
+      SamplePlan(
+        files: Array(repeating: "/proc/meminfo", count: 20), periodNanoseconds: 1000,
+        capacity: 100, realtimePriority: nil))
+    try await source.start()
+    try await Task.sleep(for: .milliseconds(50))
+    let summary = await source.stop()
+    #expect(summary.overruns > 0)
+    #expect(summary.overruns < summary.ticks)
+    // Nobody drained: what found no room is counted.
+    #expect(source.drain().count == 100)
+    #expect(summary.lostSamples > 0)
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func stopsPromptlyBetweenDistantTicks() async throws {
+    let source = try await LocalConnection().sampler(
+      SamplePlan(files: ["/proc/sys/kernel/pid_max"], periodNanoseconds: 100_000_000_000))
+    try await source.start()
+    let deadline = Deadline.after(seconds: 20)
+    var samples: [Sample] = []
+    while samples.isEmpty, !deadline.hasPassed {
+      samples += source.drain()
+      try await Task.sleep(for: .milliseconds(1))
+    }
+    let begin = MonotonicTime.now
+    _ = await source.stop()
+    #expect(MonotonicTime.now - begin < 5_000_000_000)
+    #expect(samples.count == 1)
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func aFileThatIsNotThereOrNoNumberIsSaidSoAndTheOthersGoOn() async throws {
+    let scratch = try Scratch()
+    try scratch.write("text", Array("hello\n".utf8))
+    try scratch.write("number", Array("17\n".utf8))
+    let source = try await LocalConnection().sampler(
+      SamplePlan(
+        files: ["text", "number", "missing"].map { TargetPath(scratch.path + "/" + $0) }
+          + ["/proc/self/mem"],
+        periodNanoseconds: 1_000_000))
+    try await source.start()
+    let deadline = Deadline.after(seconds: 20)
+    var samples: [Sample] = []
+    while samples.count < 40, !deadline.hasPassed {
+      samples += source.drain()
+      try await Task.sleep(for: .milliseconds(1))
+    }
+    _ = await source.stop()
+    func statuses(_ channel: UInt16) -> Set<Sample.Status> {
+      Set(samples.filter { $0.channel == channel }.map(\.status))
+    }
+    #expect(statuses(0) == [.notNumber])
+    #expect(statuses(1) == [.ok])
+    #expect(statuses(2) == [.unreadable])
+    #expect(statuses(3) == [.unreadable])
+    #expect(samples.first { $0.channel == 2 }?.mantissa == Int64(ENOENT))
+    #expect(samples.first { $0.channel == 3 }?.mantissa == Int64(EIO))
+    #expect(samples.first { $0.channel == 1 }?.value == 17)
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func samplesThroughAShellAndSaysWhatItCannotPromise() async throws {
+    let connection = ShellConnection(argv: ["dash"])
+    let source = try await connection.sampler(
+      SamplePlan(
+        files: ["/proc/sys/kernel/pid_max", "/no/such"], periodNanoseconds: 20_000_000))
+    try await source.start()
+    let deadline = Deadline.after(seconds: 30)
+    var samples: [Sample] = []
+    while samples.count < 10, !deadline.hasPassed {
+      samples += source.drain()
+      try await Task.sleep(for: .milliseconds(2))
+    }
+    let summary = await source.stop()
+    #expect(summary.note.contains("shell"))
+    #expect(samples.filter { $0.channel == 0 }.allSatisfy { $0.status == .ok && $0.mantissa > 0 })
+    #expect(samples.filter { $0.channel == 1 }.allSatisfy { $0.status == .unreadable })
+    await connection.close()
+  }
+
+  @Test func theRingKeepsOrderAndCountsWhatFindsNoRoom() {
+    let ring = SampleRing(capacity: 4)
+    for number in 0..<6 { ring.push(Sample(nanoseconds: Int64(number), mantissa: 0, channel: 0)) }
+    #expect(ring.drain().map(\.nanoseconds) == [0, 1, 2, 3])
+    #expect(ring.lostCount == 2)
+    for number in 6..<9 { ring.push(Sample(nanoseconds: Int64(number), mantissa: 0, channel: 0)) }
+    #expect(ring.drain().map(\.nanoseconds) == [6, 7, 8])
+    #expect(ring.drain().isEmpty)
+  }
+
+  @Test func aFrameEndsOnlyAtItsNonceWhereverTheBytesAreSplit() {
+    let stream = Array("out kelvin-abc 5\n\nkelvin-abc 7\n".utf8)
+    for split in 0...stream.count {
+      var reader = FrameReader(nonce: "kelvin-abc")
+      reader.error = Array("oops\nkelvin-abc\n".utf8)
+      reader.output = Array(stream[..<split])
+      if split < stream.count { #expect(!reader.isComplete, "complete after \(split) bytes") }
+      reader.output += stream[split...]
+      #expect(reader.isComplete)
+      #expect(String(decoding: reader.reply.output, as: UTF8.self) == "out kelvin-abc 5\n")
+      #expect(String(decoding: reader.reply.error, as: UTF8.self) == "oops")
+      #expect(reader.reply.status == 7)
+    }
+  }
+}

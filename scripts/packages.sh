@@ -1,0 +1,14 @@
+# Debian packages that Kelvin needs, by purpose; sourced by the other scripts. One list, one truth.
+# shellcheck shell=bash disable=SC2034
+
+# To build.
+packages_build=(libmd-dev libpcre2-dev libsqlite3-dev libyaml-dev libzstd-dev pkg-config)
+
+# What examples/quickstart.yaml runs and reads.
+packages_quickstart=(linux-perf openssl rt-tests stress-ng)
+
+# What the tests run on top of that: tools of the workloads, shells as targets, judges of outputs.
+packages_test=(
+  apache2-utils busybox dash fio fish libxml2-utils procps python3 rt-app sqlite3 strace sysbench
+  util-linux zsh
+)
