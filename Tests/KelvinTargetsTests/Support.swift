@@ -1,8 +1,9 @@
 import Glibc
-import KelvinConnections
 import KelvinModel
 import KelvinTargets
 import Synchronization
+
+@testable import KelvinConnections
 
 /// The connections that every test of this room is run through.
 let connectionNames = ["local", "shell"]
@@ -27,10 +28,7 @@ final class Directory: Sendable {
     path = String(decoding: template.dropLast().map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 
-  deinit {
-    let path = path
-    Task { try? await LocalConnection().remove(TargetPath(path), until: .after(seconds: 20)) }
-  }
+  deinit { try? LocalFile.remove(path) }
 
   /// Writes a file, with the directories above it.
   @discardableResult
