@@ -2,12 +2,6 @@ public import KelvinConnections
 public import KelvinModel
 internal import Synchronization
 
-/// A file that was brought to the target: the same content under the same name is brought once.
-struct InstalledFile: Hashable {
-  var checksum: String
-  var name: String
-}
-
 /// A file on the host that a workload needs on the target.
 public struct Asset: Sendable, Hashable {
   public var hostPath: String
@@ -26,14 +20,16 @@ public struct Asset: Sendable, Hashable {
 extension Target {
   /// Brings a host file to the working directory, unless the same content is there already.
   ///
-  /// - Parameter checksum: SHA-256 of the host file, lower-case hex.
+  /// - Parameters:
+  ///   - checksum: SHA-256 of the host file, lower-case hex.
+  ///   - directory: below the working directory, for files that must lie together; default: one of
+  ///     the file's own content.
   /// - Returns: its path on the target.
   public func install(
-    _ asset: Asset, checksum: String, until deadline: Deadline
+    _ asset: Asset, checksum: String, in directory: String? = nil, until deadline: Deadline
   ) async throws(ConnectionFailure) -> TargetPath {
-    let key = InstalledFile(checksum: checksum, name: asset.name)
-    if let path = state.withLock({ $0.installed[key] }) { return path }
-    let path = workingDirectory.appending(String(checksum.prefix(12))).appending(asset.name)
+    let path = installedPath(asset, checksum, directory)
+    if state.withLock({ $0.installed[path] }) == checksum { return path }
     state.withLock { $0.hasWorkingDirectory = true }
     if try await connection.checksum([path], until: deadline)[0] != .success(checksum) {
       try await connection.push(
@@ -45,18 +41,24 @@ extension Target {
           hint: "expected SHA-256 \(checksum)")
       }
     }
-    state.withLock { $0.installed[key] = path }
+    state.withLock { $0.installed[path] = checksum }
     return path
   }
 
-  /// Removes what ``install(_:checksum:until:)`` brought under this checksum and name.
+  /// Removes what ``install(_:checksum:in:until:)`` brought with the same arguments.
   public func uninstall(
-    _ asset: Asset, checksum: String, until deadline: Deadline
+    _ asset: Asset, checksum: String, in directory: String? = nil, until deadline: Deadline
   ) async throws(ConnectionFailure) {
-    let key = InstalledFile(checksum: checksum, name: asset.name)
-    guard let path = state.withLock({ $0.installed[key] }) else { return }
+    let path = installedPath(asset, checksum, directory)
+    guard state.withLock({ $0.installed[path] }) != nil else { return }
     try await connection.remove(path, until: deadline)
-    state.withLock { $0.installed[key] = nil }
+    state.withLock { $0.installed[path] = nil }
+  }
+
+  private func installedPath(
+    _ asset: Asset, _ checksum: String, _ directory: String?
+  ) -> TargetPath {
+    workingDirectory.appending(directory ?? String(checksum.prefix(12))).appending(asset.name)
   }
 
   /// A path for files of a workload on the target, in the working directory.

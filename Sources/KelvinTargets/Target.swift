@@ -12,8 +12,8 @@ public final class Target: Sendable {
 
   struct State {
     var facts: TargetFacts?
-    /// Paths on the target of what was installed, by checksum and name.
-    var installed: [InstalledFile: TargetPath] = [:]
+    /// SHA-256 of what was installed, by its path on the target.
+    var installed: [TargetPath: String] = [:]
     /// Programs that were found, by name.
     var programs: [String: Program] = [:]
     var hasWorkingDirectory = false
@@ -37,8 +37,14 @@ public final class Target: Sendable {
     return facts
   }
 
-  /// Makes the next ``facts(until:)`` read afresh, e.g. after a reboot.
-  public func forgetFacts() { state.withLock { $0.facts = nil } }
+  /// Forgets what a reboot may have changed: facts, and what is installed below /tmp.
+  public func forgetFacts() {
+    state.withLock { state in
+      state.facts = nil
+      state.installed = [:]
+      state.programs = [:]
+    }
+  }
 
   /// The id that the kernel drew at boot: another one means that the board has rebooted.
   public func bootID(until deadline: Deadline) async throws(ConnectionFailure) -> String {
