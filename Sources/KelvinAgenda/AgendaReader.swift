@@ -1,3 +1,4 @@
+internal import Glibc
 public import KelvinModel
 
 /// Reads an agenda with its config files and plans it.
@@ -48,7 +49,8 @@ public enum AgendaReader {
   ) -> OutlineReader {
     var reader = OutlineReader(request, declarations)
     for path in request.userConfigPaths {
-      reader.checker.diagnostics.isLenient = path.contains("/.workload_automation/")
+      reader.checker.diagnostics.isLenient = belongsToWA(
+        path, directory: getenv("WA_USER_DIRECTORY").map { String(cString: $0) })
       if let root = loader.load(path, into: &reader.checker.diagnostics) {
         reader.readConfigFile(root)
       }
@@ -65,5 +67,12 @@ public enum AgendaReader {
     loader.forgetDocuments()
     reader.settleDevice()
     return reader
+  }
+
+  /// Whether a config file stands in WA's directory, or in the one that its user chose instead.
+  static func belongsToWA(_ path: String, directory: String?) -> Bool {
+    if path.contains("/.workload_automation/") { return true }
+    guard let directory, !directory.isEmpty else { return false }
+    return path.hasPrefix(directory.hasSuffix("/") ? directory : directory + "/")
   }
 }

@@ -4,7 +4,8 @@ public struct AgendaRequest: Sendable {
   /// Files given with `-c`; a later one wins over an earlier one, the agenda over all.
   public var configPaths: [String]
   /// The user's config files that exist, lowest precedence first. Mistakes in one that belongs to
-  /// WA (in `.workload_automation`) are warnings, since that file also serves WA.
+  /// WA (in `.workload_automation` or $WA_USER_DIRECTORY) are warnings, since that file also serves
+  /// WA.
   public var userConfigPaths: [String]
   /// Ids of specs, workload entries or sections (`-i`); nothing else is planned. Empty: everything.
   public var onlyIDs: [String]

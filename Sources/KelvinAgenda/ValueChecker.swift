@@ -34,10 +34,19 @@ struct ValueChecker {
         checkPatterns(entry.value, option.type, as: "\(owner): \(option.name)")
       }
     }
-    return diagnostics.collect { found in
+    let all = diagnostics.collect { found in
       declaration.options.validate(
         entries, as: owner, at: location, fillDefaults: false, into: &found)
-    } ?? [:]
+    }
+    if let all { return all }
+    var right: [String: Value] = [:]
+    for entry in entries {
+      var ignored: [Diagnostic] = []
+      let value = declaration.options.validate(
+        [entry], as: owner, at: location, fillDefaults: false, into: &ignored)
+      right.merge(value ?? [:]) { first, _ in first }
+    }
+    return right
   }
 
   /// Checks every regular expression that a value holds where its type says so.

@@ -1,6 +1,7 @@
-import KelvinAgenda
 import KelvinModel
 import Testing
+
+@testable import KelvinAgenda
 
 /// Run-wide settings, and what becomes of WA's other keys.
 @Suite struct ConfigTests {
@@ -277,6 +278,28 @@ import Testing
   @Test func aMissingConfigFileIsAMistake() {
     let reading = Reading("workloads: [idle]") { $0.configPaths = [$1["none.yaml"]] }
     #expect(reading.lines == ["none.yaml: error: no such file"])
+  }
+
+  @Test(arguments: [
+    ("/home/u/.workload_automation/config.yaml", nil, true),
+    ("/srv/wa/config.yaml", "/srv/wa", true),
+    ("/srv/wa/config.yaml", "/srv/wa/", true), ("/srv/wax/config.yaml", "/srv/wa", false),
+    ("/home/u/.config/kelvin/config.yaml", "/srv/wa", false), ("/a/config.yaml", "", false)
+  ])
+  func wasOwnFilesAreRecognized(path: String, directory: String?, expected: Bool) {
+    #expect(AgendaReader.belongsToWA(path, directory: directory) == expected)
+  }
+
+  @Test func oneWrongSettingInWAsOwnFileLeavesTheOthers() {
+    let reading = Reading([
+      "agenda.yaml": "workloads: [idle]",
+      "home/.workload_automation/config.yaml":
+        "csv: {use_all_classifiers: true, extra_columns: {}, colums: 1}"
+    ]) { $0.userConfigPaths = [$1["home/.workload_automation/config.yaml"]] }
+    #expect(reading.warnings.count == 2)
+    #expect(
+      reading.plan?.settings.augmentations["csv"]
+        == ["use_all_classifiers": true, "extra_columns": []])
   }
 
   @Test func mistakesInWAsOwnFileAreWarnings() throws {
