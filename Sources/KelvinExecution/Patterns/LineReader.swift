@@ -3,9 +3,11 @@ internal import Glibc
 internal import KelvinModel
 
 /// The lines of a file, one after the other, in bounded memory.
-struct LineReader {
+enum LineReader {
   /// What a line holds beyond this is not looked at.
   static let lineLimit = 1 << 20
+  /// Bytes asked for at a time.
+  private static let step = 1 << 17
 
   /// Calls `body` with each line, without its line end (`\n` or `\r\n`).
   ///
@@ -21,62 +23,55 @@ struct LineReader {
       throw PlainFailure(.infrastructure, "\(path): \(Errno.current)")
     }
     defer { close(descriptor) }
-    var buffer = [UInt8](repeating: 0, count: 1 << 17)
-    var line: [UInt8] = []
-    var cut = 0
+    let buffer = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: lineLimit + step, alignment: 16)
+    defer { buffer.deallocate() }
+    guard let base = buffer.baseAddress else { return 0 }
+    /// Bytes of a line whose end has not been read yet, at the start of the buffer.
+    var pending = 0
+    /// The pending line was cut; what follows up to its end is left out.
     var isCut = false
-    func finish() throws {
-      if line.last == 13 { line.removeLast() }
-      try line.withUnsafeBytes { try body($0) }
-      line.removeAll(keepingCapacity: true)
-      isCut = false
+    var cut = 0
+
+    func emit(_ range: Range<Int>) throws {
+      if isCut {
+        isCut = false
+        return
+      }
+      var line = UnsafeRawBufferPointer(rebasing: buffer[range])
+      if line.count > lineLimit {
+        cut += 1
+        line = UnsafeRawBufferPointer(rebasing: line[..<lineLimit])
+      } else if line.last == 13 {
+        line = UnsafeRawBufferPointer(rebasing: line.dropLast())
+      }
+      try body(line)
     }
+
     while true {
-      let count = read(descriptor, &buffer, buffer.count)
+      let count = read(descriptor, base + pending, step)
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else { throw PlainFailure(.infrastructure, "\(path): \(Errno.current)") }
       if count == 0 { break }
-      var rest = buffer[..<count]
-      while let end = rest.firstIndex(of: 10) {
-        add(rest[..<end], to: &line, &isCut, &cut)
-        try finish()
-        rest = rest[(end + 1)...]
+      let end = pending + count
+      var start = 0
+      var searched = pending
+      while let found = memchr(base + searched, 10, end - searched) {
+        let newline = UnsafeMutableRawPointer(found) - base
+        try emit(start..<newline)
+        start = newline + 1
+        searched = start
       }
-      add(rest, to: &line, &isCut, &cut)
+      pending = isCut ? 0 : end - start
+      if pending > lineLimit {
+        try emit(start..<end)
+        isCut = true
+        pending = 0
+      } else if start > 0 {
+        memmove(base, base + start, pending)
+      }
     }
-    if !line.isEmpty { try finish() }
+    if pending > 0 { try emit(0..<pending) }
     return cut
-  }
-
-  private static func add(
-    _ bytes: ArraySlice<UInt8>, to line: inout [UInt8], _ isCut: inout Bool, _ cut: inout Int
-  ) {
-    let room = lineLimit - line.count
-    line += bytes.prefix(room)
-    if bytes.count > room, !isCut {
-      isCut = true
-      cut += 1
-    }
-  }
-}
-
-/// The end of a file, as evidence in messages.
-enum Tail {
-  /// The last lines of a file, at most `lines` and 2,000 bytes, unprintable bytes as `?`; empty when
-  /// there is no such file.
-  static func text(of path: String, lines: Int = 3) -> String {
-    let descriptor = kelvin_open(path, O_RDONLY | O_CLOEXEC, 0)
-    guard descriptor >= 0 else { return "" }
-    defer { close(descriptor) }
-    let size = lseek(descriptor, 0, SEEK_END)
-    lseek(descriptor, max(0, size - 2000), SEEK_SET)
-    var buffer = [UInt8](repeating: 0, count: 2000)
-    let count = read(descriptor, &buffer, buffer.count)
-    guard count > 0 else { return "" }
-    let printable = buffer[..<count].map { byte -> UInt8 in
-      byte == 10 || (byte >= 32 && byte != 127) ? byte : UInt8(ascii: "?")
-    }
-    return String(decoding: printable, as: UTF8.self)
-      .split(separator: "\n").suffix(lines).joined(separator: " | ")
   }
 }

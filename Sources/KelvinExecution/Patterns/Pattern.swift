@@ -31,14 +31,15 @@ public final class Pattern: Sendable {
     public var message: String { "pattern '\(source)': \(problem) at column \(column)" }
   }
 
-  /// A match ran into its limits.
+  /// A match did not come to an end within its limits.
   public struct LimitFailure: Failure, Hashable {
     public let source: String
+    /// What PCRE2 says about it.
+    public let problem: String
 
     public var kind: FailureKind { .configuration }
-    public var message: String {
-      "pattern '\(source)': gave up on a line of the output, which takes too many steps to match"
-    }
+    public var message: String { "pattern '\(source)': gave up on a line of the output" }
+    public var evidence: String { problem }
     public var hint: String { "avoid nested repetitions such as (a+)+" }
   }
 
@@ -48,14 +49,13 @@ public final class Pattern: Sendable {
     var number: Int32 = 0
     var offset = 0
     let bytes = Array(source.utf8)
+    // UTF mode could be asked for within the pattern, and would refuse lines that are no UTF-8.
     let compiled = pcre2_compile_8(
-      bytes, bytes.count, UInt32(PCRE2_NEVER_BACKSLASH_C), &number, &offset, nil)
+      bytes, bytes.count, UInt32(PCRE2_NEVER_BACKSLASH_C) | UInt32(PCRE2_NEVER_UTF), &number,
+      &offset, nil)
     guard let compiled else {
-      var buffer = [UInt8](repeating: 0, count: 256)
-      pcre2_get_error_message_8(number, &buffer, buffer.count)
       throw SyntaxFailure(
-        source: source, problem: String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self),
-        column: offset + 1)
+        source: source, problem: Pattern.message(for: number), column: offset + 1)
     }
     code = compiled
     // Without JIT (some processors, hardened kernels) the interpreter matches.
@@ -67,7 +67,7 @@ public final class Pattern: Sendable {
       throw SyntaxFailure(source: source, problem: "out of memory", column: 1)
     }
     pcre2_set_match_limit_8(context, 1_000_000)
-    pcre2_set_depth_limit_8(context, 10_000)
+    pcre2_set_depth_limit_8(context, 100_000)
     pcre2_set_heap_limit_8(context, 65_536)
     scratch = Mutex(Scratch(data: data, context: context))
   }
@@ -104,23 +104,37 @@ public final class Pattern: Sendable {
   func firstMatch(
     in line: UnsafeRawBufferPointer, group: Int
   ) throws(LimitFailure) -> Range<Int>? {
-    let result: Result<Range<Int>?, LimitFailure> = scratch.withLock { scratch in
-      let subject = line.baseAddress?.assumingMemoryBound(to: UInt8.self)
-      let empty: [UInt8] = [0]
-      let status = empty.withUnsafeBufferPointer { empty in
-        pcre2_match_8(
-          code, subject ?? empty.baseAddress, line.count, 0, 0, scratch.data, scratch.context)
+    guard let subject = line.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
+      return try withUnsafeBytes(of: UInt8(0)) { (byte) throws(LimitFailure) in
+        try firstMatch(in: UnsafeRawBufferPointer(rebasing: byte[..<0]), group: group)
       }
+    }
+    let result: Result<Range<Int>?, LimitFailure> = scratch.withLock { scratch in
+      func match(_ options: UInt32) -> Int32 {
+        pcre2_match_8(code, subject, line.count, 0, options, scratch.data, scratch.context)
+      }
+      var status = match(0)
+      // The machine code has a small stack; the interpreter's is only bound by the limits.
+      if status == PCRE2_ERROR_JIT_STACKLIMIT { status = match(UInt32(PCRE2_NO_JIT)) }
       if status == PCRE2_ERROR_NOMATCH { return .success(nil) }
-      guard status > 0 else { return .failure(LimitFailure(source: source)) }
+      guard status > 0 else {
+        return .failure(LimitFailure(source: source, problem: Pattern.message(for: status)))
+      }
       guard group < status, let offsets = pcre2_get_ovector_pointer_8(scratch.data) else {
         return .success(nil)
       }
       let start = offsets[group * 2]
       let end = offsets[group * 2 + 1]
-      guard start <= end, end <= line.count else { return .success(nil) }
+      // A group that took no part is PCRE2_UNSET, all bits set; \K can put the start past the end.
+      guard 0 <= start, start <= end, end <= line.count else { return .success(nil) }
       return .success(start..<end)
     }
     return try result.get()
+  }
+
+  private static func message(for number: Int32) -> String {
+    var buffer = [UInt8](repeating: 0, count: 256)
+    pcre2_get_error_message_8(number, &buffer, buffer.count)
+    return String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
   }
 }

@@ -207,8 +207,14 @@ public struct CommandWorkload: Workload {
     }
     guard !scan.isEmpty else { return }
     let findings = try scan.run(
-      over: [directory + "/stdout", directory + "/stderr"], source: recipe.declaration.name)
+      standardOutput: directory + "/stdout", standardError: directory + "/stderr",
+      source: recipe.declaration.name, until: job.deadline)
     job.add(findings.metrics.compactMap(\.self))
+    if findings.cutLines > 0 {
+      job.record(
+        .warning, source: recipe.declaration.name,
+        "\(findings.cutLines) line(s) of the output are longer than 1 MiB; patterns saw the first")
+    }
     if let failing = findings.failing {
       throw PlainFailure(
         .workload, "the output matches the fail pattern '\(failing.pattern)'",
