@@ -69,8 +69,20 @@ int kelvin_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 void kelvin_set_thread_name(const char *name) { prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }
 
+// Moves a descriptor away from 0...2, which it only gets when the program was started with a
+// standard stream closed: a child's dup2 would overwrite it there.
+static int above_standard(int descriptor) {
+  if (descriptor < 0 || descriptor > 2) return descriptor;
+  int moved = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+  close(descriptor);
+  return moved;
+}
+
 int kelvin_pipe(int ends[2]) {
   if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  ends[0] = above_standard(ends[0]);
+  ends[1] = above_standard(ends[1]);
+  if (ends[0] < 0 || ends[1] < 0) return -1;
   return fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }
 
@@ -93,15 +105,15 @@ int kelvin_spawn(const char *path, char *const argv[], char *const environment[]
                  : posix_spawn_file_actions_addopen(&actions, number, "/dev/null",
                                                     number == 0 ? O_RDONLY : O_WRONLY, 0);
   }
+  if (status == 0) status = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
   if (status == 0 && directory != NULL)
     status = posix_spawn_file_actions_addchdir_np(&actions, directory);
   sigfillset(&set);
   posix_spawnattr_setsigdefault(&attributes, &set);
   sigemptyset(&set);
   posix_spawnattr_setsigmask(&attributes, &set);
-  posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setflags(
-      &attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+      &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
   if (status == 0) status = posix_spawn(pid, path, &actions, &attributes, argv, environment);
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
@@ -124,6 +136,12 @@ int kelvin_reap(pid_t pid, int no_hang, int *status, int64_t *cpu_ns, int64_t *p
             ((int64_t)usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000;
   *peak_bytes = (int64_t)usage.ru_maxrss * 1024;
   return 1;
+}
+
+int64_t kelvin_peak_memory(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage) != 0) return 0;
+  return (int64_t)usage.ru_maxrss * 1024;
 }
 
 extern char **environ;

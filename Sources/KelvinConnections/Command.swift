@@ -96,7 +96,7 @@ public struct CommandResult: Sendable, Hashable {
   public var endTime: MonotonicTime
   /// CPU time of the command and its waited-for children; nil where the connection cannot tell.
   public var cpuNanoseconds: Int64?
-  /// Peak memory in bytes; nil where the connection cannot tell. On this machine never less than
+  /// Peak memory in bytes; nil where the connection cannot tell. On this machine that is so below
   /// Kelvin's own peak: exec(2) keeps the high-water mark of the process that spawned.
   public var peakMemory: Int64?
   /// Descendants that were still running at the end and were ended.

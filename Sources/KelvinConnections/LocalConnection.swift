@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 public import KelvinModel
+internal import Synchronization
 
 /// This machine, by direct system calls: no shell, no helper programs.
 public final class LocalConnection: Connection {
@@ -10,6 +11,10 @@ public final class LocalConnection: Connection {
   private let launcher: ProcessLauncher
   /// Stands for `/` of paths under /sys and /proc; empty for the machine's own.
   private let root: String
+  /// What was started and may still run; whoever waits for it holds it.
+  private let started = Mutex<[Started]>([])
+
+  private struct Started { weak var process: LocalProcess? }
 
   /// Creates the connection.
   ///
@@ -32,7 +37,12 @@ public final class LocalConnection: Connection {
       throw ConnectionFailure(
         .timedOut, "\(command.argv.first ?? ""): no time was left to start it")
     }
-    return try launcher.start(command)
+    let process = try launcher.start(command)
+    started.withLock { started in
+      started.removeAll { $0.process == nil }
+      started.append(Started(process: process))
+    }
+    return process
   }
 
   public func read(
@@ -153,7 +163,13 @@ public final class LocalConnection: Connection {
     LocalSampler(plan, paths: plan.files.map(resolve))
   }
 
-  public func close() async {}
+  public func close() async {
+    let processes = started.withLock { started in
+      defer { started = [] }
+      return started.compactMap(\.process)
+    }
+    for process in processes { process.abandon() }
+  }
 
   /// Where a path of the target is on this machine.
   private func resolve(_ path: TargetPath) -> String {

@@ -35,7 +35,7 @@ enum LocalFile {
 
   /// One write(2) to an existing file.
   static func write(_ bytes: [UInt8], to path: String) throws(Errno) {
-    let descriptor = kelvin_open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY, 0)
+    let descriptor = kelvin_open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0)
     guard descriptor >= 0 else { throw .current }
     defer { close(descriptor) }
     while true {

@@ -37,9 +37,13 @@ final class LocalProcess: RemoteProcess {
       return !isCollected
     }
     guard isFirst else { return }
-    _ = ProcessTree(root: processID, marker: marker, startTicks: startTicks).end(grace: 0)
-    _ = reap(noHang: false)
+    _ = tree.end(grace: 0)
+    _ = reap()
     closeAll()
+  }
+
+  private var tree: ProcessTree {
+    ProcessTree(root: processID, marker: marker, startTicks: startTicks)
   }
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
@@ -54,7 +58,7 @@ final class LocalProcess: RemoteProcess {
       return !isCollected
     }
     guard isFirst else {
-      throw ConnectionFailure(.unsupported, "\(command.argv[0]): was waited for already")
+      throw ConnectionFailure(.unsupported, "\(command.argv[0]): was waited for or ended already")
     }
     var pump = Pump(streams, command)
     defer {
@@ -64,52 +68,65 @@ final class LocalProcess: RemoteProcess {
     let stopped = pump.run(until: deadline, pidfd: pidfd)
     let endTime = MonotonicTime.now
     var ended = 0
+    var survivors: Set<ProcessIdentity> = []
     if stopped != nil {
+      let ending = tree.end(grace: command.grace) { pump.drain() }
       // The command itself is not counted among its descendants.
-      ended = max(
-        0,
-        ProcessTree(root: processID, marker: marker, startTicks: startTicks).end(
-          grace: command.grace
-        ) {
-          pump.drain()
-        } - 1)
+      ended = max(0, ending.count - 1)
+      survivors = ending.survivors
     }
-    let status = reap(noHang: false)
+    let status = reap()
     if command.endsDescendants, stopped == nil, ProcessTree.mayHaveLeftovers(group: processID) {
-      ended += ProcessTree(root: processID, marker: marker, startTicks: startTicks).end(
-        grace: command.grace
-      ) {
-        pump.drain()
-      }
+      let ending = tree.end(grace: command.grace) { pump.drain() }
+      ended += ending.count
+      survivors = ending.survivors
     }
     pump.drain()
     let result = CommandResult(
       termination: status.termination, standardOutput: pump.output.output,
       standardError: pump.error.output, startTime: startTime, endTime: endTime,
       cpuNanoseconds: status.cpu, peakMemory: status.peak, endedDescendants: ended)
-    if let stopped {
+    let program = command.argv[0]
+    switch stopped {
+    case .interrupted:
+      throw ConnectionFailure(.interrupted, "\(program): stopped", partial: result)
+    case .timedOut:
       throw ConnectionFailure(
-        stopped,
-        stopped == .interrupted
-          ? "\(command.argv[0]): stopped" : "\(command.argv[0]): timed out, and was ended",
-        partial: result)
+        .timedOut, "\(program): timed out, and was ended", partial: result)
+    case .failed(let error):
+      throw ConnectionFailure(.system(error), "\(program): poll: \(error)", partial: result)
+    case .fileFailed, nil: break
     }
     if let failure = pump.output.failure ?? pump.error.failure {
       throw ConnectionFailure(failure.code, failure.message, hint: failure.hint, partial: result)
     }
+    if let survivor = survivors.min(by: { $0.processID < $1.processID }) {
+      throw ConnectionFailure(
+        .permissionDenied,
+        "\(program): left process \(survivor.processID) running, and it could not be ended",
+        hint: "end it by hand, or run Kelvin as its user", partial: result)
+    }
     return result
   }
 
-  private func reap(
-    noHang: Bool
-  ) -> (termination: CommandResult.Termination, cpu: Int64, peak: Int64) {
-    var status: Int32 = 0
+  /// Never blocks: what cannot be killed is left, and shows as killed.
+  private func reap() -> (termination: CommandResult.Termination, cpu: Int64?, peak: Int64?) {
+    var status: Int32 = SIGKILL
     var cpu: Int64 = 0
     var peak: Int64 = 0
-    _ = kelvin_reap(processID, noHang ? 1 : 0, &status, &cpu, &peak)
-    ProcessLauncher.live.withLock { $0[processID] = nil }
+    // In one step with the table, so that a child that gets the id next is not taken out of it.
+    let isReaped = ProcessLauncher.live.withLock { live in
+      guard kelvin_reap(processID, 1, &status, &cpu, &peak) == 1 else { return false }
+      live[processID] = nil
+      return true
+    }
     let signal = status & 0x7f
-    return (signal == 0 ? .exited((status >> 8) & 0xff) : .signaled(signal), cpu, peak)
+    return (
+      signal == 0 ? .exited((status >> 8) & 0xff) : .signaled(signal), isReaped ? cpu : nil,
+      // exec(2) keeps the high-water mark of the process that spawned: what is not above this
+      // process's own peak says nothing of the command.
+      peak > kelvin_peak_memory() ? peak : nil
+    )
   }
 
   private func closeAll() {
@@ -140,10 +157,18 @@ struct Pump {
     isErrorOpen = streams.error >= 0
   }
 
+  /// Why a process is not waited for any longer.
+  enum Stop {
+    case timedOut, interrupted
+    /// The file that the output goes to cannot take it.
+    case fileFailed
+    case failed(Errno)
+  }
+
   /// Runs until the process has ended, the deadline has passed, or the interrupt is raised.
   ///
   /// - Returns: why it ended early; nil when the process has ended.
-  mutating func run(until deadline: Deadline, pidfd: Int32) -> ConnectionFailure.Code? {
+  mutating func run(until deadline: Deadline, pidfd: Int32) -> Stop? {
     while true {
       var waiting = [
         pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0),
@@ -153,7 +178,7 @@ struct Pump {
         pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
       ]
       let count = poll(&waiting, nfds_t(waiting.count), deadline.pollMilliseconds)
-      if count < 0, errno != EINTR { return .system(.current) }
+      if count < 0, errno != EINTR { return .failed(.current) }
       if waiting[3].revents != 0 { feed() }
       // One read for each stream and round, so that a flood cannot hold up the deadline.
       if waiting[1].revents != 0 { isOutputOpen = readOnce(streams.output, \.output) }
@@ -161,15 +186,23 @@ struct Pump {
       if waiting[0].revents != 0 { return nil }
       if deadline.isInterrupted { return .interrupted }
       if deadline.hasPassed { return .timedOut }
-      // The file that the output goes to cannot take it: what is left would be lost anyway.
-      if let failure = output.failure ?? error.failure { return failure.code }
+      // What is left would be lost anyway.
+      if output.failure != nil || error.failure != nil { return .fileFailed }
     }
   }
 
-  /// Takes what is in the pipes now, without waiting.
+  /// Takes what is in the pipes now, without waiting. No more than pipes can hold: a process that
+  /// fills them as fast as they are read must not hold this one up.
   mutating func drain() {
-    while isOutputOpen, readOnce(streams.output, \.output, untilEmpty: true) {}
-    while isErrorOpen, readOnce(streams.error, \.error, untilEmpty: true) {}
+    let limit: Int64 = 1 << 20
+    let outputEnd = output.output.totalBytes + limit
+    while isOutputOpen, output.output.totalBytes < outputEnd,
+      readOnce(streams.output, \.output, untilEmpty: true)
+    {}
+    let errorEnd = error.output.totalBytes + limit
+    while isErrorOpen, error.output.totalBytes < errorEnd,
+      readOnce(streams.error, \.error, untilEmpty: true)
+    {}
   }
 
   mutating func finish() {

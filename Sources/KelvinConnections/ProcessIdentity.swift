@@ -120,6 +120,15 @@ struct ProcessEntry {
     }
     return bytes.split(separator: 0).contains { $0.elementsEqual(assignment) }
   }
+
+  /// Whether that environment has a variable of this name.
+  func hasVariable(_ name: String) -> Bool {
+    guard let bytes = SmallFile.read("/proc/\(processID)/environ", limit: 4 << 20) else {
+      return false
+    }
+    let prefix = Array("\(name)=".utf8)
+    return bytes.split(separator: 0).contains { $0.starts(with: prefix) }
+  }
 }
 
 /// Whole small files of this machine.

@@ -34,7 +34,8 @@ int64_t kelvin_cpu_time(int who);
 void kelvin_set_thread_name(const char *name);
 /// pipe2(2) with O_CLOEXEC, the reading end non-blocking. Returns -1 with errno.
 int kelvin_pipe(int ends[2]);
-/// posix_spawn(3) in a process group of its own, with default signal handlers and an empty mask.
+/// posix_spawn(3) in a session of its own, with default signal handlers, an empty mask, and no
+/// descriptors but its standard streams.
 /// `directory` may be NULL; `input`, `output` and `error` become the standard streams, -1 means
 /// /dev/null. Returns an errno value, 0 on success.
 int kelvin_spawn(const char *path, char *const argv[], char *const environment[],
@@ -43,6 +44,8 @@ int kelvin_spawn(const char *path, char *const argv[], char *const environment[]
 int kelvin_has_children(void);
 /// wait4(2) on one child: 1 reaped, 0 not yet (without WNOHANG never), -1 with errno.
 int kelvin_reap(pid_t pid, int no_hang, int *status, int64_t *cpu_ns, int64_t *peak_bytes);
+/// getrusage(RUSAGE_SELF): this process's peak memory in bytes.
+int64_t kelvin_peak_memory(void);
 /// The process's environment, for spawning.
 char **kelvin_environment(void);
 /// eventfd(2), non-blocking, closed on exec. Returns -1 with errno.
