@@ -53,12 +53,24 @@ private final class Worker: Sendable {
   /// Written once, when the thread ends.
   let summary = Mutex(SampleSummary())
   private let plan: SamplePlan
-  private let paths: [String]
+  // Opened here, used by the sampling thread alone from then on.
+  nonisolated(unsafe) private let files: UnsafeMutablePointer<SampledFile>
+  private let count: Int
 
   init(_ plan: SamplePlan, paths: [String]) {
     self.plan = plan
-    self.paths = paths
+    count = paths.count
+    files = .allocate(capacity: count)
+    for (index, path) in paths.enumerated() {
+      (files + index).initialize(
+        to: SampledFile(path: path, channel: UInt16(truncatingIfNeeded: index)))
+    }
     ring = SampleRing(capacity: plan.capacity)
+  }
+
+  deinit {
+    files.deinitialize(count: count)
+    files.deallocate()
   }
 
   func run() {
@@ -66,20 +78,20 @@ private final class Worker: Sendable {
     _ = kelvin_set_timer_slack(1)
     var summary = SampleSummary()
     becomeRealtime(&summary)
-    let cpuBefore = kelvin_cpu_time(1)
-    let files = UnsafeMutablePointer<SampledFile>.allocate(capacity: paths.count)
-    for (index, path) in paths.enumerated() {
-      (files + index).initialize(
-        to: SampledFile(path: path, channel: UInt16(truncatingIfNeeded: index)))
-    }
+    let cpuBefore = Worker.cpuTime
     withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { buffer in
       sample(files, buffer, &summary)
     }
-    files.deinitialize(count: paths.count)
-    files.deallocate()
-    summary.cpuNanoseconds = kelvin_cpu_time(1) - cpuBefore
+    summary.cpuNanoseconds = Worker.cpuTime - cpuBefore
     summary.lostSamples = Int64(ring.lostCount)
     self.summary.withLock { $0 = summary }
+  }
+
+  /// Of the calling thread, in nanoseconds.
+  private static var cpuTime: Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 
   private func becomeRealtime(_ summary: inout SampleSummary) {
@@ -99,7 +111,7 @@ private final class Worker: Sendable {
     _ summary: inout SampleSummary
   ) {
     let period = max(1, plan.periodNanoseconds)
-    let count = paths.count
+    let count = count
     let lateLimit = period / 10
     let start = MonotonicTime.now.nanoseconds
     var tick: Int64 = 0

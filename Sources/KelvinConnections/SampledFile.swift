@@ -7,33 +7,35 @@ package struct SampledFile: ~Copyable {
   private let path: String
   private let channel: UInt16
   private var descriptor: Int32 = -1
-  /// Monotonic nanoseconds before which a file that could not be read is not opened again.
-  private var nextOpen: Int64 = 0
+  /// Why it is not open.
+  private var failure: Int32 = 0
+  /// Monotonic nanoseconds of the next look after the file itself: whether it was unlinked, or
+  /// whether it can be opened now. Once a second.
+  private var nextLook: Int64 = 0
 
   /// Opens the file; one that is not there now may come later.
   package init(path: String, channel: UInt16) {
     self.path = path
     self.channel = channel
-    descriptor = kelvin_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0)
+    open()
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// Reads the number now: two system calls at most, nothing allocated.
+  /// Reads the number now: one read, and one look after the file each second; nothing allocated.
   ///
   /// - Parameter buffer: scratch; what does not fit is not looked at.
   package mutating func sample(_ buffer: UnsafeMutableRawBufferPointer) -> Sample {
-    if descriptor < 0 { reopen() }
-    let count = descriptor < 0 ? -1 : pread(descriptor, buffer.baseAddress, buffer.count, 0)
-    let failure = errno
+    var count = -1
+    if descriptor >= 0 {
+      count = pread(descriptor, buffer.baseAddress, buffer.count, 0)
+      if count < 0 { failure = errno }
+    }
     let time = MonotonicTime.now.nanoseconds
+    if time >= nextLook { look(time) }
     guard count >= 0 else {
-      if descriptor >= 0, failure == ENODEV || failure == ENXIO || failure == ESTALE {
-        forget(time)
-      }
       return Sample(
-        nanoseconds: time, mantissa: Int64(descriptor < 0 ? ENOENT : failure), channel: channel,
-        status: .unreadable)
+        nanoseconds: time, mantissa: Int64(failure), channel: channel, status: .unreadable)
     }
     var number = DecimalNumber()
     guard number.parse(UnsafeRawBufferPointer(buffer), count: count) else {
@@ -43,19 +45,26 @@ package struct SampledFile: ~Copyable {
       nanoseconds: time, mantissa: number.mantissa, channel: channel, decimals: number.decimals)
   }
 
-  /// The device behind the file has gone; a new one under this path is another file.
-  private mutating func forget(_ time: Int64) {
-    close(descriptor)
-    descriptor = -1
-    nextOpen = time + 1_000_000_000
+  private mutating func open() {
+    descriptor = kelvin_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0)
+    failure = descriptor < 0 ? errno : 0
   }
 
-  /// At most once a second.
-  private mutating func reopen() {
-    let time = MonotonicTime.now.nanoseconds
-    guard time >= nextOpen else { return }
-    descriptor = kelvin_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0)
-    if descriptor < 0 { nextOpen = time + 1_000_000_000 }
+  /// Lets go of a file that is gone, and tries to open one that is not open: a new file under this
+  /// path is sampled from then on.
+  private mutating func look(_ time: Int64) {
+    nextLook = time &+ 1_000_000_000
+    if descriptor >= 0 {
+      // A removed attribute of the kernel answers ENODEV, a file of an ended process ESRCH; a
+      // removed file of a disk still gives what it held.
+      var status = stat()
+      let isGone =
+        failure == ENODEV || failure == ENXIO || failure == ESTALE || failure == ESRCH
+        || (fstat(descriptor, &status) == 0 && status.st_nlink == 0)
+      guard isGone else { return }
+      close(descriptor)
+    }
+    open()
   }
 }
 

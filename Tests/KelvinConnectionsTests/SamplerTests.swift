@@ -118,23 +118,80 @@ import Testing
     #expect(samples.first { $0.channel == 1 }?.value == 17)
   }
 
-  @Test(.timeLimit(.minutes(1)))
-  func samplesThroughAShellAndSaysWhatItCannotPromise() async throws {
-    let connection = ShellConnection(argv: ["dash"])
-    let source = try await connection.sampler(
-      SamplePlan(
-        files: ["/proc/sys/kernel/pid_max", "/no/such"], periodNanoseconds: 20_000_000))
-    try await source.start()
+  /// Drains until `isEnough` or half a minute has passed.
+  private func drain(
+    _ source: any SampleSource, until isEnough: ([Sample]) -> Bool
+  ) async throws -> [Sample] {
     let deadline = Deadline.after(seconds: 30)
     var samples: [Sample] = []
-    while samples.count < 10, !deadline.hasPassed {
+    while !isEnough(samples), !deadline.hasPassed {
       samples += source.drain()
       try await Task.sleep(for: .milliseconds(2))
     }
+    return samples
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func aFileThatIsReplacedWhileSamplingIsFollowed() async throws {
+    let scratch = try Scratch()
+    try scratch.write("gone", Array("1\n".utf8))
+    try scratch.write("stays", Array("7\n".utf8))
+    let source = try await LocalConnection().sampler(
+      SamplePlan(
+        files: ["gone", "stays"].map { TargetPath(scratch.path + "/" + $0) },
+        periodNanoseconds: 20_000_000))
+    try await source.start()
+    var samples = try await drain(source) { $0.count >= 4 }
+    #expect(samples.allSatisfy { $0.status == .ok })
+    unlink(scratch.path + "/gone")
+    samples = try await drain(source) { $0.contains { $0.status == .unreadable } }
+    #expect(samples.last { $0.status == .unreadable }?.mantissa == Int64(ENOENT))
+    try scratch.write("gone", Array("2\n".utf8))
+    samples += try await drain(source) {
+      $0.contains { $0.channel == 0 && $0.mantissa == 2 && $0.status == .ok }
+    }
+    #expect(samples.contains { $0.channel == 0 && $0.mantissa == 2 && $0.status == .ok })
+    _ = await source.stop()
+    samples += source.drain()
+    #expect(samples.filter { $0.channel == 1 }.allSatisfy { $0.mantissa == 7 && $0.status == .ok })
+  }
+
+  @Test func whyAFileCannotBeOpenedIsKept() {
+    var file = SampledFile(path: "/etc/passwd/number", channel: 3)
+    let sample = withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) { file.sample($0) }
+    #expect(sample.status == .unreadable)
+    #expect(sample.mantissa == Int64(ENOTDIR))
+    #expect(sample.channel == 3)
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: [["dash"], ["bash"], ["busybox", "ash"]])
+  func samplesThroughAShellAndSaysWhatItCannotPromise(shell: [String]) async throws {
+    let scratch = try Scratch()
+    try scratch.write("empty", [])
+    try scratch.write("line", Array(" -12.5 V".utf8))
+    let connection = ShellConnection(argv: shell)
+    let source = try await connection.sampler(
+      SamplePlan(
+        files: [
+          "/proc/sys/kernel/pid_max", "/no/such", "/proc/self/mem",
+          TargetPath(scratch.path + "/empty"), TargetPath(scratch.path + "/line")
+        ], periodNanoseconds: 20_000_000))
+    try await source.start()
+    var samples = try await drain(source) { $0.count >= 25 }
     let summary = await source.stop()
+    samples += source.drain()
     #expect(summary.note.contains("shell"))
-    #expect(samples.filter { $0.channel == 0 }.allSatisfy { $0.status == .ok && $0.mantissa > 0 })
-    #expect(samples.filter { $0.channel == 1 }.allSatisfy { $0.status == .unreadable })
+    #expect(summary.ticks - summary.overruns == Int64(samples.count / 5))
+    func all(_ channel: UInt16, _ status: Sample.Status, _ mantissa: Int64?) -> Bool {
+      samples.filter { $0.channel == channel }.allSatisfy {
+        $0.status == status && (mantissa == nil || $0.mantissa == mantissa)
+      }
+    }
+    #expect(all(0, .ok, nil))
+    #expect(all(1, .unreadable, Int64(ENOENT)))
+    #expect(all(2, .unreadable, Int64(EIO)))
+    #expect(all(3, .notNumber, 0))
+    #expect(all(4, .ok, -125))
     await connection.close()
   }
 
