@@ -17,7 +17,9 @@ public struct Requirement: Sendable, Hashable {
   /// What to do when it is missing.
   var hint: String {
     if let package { return "on Debian: apt-get install \(package)" }
-    let place = "or put a binary into ~/.config/kelvin/assets/<abi>/"
-    return source.isEmpty ? place : "Debian has no package of it; build it from \(source), \(place)"
+    let place = "put a binary into ~/.config/kelvin/assets/<abi>/"
+    return source.isEmpty
+      ? "install it there, or \(place)"
+      : "Debian has no package of it; build it from \(source) and \(place)"
   }
 }
