@@ -17,9 +17,11 @@ public struct Requirement: Sendable, Hashable {
   /// What to do when it is missing.
   var hint: String {
     if let package { return "on Debian: apt-get install \(package)" }
+    if program.contains("/") {
+      return "the path is one on the target; to bring a file of this host, list it in 'files'"
+    }
     let place = "put a binary into ~/.config/kelvin/assets/<abi>/"
-    return source.isEmpty
-      ? "install it there, or \(place)"
-      : "Debian has no package of it; build it from \(source) and \(place)"
+    if source.isEmpty { return "install it there, or \(place)" }
+    return "Debian has no package of it; build it from \(source) and \(place)"
   }
 }
