@@ -28,7 +28,8 @@ extension Recipe {
       metrics: [
         MetricDeclaration("throughput", unit: "B/s", "By block_size."),
         MetricDeclaration("signatures", unit: "1/s", "Of asymmetric algorithms."),
-        MetricDeclaration("verifications", unit: "1/s", "Of asymmetric algorithms.")
+        MetricDeclaration("verifications", unit: "1/s", "Of asymmetric algorithms."),
+        MetricDeclaration("key_agreements", unit: "1/s", "Of ecdh and ffdh.")
       ]),
     requirements: [Requirement("openssl", package: "openssl")],
     argv: { parameters in
