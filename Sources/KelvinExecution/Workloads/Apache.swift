@@ -45,7 +45,9 @@ enum ApacheReport {
     for line in lines {
       if let colon = line.firstIndex(of: ":") {
         let rest = line[line.index(after: colon)...].split(separator: " ")
-        guard let first = rest.first, let value = Double(first), value < 1e300 else { continue }
+        guard let first = rest.first, let value = Double(first), abs(value) < 1e300 else {
+          continue
+        }
         switch line[..<colon] {
         case "Requests per second":
           metrics.append(output.metric("requests_rate", value, unit: "1/s", lowerIsBetter: false))

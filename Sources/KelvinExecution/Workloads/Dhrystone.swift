@@ -46,7 +46,7 @@ extension Recipe {
       for line in try output.lines() {
         // `                           54434 DMIPS`, `Total dhrystone run time: 0.109572 seconds.`
         let words = line.split(separator: " ")
-        if words.count == 2, words[1] == "DMIPS", let value = Double(words[0]), value < 1e300 {
+        if words.count == 2, words[1] == "DMIPS", let value = Double(words[0]), abs(value) < 1e300 {
           values.append(value)
         } else if words.count == 6, line.hasPrefix("Total dhrystone run time:"),
           let seconds = Double(words[4]), seconds.isFinite

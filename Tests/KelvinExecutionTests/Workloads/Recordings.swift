@@ -1,3 +1,7 @@
+import KelvinModel
+
+@testable import KelvinExecution
+
 /// What the tools printed on this project's machine: Debian 12, two CPUs; dhrystone built from its
 /// source. lmbench's figures are those of its manual's format.
 enum Recordings {
@@ -194,28 +198,28 @@ enum Recordings {
 
 
       File operations:
-          reads/s:                      6615.64
-          writes/s:                     4410.42
-          fsyncs/s:                     222.49
+          reads/s:                      96973.99
+          writes/s:                     64649.66
+          fsyncs/s:                     3233.03
 
       Throughput:
-          read, MiB/s:                  103.37
-          written, MiB/s:               68.91
+          read, MiB/s:                  1515.22
+          written, MiB/s:               1010.15
 
       General statistics:
-          total time:                          1.0149s
-          total number of events:              11424
+          total time:                          1.0005s
+          total number of events:              165108
 
       Latency (ms):
                min:                                    0.00
-               avg:                                    0.09
-               max:                                   11.84
+               avg:                                    0.01
+               max:                                    4.44
                95th percentile:                        0.00
-               sum:                                 1004.11
+               sum:                                  980.05
 
       Threads fairness:
-          events (avg/stddev):           11424.0000/0.00
-          execution time (avg/stddev):   1.0041/0.00
+          events (avg/stddev):           165108.0000/0.00
+          execution time (avg/stddev):   0.9800/0.00
 
 
       """,
