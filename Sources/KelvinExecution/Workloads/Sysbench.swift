@@ -15,7 +15,7 @@ extension Recipe {
           "Worker threads."),
         OptionDeclaration(
           "max_requests", .integer, aliases: ["max_events"], range: 1...1e15,
-          "Ends after so many events; default: only by time."),
+          "Ends after so many events (memory has its own limit); default: only by time."),
         OptionDeclaration(
           "max_time", .quantity(.time, bare: "s"), aliases: ["duration"], range: 1...1e6,
           "Ends after this time, in whole seconds; default: 30 s, or never with max_requests."),

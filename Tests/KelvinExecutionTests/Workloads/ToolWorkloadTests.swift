@@ -37,8 +37,11 @@ import Testing
       metrics: ["events_rate", "events", "test_time", "latency"]),
     Case(
       workload: "sysbench",
-      parameters: ["test": "memory", "threads": 1, "max_requests": 100_000], program: "sysbench",
+      parameters: ["test": "memory", "threads": 1, "max_time": 1.0], program: "sysbench",
       metrics: ["events_rate", "bandwidth", "test_time"]),
+    Case(
+      workload: "sysbench", parameters: ["threads": 1, "max_requests": 50], program: "sysbench",
+      metrics: ["events", "test_time"]),
     Case(
       workload: "hackbench", parameters: ["groups": 1, "loops": 20], program: "hackbench",
       metrics: ["test_time"]),
