@@ -1,6 +1,6 @@
 public import KelvinModel
 
-/// What exists and may be named in an agenda; passed in by whoever knows the built-ins and plug-ins.
+/// What exists and may be named in an agenda; passed in by whoever knows built-ins and plug-ins.
 ///
 /// Names are found as WA finds them: case does not count, and `-` and `_` are the same.
 public struct Declarations: Sendable {

@@ -1,6 +1,6 @@
 internal import KelvinModel
 
-/// Collects keys and values of one map: duplicate keys and merge keys (`<<`) are settled at its end.
+/// Collects keys and values of one map; duplicate and merge keys (`<<`) are settled at its end.
 struct MapBuilder {
   /// Whether the next value is a key.
   var isExpectingKey = false

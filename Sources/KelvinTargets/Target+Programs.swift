@@ -11,18 +11,28 @@ public struct Program: Sendable, Hashable {
   public var checksum: String?
 }
 
+/// What was looked for, and how.
+struct ProgramKey: Hashable {
+  var name: String
+  var isBrought: Bool
+}
+
 extension Target {
   /// Finds a program: on the target's own PATH, or among the host's assets for the target's ABI,
   /// from where it is installed. Each name is looked up once per run.
   ///
-  /// - Parameter assetDirectories: searched in this order, each also with the ABI's name below it.
+  /// - Parameters:
+  ///   - isBrought: look only among the assets, also when the target has such a program.
+  ///   - assetDirectories: searched in this order, each also with the ABI's name below it.
   /// - Returns: nil when it is nowhere.
   public func program(
-    named name: String, assetDirectories: [String], until deadline: Deadline
+    named name: String, isBrought: Bool = false, assetDirectories: [String],
+    until deadline: Deadline
   ) async throws(ConnectionFailure) -> Program? {
-    if let known = state.withLock({ $0.programs[name] }) { return known }
+    let key = ProgramKey(name: name, isBrought: isBrought)
+    if let known = state.withLock({ $0.programs[key] }) { return known }
     var program: Program?
-    if let path = try await connection.findExecutables([name], until: deadline)[0] {
+    if !isBrought, let path = try await connection.findExecutables([name], until: deadline)[0] {
       let sums = try await connection.checksum([path], until: deadline)
       program = Program(path: path, checksum: try? sums[0].get())
     } else if !name.contains("/") {
@@ -40,7 +50,7 @@ extension Target {
         break
       }
     }
-    if let program { state.withLock { $0.programs[name] = program } }
+    if let program { state.withLock { $0.programs[key] = program } }
     return program
   }
 }

@@ -14,8 +14,8 @@ public final class Target: Sendable {
     var facts: TargetFacts?
     /// SHA-256 of what was installed, by its path on the target.
     var installed: [TargetPath: String] = [:]
-    /// Programs that were found, by name.
-    var programs: [String: Program] = [:]
+    /// Programs that were found.
+    var programs: [ProgramKey: Program] = [:]
     var hasWorkingDirectory = false
   }
   let state = Mutex(State())

@@ -23,7 +23,7 @@ extension Runner {
     } catch {
       if !run.stop.isRaised {
         let failure = PlainFailure(error)
-        bailReason = "initialization failed: \(failure.message)"
+        bailReason = "initialization failed: \(failure)"
         run.log.log(.error, source: "runner", "initialization failed: \(failure)")
         await send(.moment(.runFailed))
       }

@@ -7,18 +7,20 @@ internal import Synchronization
 
 /// Runs a recipe's command on the target, and judges it by its own exit code and output.
 public struct CommandWorkload: Workload {
-  private let recipe: Recipe
-  private let parameters: Parameters
+  let recipe: Recipe
+  let parameters: Parameters
   private let scan: OutputScan
   private let exitCodes: [Int32]
   private let areMetricsRequired: Bool
   private let affinity: [Int]?
-  /// Found in initialization: the command's words with programs resolved, files on the target.
+  /// Found in initialization: the command's words with programs resolved, files on the host.
   private let prepared = BoardState<Prepared?>(nil)
 
-  private struct Prepared: Sendable {
+  struct Prepared: Sendable {
     var argv: [String]
-    var files: [(asset: Asset, checksum: String)] = []
+    var files: [HostAsset] = []
+    /// The same as they were brought last, with what the parameters changed in them.
+    var brought: [HostAsset] = []
   }
 
   /// Creates it for a spec.
@@ -32,109 +34,40 @@ public struct CommandWorkload: Workload {
     self.scan = scan
     exitCodes = (parameters["exit_codes"]?.list ?? [0]).compactMap { $0.integer.map(Int32.init) }
     areMetricsRequired = parameters["metrics_required"]?.boolean ?? true
-    affinity = try CommandWorkload.affinity(parameters)
-  }
-
-  /// Options of every workload that is a command.
-  public static let commonOptions = [
-    OptionDeclaration(
-      "environment", .map(.text), aliases: ["env"], default: [:],
-      "Variables added to the target's environment."),
-    OptionDeclaration(
-      "working_directory", .text, "Where the command runs on the target; default: Kelvin's own."),
-    OptionDeclaration(
-      "cpus", .text, aliases: ["affinity"], "CPUs that it may run on, as '0-3,8'; default: all."),
-    OptionDeclaration(
-      "taskset_mask", .text, "The same as a hexadecimal mask, as Workload Automation has it."),
-    OptionDeclaration(
-      "niceness", .integer, aliases: ["nice"], range: -20...19, "From -20 (favored) to 19."),
-    OptionDeclaration(
-      "priority", .integer, range: 1...99, "Priority under SCHED_FIFO; default: not real-time."),
-    OptionDeclaration(
-      "files", .list(.path), default: [],
-      "Host files that are brought into the working directory on the target; then the command runs "
-        + "there."),
-    OptionDeclaration(
-      "metrics", .map(.structure(MetricPattern.options, shorthand: "pattern")), default: [:],
-      "Metrics from the output: a pattern for each name, or a map of pattern, unit and "
-        + "lower_is_better. The last matching line counts."),
-    OptionDeclaration(
-      "metrics_required", .boolean, default: true,
-      "Fail the job when a metric's pattern matches nothing."),
-    OptionDeclaration(
-      "pass", .list(.pattern), default: [],
-      "Patterns that the output must match, each in some line."),
-    OptionDeclaration("fail", .list(.pattern), default: [], "Patterns that no line may match."),
-    OptionDeclaration(
-      "exit_codes", .list(.integer), default: [0], range: 0...255, "Exit codes that mean success.")
-  ]
-
-  private static func affinity(_ parameters: Parameters) throws -> [Int]? {
-    if let text = parameters.text("cpus") {
-      guard let cpus = CPUList.parse(text), !cpus.isEmpty else {
-        throw PlainFailure(
-          .configuration, "cpus: '\(text)' is no list of CPUs", hint: "write for example '0-3,8'")
-      }
-      return cpus
-    }
-    guard let text = parameters.text("taskset_mask"), text != "0" else { return nil }
-    let digits = text.hasPrefix("0x") ? text.dropFirst(2) : text[...]
-    guard let mask = UInt64(digits, radix: 16), mask != 0 else {
-      throw PlainFailure(
-        .configuration, "taskset_mask: '\(text)' is no hexadecimal mask",
-        hint: "write for example '0x3' for CPUs 0 and 1, or use cpus: 0-1")
-    }
-    return (0..<64).filter { mask >> UInt64($0) & 1 == 1 }
+    affinity = try CPUChoice.cpus(parameters["cpus"])
   }
 
   // MARK: Stages
 
   public func initialize(_ job: JobContext) async throws {
-    var argv = try recipe.argv(parameters)
-    var fingerprint: [String: String] = [:]
-    var requirements = recipe.requirements
-    if let first = argv.first, !requirements.contains(where: { $0.program == first }) {
-      requirements.append(
-        recipe.optional.first { $0.program == first } ?? Requirement(first))
+    let argv = try recipe.argv(parameters)
+    guard let program = argv.first, !program.isEmpty else {
+      throw PlainFailure(.configuration, "\(recipe.declaration.name): the command line is empty")
     }
-    for requirement in requirements {
-      let program = try await find(requirement, job)
-      if let checksum = program.checksum {
-        fingerprint["program \(requirement.program)"] = "\(program.path) sha256 \(checksum)"
-      }
-      for index in argv.indices where argv[index] == requirement.program {
-        // Only the program itself and what a wrapper runs, never an ordinary argument.
-        if index == 0 || requirement.program == argv[0] { argv[index] = program.path.string }
-        break
-      }
-    }
+    if recipe.needsRoot(parameters) { try await requireRoot(job) }
     var prepared = Prepared(argv: argv)
-    for file in recipe.files(parameters) + parameters.words("files") {
-      let name = file.split(separator: "/").last.map(String.init) ?? file
-      guard let checksum = try? Checksum.sha256(ofFile: file) else {
-        throw PlainFailure(
-          .configuration, "'\(file)' cannot be read: \(Errno.current)")
+    prepared.files = try hostAssets()
+    var fingerprint: [String: String] = [:]
+    for file in prepared.files {
+      fingerprint["file \(file.asset.name)"] = "sha256 \(file.checksum)"
+    }
+    // A program among the files is brought, not looked for.
+    let isBrought = prepared.files.contains { $0.isNamed(program) }
+    for requirement in requirements(for: program) where !isBrought {
+      let found = try await find(requirement, job)
+      if let checksum = found.checksum {
+        fingerprint["program \(requirement.program)"] = "\(found.path) sha256 \(checksum)"
       }
-      fingerprint["file \(name)"] = "sha256 \(checksum)"
-      prepared.files.append(
-        (Asset(hostPath: file, name: name, isExecutable: access(file, X_OK) == 0), checksum))
+      if let index = argv.firstIndex(of: requirement.program) {
+        prepared.argv[index] = found.path.string
+      }
     }
     self.prepared.value = prepared
     job.addFingerprint(fingerprint)
-  }
-
-  private func find(_ requirement: Requirement, _ job: JobContext) async throws -> Program {
-    let name = requirement.program
-    if let program = try await job.target.program(
-      named: name, assetDirectories: HostAssets.directories(for: recipe.declaration.name),
-      until: job.deadline)
-    {
-      return program
+    if case .integer(let mask) = parameters["cpus"], let affinity {
+      job.run.log.log(
+        .info, source: job.spec.id, "cpus: \(mask) is a mask: CPUs \(CPUList.text(affinity))")
     }
-    throw PlainFailure(
-      .target, "'\(name)' is not on \(job.target.name)",
-      evidence: "neither on its PATH nor among the assets",
-      hint: requirement.hint)
   }
 
   public func setup(_ job: JobContext) async throws {
@@ -145,65 +78,55 @@ public struct CommandWorkload: Workload {
     for (name, value) in parameters["environment"]?.map ?? [:] {
       launch.environment[name] = value.text
     }
-    for (asset, checksum) in prepared.files {
-      let path = try await job.target.install(asset, checksum: checksum, until: job.deadline)
-      // Each file has a directory of its own content; the command runs in the first one's.
-      if launch.workingDirectory == nil { launch.workingDirectory = path.parent }
-      launch.environment["KELVIN_FILE_\(CommandWorkload.variable(asset.name))"] = path.string
-      launch.argv = launch.argv.map { $0 == asset.hostPath ? path.string : $0 }
+    if !prepared.files.isEmpty {
+      self.prepared.value?.brought = try await bring(prepared.files, into: &launch, job)
+    }
+    if recipe.needsDirectory(parameters) {
+      launch.workingDirectory = try await makeDirectory(job)
     }
     if let directory = parameters.text("working_directory") {
       launch.workingDirectory = TargetPath(directory)
     }
+    if let text = parameters.text("stdin") { launch.standardInput = .bytes(Array(text.utf8)) }
     launch.affinity = affinity
     launch.niceness = parameters.integer("niceness").map(Int.init)
     launch.realtimePriority = parameters.integer("priority").map(Int.init)
     job.launch = launch
   }
 
-  private static func variable(_ name: String) -> String {
-    String(name.uppercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
-  }
-
   public func run(_ job: JobContext) async throws {
+    if let seconds = parameters.number("timeout") {
+      job.deadline = .after(seconds: seconds, interrupt: job.deadline.interrupt)
+    }
     let result = try await job.runLaunch()
+    guard !endedWell(result) else { return }
+    let program = job.launch?.argv.first ?? recipe.declaration.name
     switch result.termination {
-    case .exited(let code) where exitCodes.contains(code): return
     case .exited(let code):
-      throw PlainFailure(
-        .workload, "'\(program(job))' exited with \(code)", evidence: lastWords(job))
+      throw PlainFailure(.workload, "'\(program)' exited with \(code)", evidence: lastWords(job))
     case .signaled(let number):
+      let name = strsignal(number).map { String(cString: $0) } ?? "unknown"
       throw PlainFailure(
-        .workload, "'\(program(job))' was ended by signal \(number) (\(signalName(number)))",
+        .workload, "'\(program)' was ended by signal \(number) (\(name))",
         evidence: lastWords(job))
     }
   }
 
-  private func program(_ job: JobContext) -> String {
-    job.launch?.argv.first ?? recipe.declaration.name
-  }
-
-  private func signalName(_ number: Int32) -> String {
-    strsignal(number).map { String(cString: $0) } ?? "unknown"
-  }
-
-  /// The end of what it said, standard error first.
-  private func lastWords(_ job: JobContext) -> String {
-    let directory = job.run.directory + "/" + job.relativeDirectory
-    let error = Tail.text(of: directory + "/stderr")
-    return error.isEmpty ? Tail.text(of: directory + "/stdout") : error
-  }
-
   public func extractResults(_ job: JobContext) async throws {
     guard let result = job.result else { return }
+    try await pullResults(job)
+    let isJudged = endedWell(result)
     let directory = job.run.directory + "/" + job.relativeDirectory
-    let hasOutput = result.standardOutput.totalBytes > 0 || result.standardError.totalBytes > 0
-    if hasOutput {
-      job.add(
-        try recipe.parse(
-          WorkloadOutput(
-            parameters: parameters, standardOutputPath: directory + "/stdout",
-            standardErrorPath: directory + "/stderr", source: recipe.declaration.name)))
+    var metrics: [Metric] = []
+    if result.standardOutput.totalBytes > 0 || result.standardError.totalBytes > 0 {
+      metrics = try recipe.parse(
+        WorkloadOutput(
+          parameters: parameters, standardOutputPath: directory + "/stdout",
+          standardErrorPath: directory + "/stderr", source: recipe.declaration.name))
+      job.add(metrics)
+    }
+    if isJudged, metrics.isEmpty, !recipe.declaration.metrics.isEmpty {
+      try miss("\(recipe.declaration.name): its output has none of the figures it reports", job)
     }
     guard !scan.isEmpty else { return }
     let findings = try scan.run(
@@ -220,46 +143,48 @@ public struct CommandWorkload: Workload {
         .workload, "the output matches the fail pattern '\(failing.pattern)'",
         evidence: failing.line)
     }
+    // What a command that failed did not get to print says nothing more.
+    guard isJudged else { return }
     if let missing = findings.missing.first {
       throw PlainFailure(
         .workload, "no line of the output matches the pass pattern '\(missing)'",
         evidence: lastWords(job))
     }
-    let absent = zip(scan.metrics, findings.metrics).filter { $1 == nil }.map(\.0)
-    guard let first = absent.first else { return }
-    let text = "metric '\(first.name)': no line of the output matches '\(first.pattern.source)'"
+    for (rule, metric) in zip(scan.metrics, findings.metrics) where metric == nil {
+      try miss(
+        "metric '\(rule.name)': no line of the output matches '\(rule.pattern.source)'", job)
+    }
+  }
+
+  public func teardown(_ job: JobContext) async throws {
+    try await removeDirectory(job)
+    guard parameters["cleanup_assets"]?.boolean ?? job.spec.cleanupAssets,
+      let prepared = prepared.value
+    else { return }
+    try await remove(prepared.brought, job)
+  }
+
+  // MARK: Judging
+
+  private func endedWell(_ result: CommandResult) -> Bool {
+    guard case .exited(let code) = result.termination else { return false }
+    return exitCodes.contains(code)
+  }
+
+  /// A figure that should be there is not.
+  private func miss(_ text: String, _ job: JobContext) throws {
     if areMetricsRequired {
-      throw PlainFailure(.workload, text, evidence: lastWords(job))
+      throw PlainFailure(
+        .workload, text, evidence: lastWords(job),
+        hint: "set metrics_required: false if it may be missing")
     }
     job.record(.warning, source: recipe.declaration.name, text)
   }
 
-  public func teardown(_ job: JobContext) async throws {
-    guard job.spec.cleanupAssets, let prepared = prepared.value else { return }
-    for (asset, checksum) in prepared.files {
-      try await job.target.uninstall(asset, checksum: checksum, until: job.deadline)
-    }
-  }
-}
-
-/// Where the host keeps files for workloads.
-enum HostAssets {
-  /// Directories to search, the strongest first.
-  static func directories(for workload: String) -> [String] {
-    var directories: [String] = []
-    if let own = getenv("KELVIN_ASSETS") { directories.append(String(cString: own)) }
-    if let home = getenv("HOME").map({ String(cString: $0) }) {
-      directories.append(home + "/.config/kelvin/assets")
-      directories.append(home + "/.workload_automation/dependencies/\(workload)/bin")
-    }
-    return directories
-  }
-}
-
-extension TargetPath {
-  /// The directory that this path is in.
-  var parent: TargetPath {
-    guard let slash = string.lastIndex(of: "/"), slash != string.startIndex else { return "/" }
-    return TargetPath(String(string[..<slash]))
+  /// The end of what it said, standard error first.
+  private func lastWords(_ job: JobContext) -> String {
+    let directory = job.run.directory + "/" + job.relativeDirectory
+    let error = Tail.text(of: directory + "/stderr")
+    return error.isEmpty ? Tail.text(of: directory + "/stdout") : error
   }
 }

@@ -6,7 +6,14 @@ internal import KelvinModel
 struct Idle: Workload {
   private let seconds: Double
 
-  init(_ spec: JobSpec) { seconds = spec.parameters["duration"]?.number ?? 20 }
+  init(_ spec: JobSpec) throws {
+    seconds = spec.parameters["duration"]?.number ?? 20
+    for option in ["screen_off", "stop_android"] where spec.parameters[option]?.boolean == true {
+      throw PlainFailure(
+        .configuration, "idle: '\(option)' is only for boards that run Android",
+        hint: "leave it out")
+    }
+  }
 
   static let type = WorkloadType(
     Declaration(
@@ -16,11 +23,11 @@ struct Idle: Workload {
           "duration", .quantity(.time, bare: "s"), default: 20.0, range: 0...1e6,
           "How long; a bare number is in seconds."),
         OptionDeclaration(
-          "screen_off", .boolean, default: false, "For boards with a screen; others ignore it."),
+          "screen_off", .boolean, default: false, "Only for Android boards, as is stop_android."),
         OptionDeclaration(
-          "stop_android", .boolean, default: false, "For Android boards; others ignore it.")
-      ])
-  ) { Idle($0) }
+          "stop_android", .boolean, default: false, "Only for Android boards.")
+      ] + CommandWorkload.assetOptions)
+  ) { try Idle($0) }
 
   func run(_ job: JobContext) async throws {
     let end = Deadline.after(seconds: seconds, interrupt: job.deadline.interrupt)

@@ -17,7 +17,11 @@ public struct Requirement: Sendable, Hashable {
   /// What to do when it is missing.
   var hint: String {
     if let package { return "on Debian: apt-get install \(package)" }
-    let place = "or put a binary into ~/.config/kelvin/assets/<abi>/"
-    return source.isEmpty ? place : "Debian has no package of it; build it from \(source), \(place)"
+    if program.contains("/") {
+      return "the path is one on the target; to bring a file of this host, list it in 'files'"
+    }
+    let place = "put a binary into ~/.config/kelvin/assets/<abi>/"
+    if source.isEmpty { return "install it there, or \(place)" }
+    return "Debian has no package of it; build it from \(source) and \(place)"
   }
 }

@@ -91,7 +91,7 @@ import Testing
     let (outcome, metrics, _) = try await run(
       "echo e $COLOR; nice | sed 's/^/n /'; grep Cpus_allowed_list /proc/self/status",
       [
-        "environment": ["COLOR": "green"], "niceness": 4, "taskset_mask": "0x1",
+        "environment": ["COLOR": "green"], "niceness": 4, "cpus": "0x1",
         "metrics": [
           "e": ["pattern": "^e (.*)", "unit": ""], "n": ["pattern": "^n (.*)", "unit": ""],
           "c": ["pattern": "list:\\s+(.*)", "unit": ""]
