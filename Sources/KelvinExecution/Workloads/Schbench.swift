@@ -69,11 +69,11 @@ enum SchbenchReport {
         continue
       }
       let words = line.drop { $0 == " " || $0 == "\t" || $0 == "*" }.split(separator: ":")
-      guard words.count >= 2, words[0].hasSuffix("th"), Double(words[0].dropLast(2)) != nil,
+      guard words.count >= 2, words[0].hasSuffix("th"), let rank = Double(words[0].dropLast(2)),
         let first = words[1].split(separator: " ").first, let value = Double(first),
         value.isFinite
       else { continue }
-      let percentile = String(words[0].dropLast(2))
+      let percentile = "\(rank)"  // older versions write 50.0000
       let key = kind + percentile
       if found[key] == nil { order.append(key) }
       found[key] = output.metric(

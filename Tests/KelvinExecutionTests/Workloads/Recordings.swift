@@ -3,7 +3,7 @@ import KelvinModel
 @testable import KelvinExecution
 
 /// What the tools printed on this project's machine: Debian 12, two CPUs; dhrystone built from its
-/// source. lmbench's figures are those of its manual's format.
+/// source. Those of lmbench and schbench have the format that their documentation shows.
 enum Recordings {
   static let all = [
     Recording(
@@ -367,6 +367,38 @@ enum Recordings {
         "requests_rate": 1, "failed_requests": 1, "request_time": 1, "transfer_rate": 1,
         "latency": 9
       ]),
+    Recording(
+      .schbench, "three tables, the last report counts", "",
+      error: """
+        Wakeup Latencies percentiles (usec) runtime 10 (s) (910 total samples)
+        \t  50.0th: 7          (420 samples)
+        \t* 99.0th: 31         (80 samples)
+        \t  min=1, max=90
+        Wakeup Latencies percentiles (usec) runtime 20 (s) (1820 total samples)
+        \t  50.0th: 8          (840 samples)
+        \t* 99.0th: 32         (160 samples)
+        \t  min=1, max=98
+        Request Latencies percentiles (usec) runtime 20 (s) (1800 total samples)
+        \t  50.0th: 15000      (800 samples)
+        \t* 99.0th: 15600      (120 samples)
+        \t  min=3528, max=31677
+        RPS percentiles (requests) runtime 20 (s) (21 total samples)
+        \t* 50.0th: 91         (10 samples)
+        \t  min=80, max=95
+        average rps: 90.10
+
+        """,
+      metrics: ["latency": 4, "requests_rate": 1]),
+    Recording(
+      .schbench, "an old version", "",
+      error: """
+        Latency percentiles (usec)
+        \t50.0000th: 12
+        \t*99.0000th: 90
+        \tmin=0, max=120
+
+        """,
+      metrics: ["latency": 2]),
     Recording(
       .lmbench, "lat_mem_rd", "",
       error: """
