@@ -12,7 +12,8 @@ extension Recipe {
         OptionDeclaration("port", .integer, default: 80, range: 1...65_535, "Its port."),
         OptionDeclaration("path", .text, default: "/", "What is asked for."),
         OptionDeclaration(
-          "number_of_requests", .integer, default: 100, range: 1...1e9, "Requests in all."),
+          "number_of_requests", .integer, aliases: ["total_requests"], default: 100,
+          range: 1...1e9, "Requests in all."),
         OptionDeclaration(
           "parallel_requests", .integer, default: 1, range: 1...20_000, "Requests at once.")
       ],
@@ -44,7 +45,9 @@ enum ApacheReport {
     for line in lines {
       if let colon = line.firstIndex(of: ":") {
         let rest = line[line.index(after: colon)...].split(separator: " ")
-        guard let first = rest.first, let value = Double(first), value.isFinite else { continue }
+        guard let first = rest.first, let value = Double(first), abs(value) < 1e300 else {
+          continue
+        }
         switch line[..<colon] {
         case "Requests per second":
           metrics.append(output.metric("requests_rate", value, unit: "1/s", lowerIsBetter: false))

@@ -21,7 +21,7 @@ extension Recipe {
         OptionDeclaration("parallelism", .integer, range: 1...10_000, "Instances at once."),
         OptionDeclaration("repetitions", .integer, range: 1...1e6, "Repetitions."),
         OptionDeclaration(
-          "thrash", .boolean, default: false, "Against prefetching (lat_mem_rd).")
+          "thrash", .boolean, default: true, "Against prefetching (lat_mem_rd).")
       ],
       metrics: [
         MetricDeclaration("latency", unit: "ns", "By size in MB."),

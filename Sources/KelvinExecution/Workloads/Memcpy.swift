@@ -34,7 +34,7 @@ extension Recipe {
           continue
         }
         let fields = line.split(separator: " ")
-        guard fields.count == 2, let value = Double(fields[0]), value.isFinite,
+        guard fields.count == 2, let value = Double(fields[0]), abs(value) < 1e300,
           let factor = ["B/sec": 1.0, "KB/sec": 1024, "MB/sec": 1_048_576, "GB/sec": 1_073_741_824][
             String(fields[1])]
         else { continue }

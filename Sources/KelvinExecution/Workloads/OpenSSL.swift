@@ -28,7 +28,8 @@ extension Recipe {
       metrics: [
         MetricDeclaration("throughput", unit: "B/s", "By block_size."),
         MetricDeclaration("signatures", unit: "1/s", "Of asymmetric algorithms."),
-        MetricDeclaration("verifications", unit: "1/s", "Of asymmetric algorithms.")
+        MetricDeclaration("verifications", unit: "1/s", "Of asymmetric algorithms."),
+        MetricDeclaration("key_agreements", unit: "1/s", "Of ecdh and ffdh.")
       ]),
     requirements: [Requirement("openssl", package: "openssl")],
     argv: { parameters in
@@ -52,11 +53,15 @@ enum OpenSSLReport {
     var sizes: [Substring] = []
     var metrics: [Metric] = []
     for line in lines {
+      if sizes.isEmpty, let heading = line.firstRange(of: "+H:") {
+        // With -multi only the children say it: `Got: +H:16:64 from 0`.
+        sizes = line[heading.upperBound...].prefix { $0 != " " }.split(separator: ":")
+        continue
+      }
       let fields = line.split(separator: ":", omittingEmptySubsequences: false)
       switch fields.first {
-      case "+H": sizes = Array(fields.dropFirst())
       case "+F" where fields.count >= 4:
-        // With -multi the children's lines come first; the sum is the last one.
+        // With -multi the children's lines begin with 'Got:'; this is the sum.
         let values = fields.dropFirst(3).map { Double($0) }
         metrics.removeAll { $0.name == "throughput" }
         for (size, value) in zip(sizes, values) {

@@ -45,11 +45,10 @@ enum StressNGReport {
       // `stress-ng: metrc: [123] cpu  5023  1.00 ...`; older ones say `info:`.
       guard let bracket = line.firstIndex(of: "]") else { continue }
       let fields = line[line.index(after: bracket)...].split(separator: " ")
-      guard fields.count == 7, let stressor = fields.first else { continue }
-      let numbers = fields.dropFirst().map { Double($0) }
-      guard let operations = numbers[0], let rate = numbers[4], let cpuRate = numbers[5] else {
-        continue
-      }
+      // With '--metrics' among the arguments two more columns follow.
+      let numbers = fields.dropFirst().prefix(6).compactMap { Double($0) }.filter(\.isFinite)
+      guard numbers.count == 6, let stressor = fields.first else { continue }
+      let (operations, rate, cpuRate) = (numbers[0], numbers[4], numbers[5])
       let classifiers = ["stressor": String(stressor)]
       metrics += [
         output.metric("bogo_ops", operations, lowerIsBetter: false, classifiers: classifiers),

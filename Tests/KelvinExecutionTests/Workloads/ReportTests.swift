@@ -61,7 +61,7 @@ import Testing
         Threads fairness:
             events (avg/stddev):           5147.0000/0.00
 
-        """, metrics: 6, parse: lines(SysbenchReport.metrics)),
+        """, metrics: 7, parse: lines(SysbenchReport.metrics)),
     Report(
       name: "ab",
       text: """

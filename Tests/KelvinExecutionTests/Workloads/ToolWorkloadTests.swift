@@ -23,6 +23,10 @@ import Testing
       parameters: ["algorithm": "aes-256-gcm", "duration": 1.0, "block_size": 1024],
       program: "openssl", metrics: ["throughput"]),
     Case(
+      workload: "openssl",
+      parameters: ["algorithm": "sha256", "duration": 1.0, "block_size": 1024, "threads": 2],
+      program: "openssl", metrics: ["throughput"]),
+    Case(
       workload: "openssl", parameters: ["algorithm": "rsa2048", "duration": 1.0],
       program: "openssl", metrics: ["signatures", "verifications"]),
     Case(
@@ -30,7 +34,14 @@ import Testing
       program: "stress-ng", metrics: ["bogo_ops", "bogo_ops_rate", "bogo_ops_cpu_rate"]),
     Case(
       workload: "sysbench", parameters: ["threads": 1, "max_time": 1.0], program: "sysbench",
-      metrics: ["events_rate", "events", "latency"]),
+      metrics: ["events_rate", "events", "test_time", "latency"]),
+    Case(
+      workload: "sysbench",
+      parameters: ["test": "memory", "threads": 1, "max_time": 1.0], program: "sysbench",
+      metrics: ["events_rate", "bandwidth", "test_time"]),
+    Case(
+      workload: "sysbench", parameters: ["threads": 1, "max_requests": 50], program: "sysbench",
+      metrics: ["events", "test_time"]),
     Case(
       workload: "hackbench", parameters: ["groups": 1, "loops": 20], program: "hackbench",
       metrics: ["test_time"]),
