@@ -36,7 +36,9 @@ struct RunFixture {
         bootID: "b", processID: getpid(), startTicks: 1, monotonic: .now,
         boottimeNanoseconds: 0, wallNanoseconds: 0))
     let log = try RunLog(directory: path) { _ in }
-    let target = Target(name: "local", connection: connection, runID: "test-\(getpid())")
+    let target = Target(
+      name: "local", connection: connection,
+      runID: "test-\(getpid())-\(UInt64.random(in: 0...UInt64.max))")
     let runner = Runner(
       RunRequest(
         id: "test", directory: path, plan: plan,
