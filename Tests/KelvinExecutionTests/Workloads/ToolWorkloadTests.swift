@@ -146,7 +146,7 @@ import Testing
       [
         "host": "127.0.0.1", "port": .integer(try #require(port)), "number_of_requests": 20,
         "parallel_requests": 2
-      ], connection: connection)
+      ], connection: LocalConnection())
     try await server.signal(SIGKILL)
     _ = try await server.wait(until: .after(seconds: 10))
     #expect(outcome == .ok, "\(outcome)")
