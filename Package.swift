@@ -30,14 +30,31 @@ let package = Package(
 
     .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CLibPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .systemLibrary(name: "CLibUDev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
+    .systemLibrary(
+      name: "CLibUSB", pkgConfig: "libusb-1.0", providers: [.apt(["libusb-1.0-0-dev"])]),
     .systemLibrary(name: "CLibYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .systemLibrary(name: "CLibZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(name: "CLinux"),
 
-    // MARK: floor 1, values
+    // MARK: floor 1, values and Linux
 
     .target(name: "KelvinModel", dependencies: ["CLinux"], swiftSettings: settings),
     .testTarget(name: "KelvinModelTests", dependencies: ["KelvinModel"], swiftSettings: settings),
+    .target(
+      name: "KelvinSystem",
+      dependencies: [
+        "CLinux",
+        "KelvinModel"
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinSystemTests",
+      dependencies: [
+        "KelvinModel",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
 
     // MARK: floor 2, the store
 
@@ -58,7 +75,28 @@ let package = Package(
       exclude: ["Fixtures"],
       swiftSettings: settings),
 
-    // MARK: floor 3, outputs
+    // MARK: floor 3, devices and outputs
+
+    .target(
+      name: "KelvinDevices",
+      dependencies: [
+        "CLibUDev",
+        "CLibUSB",
+        "CLinux",
+        "KelvinModel",
+        "KelvinStore",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinDevicesTests",
+      dependencies: [
+        "KelvinDevices",
+        "KelvinModel",
+        "KelvinStore",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
 
     .target(
       name: "KelvinOutputs",
@@ -84,7 +122,8 @@ let package = Package(
       dependencies: [
         "CLibMD",
         "CLinux",
-        "KelvinModel"
+        "KelvinModel",
+        "KelvinSystem"
       ],
       swiftSettings: settings),
     .testTarget(
@@ -92,7 +131,8 @@ let package = Package(
       dependencies: [
         "CLinux",
         "KelvinConnections",
-        "KelvinModel"
+        "KelvinModel",
+        "KelvinSystem"
       ],
       swiftSettings: settings),
 
@@ -101,15 +141,20 @@ let package = Package(
     .target(
       name: "KelvinTargets",
       dependencies: [
+        "CLinux",
         "KelvinConnections",
-        "KelvinModel"
+        "KelvinDevices",
+        "KelvinModel",
+        "KelvinSystem"
       ],
       swiftSettings: settings),
     .testTarget(
       name: "KelvinTargetsTests",
       dependencies: [
         "KelvinConnections",
+        "KelvinDevices",
         "KelvinModel",
+        "KelvinSystem",
         "KelvinTargets"
       ],
       swiftSettings: settings),
@@ -141,6 +186,7 @@ let package = Package(
         "KelvinConnections",
         "KelvinModel",
         "KelvinStore",
+        "KelvinSystem",
         "KelvinTargets",
         .product(name: "Logging", package: "swift-log")
       ],
@@ -152,6 +198,7 @@ let package = Package(
         "KelvinExecution",
         "KelvinModel",
         "KelvinStore",
+        "KelvinSystem",
         "KelvinTargets"
       ],
       swiftSettings: settings),
@@ -164,10 +211,13 @@ let package = Package(
         "CLinux",
         "KelvinAgenda",
         "KelvinConnections",
+        "KelvinDevices",
         "KelvinExecution",
         "KelvinModel",
         "KelvinOutputs",
+        "KelvinSimulators",
         "KelvinStore",
+        "KelvinSystem",
         "KelvinTargets",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log")
@@ -179,13 +229,36 @@ let package = Package(
         "KelvinCommands",
         "KelvinConnections",
         "KelvinExecution",
+        "KelvinDevices",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinStore",
+        "KelvinSystem",
+        "KelvinTargets",
         "kelvin"
       ],
       resources: [.copy("Support/kill-at-sync.c.txt")],
       swiftSettings: settings),
     .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),
+
+    // MARK: simulators, beside the floors: they share no codec with what they test
+
+    .target(
+      name: "KelvinSimulators",
+      dependencies: [
+        "CLinux",
+        "KelvinModel",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinSimulatorsTests",
+      dependencies: [
+        "KelvinModel",
+        "KelvinSimulators",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
 
     // MARK: benchmarks
 

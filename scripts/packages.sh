@@ -2,7 +2,9 @@
 # shellcheck shell=bash disable=SC2034
 
 # To build.
-packages_build=(libmd-dev libpcre2-dev libsqlite3-dev libyaml-dev libzstd-dev pkg-config)
+packages_build=(
+  libmd-dev libpcre2-dev libsqlite3-dev libudev-dev libusb-1.0-0-dev libyaml-dev libzstd-dev pkg-config
+)
 
 # What examples/quickstart.yaml runs and reads.
 packages_quickstart=(linux-perf openssl rt-tests stress-ng)

@@ -3,6 +3,7 @@ internal import KelvinConnections
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
+internal import KelvinSystem
 
 /// `kelvin resume`: continues a run that was killed, interrupted, or could not go on.
 struct ResumeCommand: AsyncParsableCommand {

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import KelvinModel
+internal import KelvinSystem
 internal import Synchronization
 
 /// A command that runs on this machine. Waited for once, by one thread.

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import KelvinModel
+internal import KelvinSystem
 internal import Synchronization
 
 /// A command's process with all that it started: its process group, its children and theirs, and

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 public import KelvinModel
+public import KelvinSystem
 
 /// Finds and ends what a Kelvin that died left running on this machine.
 public enum SurvivorHunter {

@@ -1,5 +1,6 @@
 import Glibc
 import KelvinModel
+import KelvinSystem
 import Testing
 
 @testable import KelvinConnections

@@ -2,6 +2,7 @@ internal import Glibc
 internal import KelvinConnections
 internal import KelvinModel
 internal import KelvinStore
+internal import KelvinSystem
 internal import KelvinTargets
 internal import Synchronization
 

@@ -2,6 +2,7 @@ import KelvinConnections
 import KelvinExecution
 import KelvinModel
 import KelvinStore
+import KelvinSystem
 import Testing
 
 /// The life cycle of jobs and attempts, on the real store and the real local connection.

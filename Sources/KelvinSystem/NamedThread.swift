@@ -1,9 +1,10 @@
 internal import CLinux
 internal import Glibc
-internal import KelvinModel
+package import KelvinModel
+internal import Synchronization
 
-/// A thread for blocking work beside the board's own: runs one closure, and is joined.
-final class NamedThread: Sendable {
+/// A thread for blocking work: runs one closure, and is joined.
+package final class NamedThread: Sendable {
   private final class Body: Sendable {
     let name: String
     let run: @Sendable () -> Void
@@ -12,13 +13,13 @@ final class NamedThread: Sendable {
       self.run = run
     }
   }
-  private let thread: BoardState<pthread_t?>
+  private let thread: Mutex<pthread_t?>
 
   /// Starts the thread.
   ///
   /// - Parameter name: shown by ps and perf; the kernel keeps 15 bytes.
   /// - Throws: when the machine has no thread left.
-  init(_ name: String, _ run: @escaping @Sendable () -> Void) throws(PlainFailure) {
+  package init(_ name: String, _ run: @escaping @Sendable () -> Void) throws(PlainFailure) {
     let body = Unmanaged.passRetained(Body(name: name, run: run))
     var thread = pthread_t()
     let status = pthread_create(
@@ -35,11 +36,18 @@ final class NamedThread: Sendable {
       throw PlainFailure(
         .infrastructure, "\(name): no thread could be started: \(Errno(status))")
     }
-    self.thread = BoardState(thread)
+    self.thread = Mutex(thread)
   }
 
   /// Waits for the closure's end. Idempotent.
-  func join() { if let thread = thread.exchange(nil) { pthread_join(thread, nil) } }
+  package func join() { if let thread = take() { pthread_join(thread, nil) } }
 
-  deinit { if let thread = thread.exchange(nil) { pthread_detach(thread) } }
+  deinit { if let thread = take() { pthread_detach(thread) } }
+
+  private func take() -> pthread_t? {
+    thread.withLock { thread in
+      defer { thread = nil }
+      return thread
+    }
+  }
 }

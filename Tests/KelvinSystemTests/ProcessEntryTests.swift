@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@testable import KelvinConnections
+@testable import KelvinSystem
 
 struct ProcessEntryTests {
   static let tail = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 987654 18446744073709551615 1"

@@ -25,19 +25,21 @@ public struct ProcessIdentity: Hashable, Sendable {
 }
 
 /// What /proc/PID/stat says of a process (proc(5)).
-struct ProcessEntry {
-  let processID: Int32
-  let state: UInt8
-  let parent: Int32
-  let group: Int32
-  let session: Int32
-  let startTicks: UInt64
+package struct ProcessEntry {
+  package let processID: Int32
+  package let state: UInt8
+  package let parent: Int32
+  package let group: Int32
+  package let session: Int32
+  package let startTicks: UInt64
 
-  var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
-  var identity: ProcessIdentity { ProcessIdentity(processID: processID, startTicks: startTicks) }
+  package var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
+  package var identity: ProcessIdentity {
+    ProcessIdentity(processID: processID, startTicks: startTicks)
+  }
 
   /// Nil when there is no such process.
-  init?(processID: Int32) {
+  package init?(processID: Int32) {
     let descriptor = kelvin_open("/proc/\(processID)/stat", O_RDONLY | O_CLOEXEC, 0)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
@@ -53,7 +55,7 @@ struct ProcessEntry {
 
   /// Reads the text of a stat file. The name, field 2, is in parentheses and may hold anything, so
   /// the fields are counted from the last parenthesis.
-  init?(processID: Int32, stat: UnsafeRawBufferPointer) {
+  package init?(processID: Int32, stat: UnsafeRawBufferPointer) {
     guard let end = stat.lastIndex(of: UInt8(ascii: ")")), end + 2 < stat.count else { return nil }
     var index = end + 2
     let state = stat[index]
@@ -96,7 +98,7 @@ struct ProcessEntry {
   }
 
   /// All processes that can be seen now.
-  static func all() -> [ProcessEntry] {
+  package static func all() -> [ProcessEntry] {
     guard let directory = opendir("/proc") else { return [] }
     defer { closedir(directory) }
     var entries: [ProcessEntry] = []
@@ -114,7 +116,7 @@ struct ProcessEntry {
 
   /// Whether the environment that the process was started with holds `NAME=VALUE`. False when it
   /// cannot be read.
-  func hasEnvironment(_ assignment: [UInt8]) -> Bool {
+  package func hasEnvironment(_ assignment: [UInt8]) -> Bool {
     guard let bytes = SmallFile.read("/proc/\(processID)/environ", limit: 4 << 20) else {
       return false
     }
@@ -122,31 +124,11 @@ struct ProcessEntry {
   }
 
   /// Whether that environment has a variable of this name.
-  func hasVariable(_ name: String) -> Bool {
+  package func hasVariable(_ name: String) -> Bool {
     guard let bytes = SmallFile.read("/proc/\(processID)/environ", limit: 4 << 20) else {
       return false
     }
     let prefix = Array("\(name)=".utf8)
     return bytes.split(separator: 0).contains { $0.starts(with: prefix) }
-  }
-}
-
-/// Whole small files of this machine.
-enum SmallFile {
-  /// The first `limit` bytes; nil when the file cannot be read.
-  static func read(_ path: String, limit: Int) -> [UInt8]? {
-    let descriptor = kelvin_open(path, O_RDONLY | O_CLOEXEC, 0)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 4096)
-    while bytes.count < limit {
-      let count = Glibc.read(descriptor, &buffer, min(buffer.count, limit - bytes.count))
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { return nil }
-      if count == 0 { break }
-      bytes += buffer[..<count]
-    }
-    return bytes
   }
 }

@@ -1,0 +1,89 @@
+public import KelvinModel
+internal import KelvinSystem
+
+/// What can cut a board's power, or hold it in reset.
+///
+/// One small file for each kind. Calls block the calling thread until the device has answered, and
+/// are made by one thread at a time.
+public protocol PowerSwitch: Sendable {
+  /// Of kind ``Declaration/Kind/power``: what stands in a bench file, and `kelvin show power NAME`.
+  static var declaration: Declaration { get }
+
+  /// Prepares a switch; the device is looked for and opened by the first call, not here.
+  ///
+  /// - Throws: of kind configuration, when options contradict each other.
+  init(_ choice: DriverChoice, host: PowerHost) throws(PowerFailure)
+
+  /// Switches, and returns when the device has acknowledged it.
+  func set(_ state: PowerState, until deadline: Deadline) async throws(PowerFailure)
+
+  /// What the board's supply is now.
+  func state(until deadline: Deadline) async throws(PowerFailure) -> PowerReading
+
+  /// Off for this long, then on. Switches that can do so in one step override it.
+  func cycle(offSeconds: Double, until deadline: Deadline) async throws(PowerFailure)
+}
+
+extension PowerSwitch {
+  public func cycle(offSeconds: Double, until deadline: Deadline) async throws(PowerFailure) {
+    try await set(.off, until: deadline)
+    _ = deadline.limited(toSeconds: offSeconds).wait()
+    try await set(.on, until: deadline)
+  }
+}
+
+/// What is asked of a switch.
+public enum PowerState: String, Sendable, Hashable, CaseIterable { case on, off }
+
+/// What a switch says of its output.
+public struct PowerReading: Sendable, Hashable {
+  public enum Source: String, Sendable {
+    /// Read from a contact, a voltage or a current behind the switch.
+    case measured
+    /// What the device was last told; nothing shows that the board's supply followed.
+    case commanded
+  }
+
+  /// Nil: the device cannot tell.
+  public var state: PowerState?
+  public var source: Source
+
+  /// Creates a reading.
+  public init(_ state: PowerState?, _ source: Source) {
+    self.state = state
+    self.source = source
+  }
+}
+
+/// What switches need of this host, so that tests need no device.
+public struct PowerHost: Sendable {
+  /// Where sysfs is: `/sys`, or a recorded tree.
+  public var sysfs: String
+  /// Where device nodes are.
+  public var dev: String
+
+  /// Creates a host.
+  public init(sysfs: String = "/sys", dev: String = "/dev") {
+    self.sysfs = sysfs
+    self.dev = dev
+  }
+}
+
+/// A switch that could not be found, opened or switched.
+public struct PowerFailure: Failure, Hashable {
+  public let kind: FailureKind
+  public let message: String
+  public let evidence: String
+  public let hint: String
+
+  /// Creates a failure; the message starts with the switch: `power of 'rock' (usb-hub): ...`.
+  public init(
+    _ kind: FailureKind = .infrastructure, _ message: String, evidence: String = "",
+    hint: String = ""
+  ) {
+    self.kind = kind
+    self.message = message
+    self.evidence = evidence
+    self.hint = hint
+  }
+}

@@ -1,0 +1,4 @@
+/// The switches that are built in.
+public enum PowerSwitches {
+  public static let builtIn: [any PowerSwitch.Type] = []
+}
