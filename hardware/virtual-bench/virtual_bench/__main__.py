@@ -47,6 +47,9 @@ def start(options) -> int:
     failed = False
     for name in names:
         guest = Guest(GUESTS[name], options.alias)
+        if guest.is_running:
+            say(f"{guest.name}: is up already")
+            continue
         try:
             took = guest.start(
                 any_port=options.any_port, seconds=options.seconds, fresh=options.fresh
@@ -55,8 +58,6 @@ def start(options) -> int:
         except BenchError as error:
             failed = True
             say(str(error))
-            if not guest.is_running:
-                continue
             guest.stop()
     return 1 if failed else 0
 

@@ -91,8 +91,6 @@ class Guest:
 
     def start(self, *, any_port: bool, seconds: int, fresh: bool, wait: bool = True) -> float:
         """Starts the guest, waits for its login; gives the seconds that took."""
-        if self.is_running:
-            raise BenchError(f"{self.name}: runs already; 'scripts/virtual-bench stop {self.name}'")
         boot = self._prepared()
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
