@@ -260,6 +260,15 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // The virtual bench itself: real kernels in QEMU guests (hardware/virtual-bench/README.md).
+    .testTarget(
+      name: "VirtualBenchTests",
+      dependencies: [
+        "KelvinModel",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
+
     // MARK: benchmarks
 
     .executableTarget(
