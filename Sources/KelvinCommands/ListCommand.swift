@@ -21,14 +21,14 @@ struct ListCommand: AsyncParsableCommand {
   enum Kind: String, ExpressibleByArgument, CaseIterable {
     case instruments, workloads, outputs, runs, boards, meters, connections, consoles, power, reset
 
-    /// Of drivers that bench files name.
-    var driverKind: Declaration.Kind? {
+    /// Of the drivers that bench files may name under this key.
+    var driverKinds: [Declaration.Kind] {
       switch self {
-      case .connections: .connection
-      case .consoles: .console
-      case .power: .power
-      case .reset: .reset
-      default: nil
+      case .connections: [.connection]
+      case .consoles: [.console]
+      case .power: [.power]
+      case .reset: [.reset, .power]
+      default: []
       }
     }
   }
@@ -49,7 +49,7 @@ struct ListCommand: AsyncParsableCommand {
     case .outputs: print(environment.outputs.map { $0.declaration })
     case .runs: try RunsCommand.printList(directory: "runs", format: format)
     case .connections, .consoles, .power, .reset:
-      print(environment.driverDeclarations.filter { $0.kind == kind.driverKind })
+      print(environment.driverDeclarations.filter { kind.driverKinds.contains($0.kind) })
     case .boards:
       let (profiles, mistakes) = environment.hardware.boards()
       print(profiles.map { ($0.name, $0.title, $0.verified, ProfileText.value($0)) })

@@ -92,10 +92,8 @@ struct BenchFileReader {
     if name.hasPrefix("-") || name.hasPrefix(".") {
       return "the name starts with '\(name.prefix(1))'"
     }
-    let isBad = name.contains {
-      $0 == "/" || $0.isWhitespace
-        || $0.unicodeScalars.contains { $0.value < 32 || $0.value == 127 }
-    }
+    let isBad =
+      name.contains { $0 == "/" || $0.isWhitespace } || LocatedValue.printable(name) != name
     return isBad ? "the name contains '/', a space or a control character" : nil
   }
 
@@ -146,8 +144,9 @@ struct BenchFileReader {
     case "meters":
       guard let names = checker.value(value, of: option, as: owner)?.list?.compactMap(\.text)
       else { return }
+      var seen: Set<String> = []
       for (name, place) in zip(names, value.list ?? [value]) {
-        guard !board.meters.contains(name) else {
+        guard seen.insert(name).inserted else {
           checker.diagnostics.error(
             place.location, "\(owner): meter \(LocatedValue.quoted(name)) is listed twice")
           continue
@@ -244,12 +243,16 @@ struct BenchFileReader {
       references.append(
         MeterReference(board: board.name, role: "power", meter: meter, location: power.location))
     }
+    // Comparing each of many unknown names with each of very many known ones would take minutes.
+    var hintsLeft = 50
     for reference in references where places["meter"]?[reference.meter] == nil {
-      // Comparing each unknown name with each of very many would take minutes.
-      let hint =
-        meterNames.isEmpty
-        ? "no meters are declared"
-        : NearestName.hint(for: reference.meter, in: meterNames.prefix(200))
+      var hint = ""
+      if meterNames.isEmpty {
+        hint = "no meters are declared"
+      } else if hintsLeft > 0 {
+        hintsLeft -= 1
+        hint = NearestName.hint(for: reference.meter, in: meterNames.prefix(200))
+      }
       checker.diagnostics.error(
         reference.location,
         "board '\(reference.board)': \(reference.role): meter "

@@ -89,11 +89,26 @@ import Testing
     #expect(BenchText(text).lines.contains { $0.contains("expands the file to more than") })
   }
 
+  @Test(.timeLimit(.minutes(1)))
+  func oneBoardWithVeryManyMetersIsReadInTime() {
+    let names = (1...50_000).map { "m\($0)" }.joined(separator: ", ")
+    let read = BenchText(
+      "boards: {a: {profile: rock-5b, connection: local, meters: [\(names), m1]}}")
+    #expect(read.lines.count == 1001)
+    #expect(read.lines.contains { $0.hasSuffix("board 'a': meter 'm1' is listed twice") })
+  }
+
   @Test func optionsWithoutEndAreCut() {
     let text =
       "boards: {a: {profile: rock-5b, connection: {ssh: {host: h, "
       + (1...3000).map { "x\($0): 1" }.joined(separator: ", ") + "}}}}"
     #expect(BenchText(text).lines.count <= 1001)
+  }
+
+  @Test(arguments: ["\u{9b}2J", "\u{202e}", "a\u{2028}b", "a/b", "..", "\u{7f}"])
+  func namesHoldNothingThatDrivesATerminalOrAPath(name: String) {
+    let read = BenchText("meters: {\"\(name)\": ppk2}")
+    #expect(!read.isRead)
   }
 
   @Test func controlCharactersCannotReachTheTerminal() {
