@@ -173,6 +173,7 @@ let package = Package(
       name: "KelvinAgendaTests",
       dependencies: [
         "KelvinAgenda",
+        "KelvinConnections",
         "KelvinModel"
       ],
       swiftSettings: settings),
