@@ -27,12 +27,11 @@ public final class USBContext: Sendable {
         .library(status), "USB: libusb did not start",
         evidence: USBFailure.Code.library(status).words)
     }
+    let library = USBLibrary(context)
     if let log { USBLog.route(context, from: level, to: log) }
     do {
-      loop = try USBEventLoop(context)
+      loop = try USBEventLoop(library)
     } catch {
-      USBLog.end(context)
-      libusb_exit(context)
       throw USBFailure(.library(0), error.message)
     }
   }
@@ -55,7 +54,7 @@ public final class USBContext: Sendable {
         .notFound, "\(info): no longer plugged in there", hint: USBFailure.Code.disconnected.hint)
     }
     var handle: OpaquePointer?
-    let status = libusb_wrap_sys_device(loop.context.raw, Int(descriptor), &handle)
+    let status = libusb_wrap_sys_device(loop.library.context.raw, Int(descriptor), &handle)
     guard status == 0, let handle else {
       close(descriptor)
       let code = USBFailure.Code(libusb: status)

@@ -12,7 +12,8 @@ internal import Synchronization
 public final class USBDevice: Sendable {
   /// As it was when it was opened.
   public let info: USBDeviceInfo
-  let context: USBContext
+  /// What it was opened by.
+  public let context: USBContext
   let handle: COpaquePointer
   let uses = UseCount()
   private let descriptor: Int32
@@ -124,7 +125,7 @@ public final class USBDevice: Sendable {
     if deadline.isInterrupted { transfer.cancel() }
     return await withTaskCancellationHandler {
       await withCheckedContinuation { continuation in
-        transfer.submit(request, count: count, on: handle, until: deadline) {
+        transfer.submit(request, count: count, on: handle, of: loop.library, until: deadline) {
           continuation.resume(returning: $0)
         }
       }
@@ -177,7 +178,8 @@ extension USBDevice {
     let box = OutcomeBox()
     transfer.prepareToSubmit()
     transfer.submit(
-      .control(USBControlSetup(0x80, 0x00)), count: 2, on: handle, until: .after(seconds: 0.25)
+      .control(USBControlSetup(0x80, 0x00)), count: 2, on: handle, of: context.loop.library,
+      until: .after(seconds: 0.25)
     ) { box.put($0) }
     let verdict = USBVerdict(box.take())
     giveBack(transfer)

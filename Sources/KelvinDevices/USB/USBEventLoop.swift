@@ -11,8 +11,7 @@ internal import Synchronization
 /// handle what is ready. The thread retains the loop, never a context or a device, so that those can
 /// end it.
 final class USBEventLoop: Sendable {
-  /// Lives until the thread has ended.
-  let context: COpaquePointer
+  let library: USBLibrary
   private let isStopping = Atomic<Bool>(false)
   /// Changes with libusb's set of descriptors.
   private let generation = Atomic<Int>(0)
@@ -24,11 +23,11 @@ final class USBEventLoop: Sendable {
     var transfers: [ObjectIdentifier: USBTransfer] = [:]
   }
 
-  init(_ pointer: OpaquePointer) throws(PlainFailure) {
-    context = COpaquePointer(raw: pointer)
+  init(_ library: USBLibrary) throws(PlainFailure) {
+    self.library = library
     // No reference is counted: the notifiers are taken away before the thread lets go of the loop.
     libusb_set_pollfd_notifiers(
-      pointer,
+      context,
       { _, _, loop in USBEventLoop.changed(loop) },
       { _, loop in USBEventLoop.changed(loop) },
       Unmanaged.passUnretained(self).toOpaque())
@@ -36,18 +35,22 @@ final class USBEventLoop: Sendable {
       let thread = try NamedThread("usb-events") { self.run() }
       self.thread.withLock { $0 = thread }
     } catch {
-      libusb_set_pollfd_notifiers(pointer, nil, nil, nil)
+      libusb_set_pollfd_notifiers(context, nil, nil, nil)
       throw error
     }
   }
 
-  private static func changed(_ loop: UnsafeMutableRawPointer?) {
-    guard let loop else { return }
-    Unmanaged<USBEventLoop>.fromOpaque(loop).takeUnretainedValue()
-      .generation.wrappingAdd(1, ordering: .releasing)
+  private var context: OpaquePointer { library.context.raw }
+
+  private static func changed(_ user: UnsafeMutableRawPointer?) {
+    guard let user else { return }
+    let loop = Unmanaged<USBEventLoop>.fromOpaque(user).takeUnretainedValue()
+    loop.generation.wrappingAdd(1, ordering: .releasing)
+    // libusb wakes the thread before it calls this, so the thread may have looked too early.
+    loop.wake()
   }
 
-  /// Ends the thread and libusb's context; no device may be open. Idempotent.
+  /// Ends the thread; no device may be open. Idempotent.
   func stop() {
     isStopping.store(true, ordering: .releasing)
     let thread = self.thread.withLock { thread in
@@ -60,7 +63,7 @@ final class USBEventLoop: Sendable {
   }
 
   /// Makes the thread look again at what it waits for.
-  private func wake() { libusb_interrupt_event_handler(context.raw) }
+  private func wake() { libusb_interrupt_event_handler(context) }
 
   /// Cancels the transfer when the interrupt is raised from now on.
   func watch(_ interrupt: Interrupt, for transfer: USBTransfer) {
@@ -95,20 +98,18 @@ final class USBEventLoop: Sendable {
       polled += interruptDescriptors()
       var next = timeval()
       // With timerfd, which every supported kernel has, libusb keeps its times by itself.
-      let hasTime = libusb_get_next_timeout(context.raw, &next) == 1
+      let hasTime = libusb_get_next_timeout(context, &next) == 1
       let milliseconds = hasTime ? next.tv_sec * 1000 + (next.tv_usec + 999) / 1000 : -1
       _ = poll(&polled, nfds_t(polled.count), Int32(clamping: milliseconds))
       cancelInterrupted()
       var zero = timeval()
-      libusb_handle_events_timeout_completed(context.raw, &zero, nil)
+      libusb_handle_events_timeout_completed(context, &zero, nil)
     }
-    libusb_set_pollfd_notifiers(context.raw, nil, nil, nil)
-    libusb_exit(context.raw)
-    USBLog.end(context.raw)
+    libusb_set_pollfd_notifiers(context, nil, nil, nil)
   }
 
   private func libusbDescriptors() -> [pollfd] {
-    guard let list = libusb_get_pollfds(context.raw) else { return [] }
+    guard let list = libusb_get_pollfds(context) else { return [] }
     defer { libusb_free_pollfds(list) }
     var polled: [pollfd] = []
     while let entry = list[polled.count] {

@@ -59,7 +59,7 @@ public final class USBStream: Sendable {
     let endpoint = try interface.endpoint(at: address)
     let what = USBTransfer.Request.endpoint(address, endpoint.kind, endsWithEmptyPacket: false)
       .words
-    let core = USBStreamCore(device.handle, endpoint, options)
+    let core = USBStreamCore(device, endpoint, options)
     guard let devicesUse = device.uses.begin({ core.stop() }) else { throw device.closed(what) }
     guard let interfacesUse = interface.uses.begin({ core.stop() }) else {
       device.uses.end(devicesUse)
@@ -89,6 +89,9 @@ public final class USBStream: Sendable {
   }
 
   deinit { core.stop() }
+
+  /// Transfers whose data were lost so far.
+  public var lostTransfers: Int { core.lostSoFar }
 
   /// Ends the flow, waits until everything that had come is handed over, and tells what it was.
   /// Blocks. Idempotent; not to be called by the handler.

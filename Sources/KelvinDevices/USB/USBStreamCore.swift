@@ -25,6 +25,7 @@ final class USBStreamCore: Sendable {
     var buffer: Int32
   }
 
+  private let library: USBLibrary
   private let slots: CPointer<Slot>
   private let slotCount: Int
   private let memory: CPointer<UInt8>
@@ -49,8 +50,9 @@ final class USBStreamCore: Sendable {
   private let firstFailure = Mutex<USBFailure.Code?>(nil)
 
   init(
-    _ handle: COpaquePointer, _ endpoint: USBDescriptors.Endpoint, _ options: USBStream.Options
+    _ device: USBDevice, _ endpoint: USBDescriptors.Endpoint, _ options: USBStream.Options
   ) {
+    library = device.context.loop.library
     precondition(
       options.transfers > 0 && options.queued > 0 && options.bytesPerTransfer > 0,
       "a stream of nothing")
@@ -70,7 +72,7 @@ final class USBStreamCore: Sendable {
       guard let transfer = libusb_alloc_transfer(0) else { preconditionFailure("no memory") }
       (slots.raw + index).initialize(
         to: Slot(transfer: transfer, core: .passUnretained(self), buffer: Int32(index)))
-      transfer.pointee.dev_handle = handle.raw
+      transfer.pointee.dev_handle = device.handle.raw
       transfer.pointee.endpoint = endpoint.address
       let isInterrupt = endpoint.kind == .interrupt
       transfer.pointee.type = UInt8(
@@ -88,7 +90,11 @@ final class USBStreamCore: Sendable {
   }
 
   deinit {
-    for index in 0..<slotCount { libusb_free_transfer(slots.raw[index].transfer) }
+    for index in 0..<slotCount {
+      // As in USBTransfer.
+      slots.raw[index].transfer.pointee.dev_handle = nil
+      libusb_free_transfer(slots.raw[index].transfer)
+    }
     slots.raw.deallocate()
     memory.raw.deallocate()
     taken.raw.deallocate()
@@ -97,6 +103,8 @@ final class USBStreamCore: Sendable {
 
   /// Why the stream ended by itself, as libusb saw it; nil when it was stopped.
   var failure: USBFailure.Code? { firstFailure.withLock { $0 } }
+
+  var lostSoFar: Int { lostTransfers.load(ordering: .relaxed) }
 
   /// Submits all transfers.
   func start() {
@@ -196,13 +204,13 @@ final class USBStreamCore: Sendable {
       handler(
         USBBatch(
           entries: UnsafeBufferPointer(start: taken.raw, count: count), memory: memory.raw,
-          stride: stride, lostTransfers: lostTransfers.load(ordering: .relaxed)))
+          stride: stride, lostTransfers: lostSoFar))
       for index in 0..<count { _ = free.put(taken.raw[index].buffer) }
       if batchSeconds > 0, !isLast {
         _ = Deadline.after(seconds: batchSeconds, interrupt: hasEnded).wait()
       }
     }
-    summary.lostTransfers = lostTransfers.load(ordering: .relaxed)
+    summary.lostTransfers = lostSoFar
     summary.lostBytes = lostBytes.load(ordering: .relaxed)
     return summary
   }

@@ -13,6 +13,8 @@ public final class USBTransfer: Sendable {
   // A control request's eight bytes, and the data after them.
   private let memory: CPointer<UInt8>
   private let state = Mutex(State.idle)
+  // libusb's transfer points to the device that it was last used with.
+  private let library = Mutex<USBLibrary?>(nil)
 
   private enum State {
     case idle
@@ -52,7 +54,9 @@ public final class USBTransfer: Sendable {
   }
 
   deinit {
-    // Not flying: libusb's callback holds a reference until it has run.
+    // Not flying: libusb's callback holds a reference until it has run. Some versions look at the
+    // handle, to log, and that may be gone.
+    transfer.raw.pointee.dev_handle = nil
     libusb_free_transfer(transfer.raw)
     memory.raw.deallocate()
   }
@@ -76,8 +80,8 @@ public final class USBTransfer: Sendable {
   ///
   /// The deadline's time is libusb's own, in milliseconds; its interrupt is the caller's matter.
   func submit(
-    _ request: Request, count: Int, on handle: COpaquePointer, until deadline: Deadline,
-    completion: @escaping @Sendable (Outcome) -> Void
+    _ request: Request, count: Int, on handle: COpaquePointer, of library: USBLibrary,
+    until deadline: Deadline, completion: @escaping @Sendable (Outcome) -> Void
   ) {
     let refusal: Outcome? = state.withLock { state in
       guard case .prepared(let isCancelled) = state else {
@@ -88,7 +92,13 @@ public final class USBTransfer: Sendable {
       guard let milliseconds = deadline.usbMilliseconds else { return .timedOut }
       prepare(request, count, handle, milliseconds)
       transfer.raw.pointee.user_data = Unmanaged.passRetained(self).toOpaque()
+      // libusb lets go of the device before while it submits.
+      let previous = self.library.withLock { current in
+        defer { current = library }
+        return current
+      }
       let status = libusb_submit_transfer(transfer.raw)
+      withExtendedLifetime(previous) {}
       guard status == 0 else {
         Unmanaged.passUnretained(self).release()
         return .refused(status)

@@ -30,12 +30,12 @@ gadget_unplug() { echo "" >"$GADGETS/$1/UDC"; }
 # Unplugs first when need be; what is already gone is no failure.
 gadget_remove() {
   [ -d "$GADGETS/$1" ] || return 0
-  gadget_unplug "$1" 2>/dev/null
+  gadget_unplug "$1" 2>/dev/null || :
   for entry in "$GADGETS/$1"/configs/c.1/*.*; do
     [ -L "$entry" ] && rm "$entry"
   done
   rmdir "$GADGETS/$1"/configs/* "$GADGETS/$1"/functions/* "$GADGETS/$1"/strings/* "$GADGETS/$1" \
-    2>/dev/null
+    2>/dev/null || :
   [ ! -d "$GADGETS/$1" ]
 }
 
