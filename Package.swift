@@ -154,6 +154,7 @@ let package = Package(
         "KelvinConnections",
         "KelvinDevices",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinSystem",
         "KelvinTargets"
       ],

@@ -1,7 +1,6 @@
-import KelvinModel
 import Testing
 
-@testable import KelvinStore
+@testable import KelvinModel
 
 struct ValueJSONTests {
   static let pairs: [(String, Value)] = [
