@@ -43,7 +43,7 @@ package final class SimulatedMonitor: SimulatedDevice {
     guard let end = received.firstIndex(of: 10) else { return nil }
     let line = String(decoding: received[..<end], as: UTF8.self)
     received.removeSubrange(...end)
-    let command = line.split(separator: "\"").dropFirst(2).first.map(String.init) ?? ""
+    let command = line.split(separator: "\"").dropFirst(3).first.map(String.init) ?? ""
     let text = state.withLock { state in
       guard !lacking.contains(command) else {
         return #"{"error": {"class": "CommandNotFound", "desc": "not found"}}"#

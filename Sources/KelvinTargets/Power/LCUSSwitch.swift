@@ -86,7 +86,7 @@ public final class LCUSSwitch: PowerSwitch {
   }
 
   /// What a list of states says of a relay; nil when it does not, or not yet.
-  static func state(of relay: Int, in answer: [UInt8]) -> Bool? {
+  package static func state(of relay: Int, in answer: [UInt8]) -> Bool? {
     let text = String(decoding: answer, as: UTF8.self).uppercased().filter { !$0.isWhitespace }
     // Line ends may be missing between relays.
     if text.contains("CH\(relay):OFF") { return false }

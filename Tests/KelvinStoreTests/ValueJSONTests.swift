@@ -1,6 +1,7 @@
+import KelvinModel
 import Testing
 
-@testable import KelvinModel
+@testable import KelvinStore
 
 struct ValueJSONTests {
   static let pairs: [(String, Value)] = [
