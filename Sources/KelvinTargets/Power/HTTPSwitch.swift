@@ -45,6 +45,10 @@ public struct HTTPSwitch: PowerSwitch {
       OptionDeclaration("user", .text, default: "admin", "For basic authentication."),
       Secret.option("password-from", "the password for basic authentication"),
       OptionDeclaration(
+        "certificate", .path,
+        "For https: the device's own certificate, or its authority's, as PEM; else this host's "
+          + "authorities count."),
+      OptionDeclaration(
         "measured", .boolean, default: false,
         "The state is that of a contact, voltage or current behind the switch.")
     ], verified: "emulated device, and Python's http.server")
@@ -57,7 +61,7 @@ public struct HTTPSwitch: PowerSwitch {
   private let secretHeaders: [(name: String, secret: Secret)]
   private let source: PowerReading.Source
   private let memory = CommandedState()
-  private let client = HTTPClient()
+  private let client: HTTPClient
 
   public init(_ choice: DriverChoice, host: PowerHost) throws(PowerFailure) {
     let options = DriverOptions(choice, Self.declaration)
@@ -71,6 +75,7 @@ public struct HTTPSwitch: PowerSwitch {
     } else {
       state = nil
     }
+    client = HTTPClient(authority: options.text("certificate"))
     user = options.text("user") ?? "admin"
     password = options.text("password-from").map(Secret.init)
     secretHeaders = (options.map("headers-from") ?? [:]).sorted { $0.key < $1.key }.map {

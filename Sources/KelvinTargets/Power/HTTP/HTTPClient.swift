@@ -8,6 +8,9 @@ internal import KelvinSystem
 ///
 /// Blocks the calling thread until the deadline at most.
 struct HTTPClient: Sendable {
+  /// For HTTPS: the certificate that the device, or its authority, must have; nil: the host's own.
+  var authority: String?
+
   /// Sends a request and gives the answer, whatever its status.
   func send(
     _ request: HTTPRequest, until deadline: Deadline
@@ -64,6 +67,7 @@ struct HTTPClient: Sendable {
       "include", "globoff", "noproxy = \"*\"", "max-time = \(max(0.1, seconds))",
       "max-filesize = \(HTTPResponse.bodyLimit)", "user-agent = \"kelvin\""
     ]
+    if let authority { lines.append("cacert = \(HTTPClient.quote(authority))") }
     for (name, value) in request.headers {
       lines.append("header = \(HTTPClient.quote("\(name): \(value)"))")
     }
