@@ -151,6 +151,7 @@ let package = Package(
     .testTarget(
       name: "KelvinTargetsTests",
       dependencies: [
+        "CLinux",
         "KelvinConnections",
         "KelvinDevices",
         "KelvinModel",

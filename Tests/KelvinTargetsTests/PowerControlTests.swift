@@ -94,13 +94,15 @@ struct PowerControlTests {
   }
 
   @Test func declaresEachSwitchOnce() {
-    let names = PowerSwitches.declarations().flatMap { [$0.name] + $0.aliases }
+    let declarations = PowerSwitches.builtIn.map { $0.declaration }
+    let names = declarations.flatMap { [$0.name] + $0.aliases }
     #expect(Set(names).count == names.count)
-    #expect(
-      PowerSwitches.builtIn.map { $0.declaration.name }
-        == PowerSwitches.builtIn.map { $0.declaration.name }.sorted())
-    #expect(PowerSwitches.declarations(.reset).allSatisfy { $0.kind == .reset })
-    #expect(
-      PowerSwitches.declarations().allSatisfy { $0.kind == .power && !$0.description.isEmpty })
+    #expect(declarations.map(\.name) == declarations.map(\.name).sorted())
+    #expect(declarations.allSatisfy { $0.kind == .power && !$0.description.isEmpty })
+  }
+
+  @Test func saysThatAMeterFeedsTheBoard() async {
+    let found = await failure { _ = try PowerControl(KelvinTargetsTests.board("meter", [:])) }
+    #expect(found?.message.contains("is fed by a meter") == true)
   }
 }

@@ -31,6 +31,8 @@ public final class GPIOSwitch: PowerSwitch {
         "active-low", .boolean, default: false, "A low level is on.")
     ], verified: "not yet: needs a gpio-sim chip")
 
+  public static let holdsLine = true
+
   private let chip: String
   private let line: String
   private let isActiveLow: Bool

@@ -18,6 +18,8 @@ public struct PowerControl: Sendable {
   public let board: BoardEntry
   /// `power of 'rock' (lcus)`
   public let subject: String
+  /// See ``PowerSwitch/holdsLine``.
+  public let holdsLine: Bool
   private let power: any PowerSwitch
   private let confirm: Confirmation?
 
@@ -37,6 +39,12 @@ public struct PowerControl: Sendable {
         .configuration, "\(board.location): board '\(board.name)' has no '\(kind.rawValue)'",
         hint: "name what switches it: '\(kind.rawValue): {lcus: {path: /dev/ttyUSB0}}'")
     }
+    guard choice.driver != "meter" else {
+      throw PowerFailure(
+        .configuration,
+        "\(choice.location): board '\(board.name)' is fed by a meter, which is not open here",
+        hint: "'kelvin meter' switches a supply that measures")
+    }
     let subject = "\(kind.rawValue) of '\(board.name)' (\(choice.driver))"
     guard
       let type = switches.first(where: {
@@ -52,6 +60,7 @@ public struct PowerControl: Sendable {
     } catch {
       throw error.of("\(choice.location): \(subject)")
     }
+    holdsLine = type.holdsLine
     self.board = board
     self.subject = subject
     self.confirm = confirm

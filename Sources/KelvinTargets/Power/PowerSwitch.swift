@@ -9,6 +9,10 @@ public protocol PowerSwitch: Sendable {
   /// Of kind ``Declaration/Kind/power``: what stands in a bench file, and `kelvin show power NAME`.
   static var declaration: Declaration { get }
 
+  /// Whether what was set is only certain while a program holds the line: when Kelvin ends, the board
+  /// may lose power or leave reset.
+  static var holdsLine: Bool { get }
+
   /// Prepares a switch; the device is looked for and opened by the first call, not here.
   ///
   /// - Throws: of kind configuration, when options contradict each other.
@@ -25,6 +29,8 @@ public protocol PowerSwitch: Sendable {
 }
 
 extension PowerSwitch {
+  public static var holdsLine: Bool { false }
+
   public func cycle(offSeconds: Double, until deadline: Deadline) async throws(PowerFailure) {
     try await set(.off, until: deadline)
     try pause(offSeconds, until: deadline)

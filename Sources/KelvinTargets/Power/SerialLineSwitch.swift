@@ -28,6 +28,8 @@ public final class SerialLineSwitch: PowerSwitch {
         "The line's state for a board that is on, or not held in reset.")
     ], verified: "a terminal without such lines is refused; the lines themselves not yet")
 
+  public static let holdsLine = true
+
   private let port: SerialPortChoice
   private let mask: Int32
   private let name: String

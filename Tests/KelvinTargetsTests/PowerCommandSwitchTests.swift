@@ -4,7 +4,7 @@ import Testing
 
 /// Switches that are programs of this host.
 @Suite(.timeLimit(.minutes(1)))
-struct PowerCommandTests {
+struct PowerCommandSwitchTests {
   func make(
     _ directory: Directory, state: Value? = ["cat", "state"], cycle: Value? = nil
   ) throws -> any PowerSwitch {
