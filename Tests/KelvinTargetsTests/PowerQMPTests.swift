@@ -26,7 +26,9 @@ final class Machine: Sendable {
         ["qemu-system-x86_64", "-M", "none", "-display", "none", "-nodefaults"] + options
           + ["-qmp", "unix:\(directory.path)/qmp,server=on,wait=off"]), until: soon)
     let deadline = soon
-    while access(directory.path + "/qmp", F_OK) != 0, !deadline.hasPassed {
+    // The file is there before anybody listens.
+    while (try? DeviceClient(unix: directory.path + "/qmp").close()) == nil {
+      guard !deadline.hasPassed else { throw PlainFailure(.timeout, "QEMU did not start") }
       _ = deadline.limited(toSeconds: 0.01).wait()
     }
   }
@@ -68,6 +70,7 @@ struct PowerQMPTests {
   func tellsAMachineThatHangsFromOneThatIsOff() async throws {
     let machine = try await Machine([])
     let power = try machine.power
+    // It leaves without taking all of its answers, which QEMU then gives to whoever comes next.
     let other = try DeviceClient(unix: machine.socket)
     try other.send("{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"stop\"}\n", until: "STOP")
     other.close()

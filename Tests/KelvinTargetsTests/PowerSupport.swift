@@ -57,7 +57,11 @@ final class DeviceClient: Sendable {
       return connect(
         descriptor, base.assumingMemoryBound(to: sockaddr.self), socklen_t(buffer.count))
     }
-    guard status == 0 else { throw PlainFailure(.infrastructure, "\(path): \(Errno.current)") }
+    guard status == 0 else {
+      let error = Errno.current
+      Glibc.close(descriptor)
+      throw PlainFailure(.infrastructure, "\(path): \(error)")
+    }
   }
 
   /// Sends text, and reads until some other text has come.

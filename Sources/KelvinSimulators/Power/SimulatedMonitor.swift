@@ -43,28 +43,31 @@ package final class SimulatedMonitor: SimulatedDevice {
     guard let end = received.firstIndex(of: 10) else { return nil }
     let line = String(decoding: received[..<end], as: UTF8.self)
     received.removeSubrange(...end)
+    let identity = line.split(separator: "\"id\":\"").dropFirst().first?.prefix { $0 != "\"" } ?? ""
     let command = line.split(separator: "\"").dropFirst(3).first.map(String.init) ?? ""
+    let id = "\"id\": \"\(identity)\""
     let text = state.withLock { state in
       guard !lacking.contains(command) else {
-        return #"{"error": {"class": "CommandNotFound", "desc": "not found"}}"#
+        return "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"not found\"}, \(id)}"
       }
       let obeys = state.fault != .acknowledgesOnly
       switch command {
-      case "query-status": return "{\"return\": {\"status\": \"\(state.run)\"}}"
+      case "query-status": return "{\"return\": {\"status\": \"\(state.run)\"}, \(id)}"
       case "query-commands":
         let all = ["query-status", "stop", "cont", "system_reset", "quit"]
         let names = all.filter { !lacking.contains($0) }.map { "{\"name\": \"\($0)\"}" }
-        return "{\"return\": [\(names.joined(separator: ", "))]}"
+        return "{\"return\": [\(names.joined(separator: ", "))], \(id)}"
       case "stop":
         if obeys, state.run == "running" { state.run = "paused" }
-        return #"{"event": "STOP", "timestamp": {"seconds": 1}}"# + "\r\n" + #"{"return": {}}"#
+        return #"{"event": "STOP", "timestamp": {"seconds": 1}}"# + "\r\n"
+          + "{\"return\": {}, \(id)}"
       case "cont":
         if obeys { state.run = "running" }
-        return #"{"return": {}}"#
+        return "{\"return\": {}, \(id)}"
       case "system_reset":
         if obeys, state.run != "running" { state.run = "prelaunch" }
-        return #"{"return": {}}"# + "\r\n" + #"{"event": "RESET", "data": {"guest": false}}"#
-      default: return #"{"return": {}}"#
+        return "{\"return\": {}, \(id)}" + "\r\n" + #"{"event": "RESET", "data": {"guest": false}}"#
+      default: return "{\"return\": {}, \(id)}"
       }
     }
     return Array((text + "\r\n").utf8)

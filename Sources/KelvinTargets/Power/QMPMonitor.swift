@@ -15,6 +15,9 @@ final class QMPMonitor {
   /// `QEMU 7.2.22`
   private var version = "QEMU"
   private var lines = LineSplitter(limit: 1 << 20)
+  /// Names each command: QEMU may give a client what it owed to the one before.
+  private let session = "kelvin-\(getpid())-\(MonotonicTime.now.nanoseconds)"
+  private var commands = 0
 
   /// Versions whose monitor has all that is used here, as far as is known.
   private static let known = 4...11
@@ -52,8 +55,11 @@ final class QMPMonitor {
     _ socket: ClientSocket, _ warn: (String) -> Void, _ deadline: Deadline
   ) throws(PowerFailure) {
     self.socket = socket
-    let greeting = try nextMessage(
-      deadline, hint: "does another program hold the monitor? It takes one at a time")
+    var greeting: [String: Value] = [:]
+    repeat {
+      greeting = try nextMessage(
+        deadline, hint: "does another program hold the monitor? It takes one at a time")
+    } while greeting["return"] != nil || greeting["error"] != nil || greeting["event"] != nil
     guard let version = greeting["QMP"]?.map?["version"]?.map?["qemu"]?.map,
       let major = version["major"]?.integer, let minor = version["minor"]?.integer
     else {
@@ -98,7 +104,7 @@ final class QMPMonitor {
       do {
         message = try nextMessage(deadline)
       } catch {
-        guard isAnswered, error.kind != .timeout else { throw error }
+        guard error.kind != .timeout else { throw error }
         throw PowerFailure(
           .infrastructure, "\(socket.name): QEMU ended instead of resetting",
           evidence: error.message,
@@ -111,28 +117,40 @@ final class QMPMonitor {
 
   /// What QEMU says of its machine.
   func state(until deadline: Deadline) throws(PowerFailure) -> RunState {
-    let status = try execute("query-status", until: deadline).map?["status"]?.text
+    let answer = try execute("query-status", until: deadline)
+    let status = answer.map?["status"]?.text
     switch status {
     case let name? where Self.off.contains(name): return RunState(name: name, power: .off)
     case let name? where Self.on.contains(name): return RunState(name: name, power: .on)
     default:
       throw PowerFailure(
         .infrastructure,
-        "\(socket.name): \(version) says '\(status ?? "nothing")', which is not known here")
+        "\(socket.name): \(version) says '\(status ?? "nothing")', which is not known here",
+        evidence: Excerpt.of(Array(answer.json.utf8)))
     }
   }
 
   private func send(_ command: String, _ deadline: Deadline) throws(PowerFailure) {
-    let message = Value.map(["execute": .text(command)]).json
+    commands += 1
+    let message = Value.map(["execute": .text(command), "id": .text(identity)]).json
     try socket.write(Array((message + "\n").utf8), until: deadline)
   }
 
-  /// What a message answers; nil when it is an event.
+  /// Of the last command sent.
+  private var identity: String { "\(session)-\(commands)" }
+
+  /// What a message answers; nil when it is an event, or answers somebody else.
   private func answer(
     in message: [String: Value], to command: String
   ) throws(PowerFailure) -> Value? {
-    if let value = message["return"] { return value }
+    let isOurs = message["id"]?.text == identity
+    if let value = message["return"] {
+      guard isOurs else { return .none }
+      return value
+    }
     if let error = message["error"]?.map {
+      // A message that QEMU could not read has no id to give back.
+      guard isOurs || message["id"] == nil else { return nil }
       throw PowerFailure(
         .infrastructure, "\(socket.name): \(version) refused '\(command)'",
         evidence: Excerpt.of(Array((error["desc"]?.text ?? "").utf8)))

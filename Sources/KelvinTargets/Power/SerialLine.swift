@@ -9,6 +9,7 @@ internal import KelvinSystem
 final class SerialLine: Sendable {
   let path: String
   let descriptor: Int32
+  private let isLocked: Bool
 
   /// Opens the port for this program alone: flock(2) keeps out whoever also asks, TIOCEXCL the rest
   /// (root excepted).
@@ -18,22 +19,11 @@ final class SerialLine: Sendable {
   init(path: String, baud: UInt32) throws(PowerFailure) {
     self.path = path
     descriptor = kelvin_open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0)
-    guard descriptor >= 0 else { throw SerialLine.openFailure(path, .current) }
-    do throws(PowerFailure) {
-      try prepare(baud)
-    } catch {
-      close(descriptor)
-      throw error
-    }
-  }
-
-  deinit {
-    _ = kelvin_tty_exclusive(descriptor, 0)
-    close(descriptor)
-  }
-
-  private func prepare(_ baud: UInt32) throws(PowerFailure) {
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+    let opened = Errno.current
+    isLocked = descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    // Failing from here on closes it: all is set, so deinit runs.
+    guard descriptor >= 0 else { throw SerialLine.openFailure(path, opened) }
+    guard isLocked else {
       throw PowerFailure(
         .infrastructure, "\(path): another program uses it", evidence: "flock: \(Errno.current)",
         hint: "'fuser \(path)' names it")
@@ -44,6 +34,13 @@ final class SerialLine: Sendable {
         .configuration,
         error.rawValue == ENOTTY ? "\(path): it is no serial port" : "\(path): \(error)")
     }
+  }
+
+  deinit {
+    guard descriptor >= 0 else { return }
+    // Somebody else may hold it open, and then the close does not undo this.
+    if isLocked { _ = kelvin_tty_exclusive(descriptor, 0) }
+    close(descriptor)
   }
 
   private static func openFailure(_ path: String, _ error: Errno) -> PowerFailure {
