@@ -237,6 +237,7 @@ let package = Package(
         "KelvinTargets",
         "kelvin"
       ],
+      exclude: ["Fixtures"],
       resources: [.copy("Support/kill-at-sync.c.txt")],
       swiftSettings: settings),
     .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),

@@ -29,7 +29,8 @@ public struct KelvinCommand: AsyncParsableCommand {
     version: KelvinVersion.text,
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
-      ShowCommand.self, ListCommand.self, RunsCommand.self, CompletionCommand.self
+      ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
+      CompletionCommand.self
     ])
 
   public init() {}
