@@ -238,7 +238,7 @@ let package = Package(
         "kelvin"
       ],
       exclude: ["Fixtures"],
-      resources: [.copy("Support/kill-at-sync.c.txt")],
+      resources: [.copy("Support/hotplug.c.txt"), .copy("Support/kill-at-sync.c.txt")],
       swiftSettings: settings),
     .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),
 

@@ -76,7 +76,9 @@ public enum UDevRules {
       // Other rules give this property to serial ports only.
       "\(what), IMPORT{builtin}=\"path_id\", "
         + "SYMLINK+=\"kelvin/by-path/\(device.link)-$env{ID_PATH}\(node == .serial ? "" : suffix)\"",
-      "\(what), \(key){serial}==\"?*\", SYMLINK+=\"kelvin/\(device.link)-$attr{serial}\(suffix)\""
+      // A device may call itself ../../x.
+      "\(what), \(key){serial}==\"?*\", \(key){serial}!=\"*/*\", "
+        + "SYMLINK+=\"kelvin/\(device.link)-$attr{serial}\(suffix)\""
     ]
   }
 
