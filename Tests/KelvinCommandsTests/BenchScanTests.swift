@@ -142,6 +142,13 @@ import Testing
     #expect(!scan.output.utf8.contains(0x1b))
   }
 
+  @Test(.timeLimit(.minutes(1)), arguments: ["scan", "match", "watch", "udev"])
+  func helpHasExamples(command: String) async throws {
+    let help = try await KelvinBinary.run(["bench", command, "--help"], in: "/")
+    #expect(help.output.contains("EXAMPLES"))
+    #expect(help.output.contains("kelvin bench \(command)"))
+  }
+
   @Test(.timeLimit(.minutes(1)))
   func scansWellWithinATenthOfASecond() async throws {
     // The best of five: a machine that builds something else meanwhile is no news. Timed inside, as

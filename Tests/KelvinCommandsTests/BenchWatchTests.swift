@@ -43,6 +43,24 @@ import Testing
     #expect(isWhole)
   }
 
+  /// Some are pulled before their files have been read.
+  @Test(.timeLimit(.minutes(1)))
+  func keepsOrderInAStormOfPlugs() async throws {
+    let cycles = 60
+    let steps = (0..<cycles).flatMap { _ in
+      ["load=\(FakeDevices.tree("ppk2-at-5"))", "pull=\(Self.device)"]
+    }
+    let ran = try await plug(
+      ["start"] + steps + ["lines=\(2 * cycles)"], ["bench", "watch", "--source", "udev"])
+    #expect(ran.code == 0, "\(ran.errors)")
+    let actions = ran.output.split(separator: "\n").map { $0.split(separator: " ")[1] }
+    #expect(actions.count == 2 * cycles)
+    for (index, action) in actions.enumerated() {
+      #expect(action == (index % 2 == 1 ? "vanished" : index == 0 ? "appeared" : "returned"))
+    }
+    #expect(!ran.errors.contains("lost"))
+  }
+
   @Test(.timeLimit(.minutes(1)), arguments: ["udev", "kernel"])
   func endsInTime(source: String) async throws {
     let scratch = try Scratch()

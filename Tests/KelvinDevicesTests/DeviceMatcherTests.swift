@@ -164,6 +164,19 @@ import Testing
     #expect(identities[3].description == "usb:0403:6010:FT5:01")
   }
 
+  @Test func survivesThatTheFilesHaveGone() {
+    let pulled = HostDevice(
+      syspath: "/sys/devices/test/usb1/1-1", subsystem: "usb", type: "usb_device",
+      properties: ["PRODUCT": "403/6001/600", "ID_SERIAL_SHORT": "A1"])
+    #expect(DeviceIdentity(pulled).description == "usb:0403:6001:A1")
+    for broken in ["", "1/2", "1/2/3/4", "x/1/2", "12345/1/1", "//"] {
+      let device = HostDevice(
+        syspath: "/sys/devices/test/usb1/1-1", subsystem: "usb", type: "usb_device",
+        properties: ["PRODUCT": broken])
+      #expect(device.usbID == nil)
+    }
+  }
+
   @Test func neverHoldsANumberOfTheKernels() {
     let sensor = HostDevice(
       syspath: "/sys/devices/platform/i2c/1-0040/hwmon/hwmon3", subsystem: "hwmon",

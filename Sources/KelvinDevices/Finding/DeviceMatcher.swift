@@ -34,6 +34,25 @@ public struct DeviceMatcher: Sendable {
     throw found.isEmpty ? absent(among: devices) : ambiguous(found)
   }
 
+  /// Finds a USB device and what of it is opened: the ports of a meter, the HID node of a relay. What
+  /// `kelvin bench scan` suggests for all that is no console means the USB device.
+  ///
+  /// - Parameter part: what is opened; those are sorted by interface.
+  /// - Throws: ``DeviceFailure``: absent or ambiguous; or the device has nothing of that role.
+  public static func find(
+    _ part: DeviceRole, of match: DeviceMatch, in context: UDevContext
+  ) throws(DeviceFailure) -> (device: HostDevice, parts: [HostDevice]) {
+    let device = try DeviceMatcher(match, role: .usbDevice).find(in: context)
+    let parts = context.devices(part).filter { $0.usbDevice?.syspath == device.syspath }
+      .sorted {
+        ($0.usbInterfaceNumber ?? "", $0.syspath) < ($1.usbInterfaceNumber ?? "", $1.syspath)
+      }
+    guard parts.isEmpty else { return (device, parts) }
+    throw DeviceFailure(
+      .absent, "\(title(device)) has no \(part.noun)",
+      hint: "its driver is missing or has not come up; see 'dmesg'")
+  }
+
   static func holds(_ key: DeviceMatch.Key, for device: HostDevice) -> Bool {
     let wanted = DeviceMatcher.trimmed(key.value)
     return (key.inAncestors ? device.line : [device]).contains {

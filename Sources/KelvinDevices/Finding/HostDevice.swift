@@ -136,16 +136,23 @@ extension HostDevice {
 
   /// Vendor and product of its USB device.
   public var usbID: USBDeviceID? {
-    guard let device = usbDevice, let vendor = device.attribute("idVendor"),
-      let product = device.attribute("idProduct")
+    guard let device = usbDevice else { return nil }
+    if let vendor = device.attribute("idVendor"), let product = device.attribute("idProduct") {
+      return USBDeviceID("\(vendor):\(product)")
+    }
+    // Of a device that was pulled before its files could be read: `PRODUCT=1915/c00a/100` comes with
+    // the kernel's event (drivers/usb/core/usb.c).
+    let parts = device.properties["PRODUCT"]?.split(separator: "/") ?? []
+    guard parts.count == 3, let vendor = UInt16(parts[0], radix: 16),
+      let product = UInt16(parts[1], radix: 16)
     else { return nil }
-    return USBDeviceID("\(vendor):\(product)")
+    return USBDeviceID(vendor: vendor, product: product)
   }
 
   /// The USB device's serial number, as udev cleans it where it runs, else as the device says it.
   /// Empty ones are none; a root hub's, which is its controller's address, is none either.
   public var serialNumber: String? {
-    guard let device = usbDevice, device.attribute("idVendor") != "1d6b",
+    guard let device = usbDevice, device.usbID?.vendor != 0x1d6b,
       let serial = device.properties["ID_SERIAL_SHORT"] ?? device.attribute("serial")
     else { return nil }
     return serial.isEmpty ? nil : serial
