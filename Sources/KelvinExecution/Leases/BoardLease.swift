@@ -10,9 +10,12 @@ public actor BoardLease {
   private let thread: BoardThread
   private let request: LeaseWish
   private let store: BenchStore
-  private var grant: LeaseGrant
+  private let grant: LeaseGrant
   /// What must be given back to other systems, oldest first.
   private var booked: [LeaseWish.Resource] = []
+  /// What was inherited, until it is certain that we go on with it: all of it goes back as it was
+  /// when another system refuses.
+  private var unsettled: [LeaseGrant.Inheritance]
   private var isGivenBack = false
 
   public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -45,6 +48,7 @@ public actor BoardLease {
     self.store = store
     self.grant = grant
     self.thread = thread
+    unsettled = grant.inherited
   }
 
   /// Whether it is still ours: somebody may have taken it over from another host.
@@ -75,14 +79,11 @@ public actor BoardLease {
     for wanted in booked.reversed() {
       guard let external = wanted.external else { continue }
       let deadline = Deadline.after(seconds: request.externalSeconds)
-      do throws(PlainFailure) {
-        try await ask(external.release, for: wanted.resource, until: deadline)
-      } catch {
-        problems.append(error)
-      }
+      let answer = await ask(external.release, for: wanted.resource, until: deadline)
+      if let failure = answer.failure { problems.append(failure) }
     }
     do throws(StoreFailure) {
-      try store.release(grant.lease)
+      try store.release(grant.lease, puttingBack: unsettled)
     } catch {
       problems.append(PlainFailure(error))
     }
@@ -92,48 +93,46 @@ public actor BoardLease {
   // MARK: Taking
 
   private func prepare(until deadline: Deadline) async throws {
-    var keptBookings: Set<BenchResource> = []
-    for inherited in grant.inherited {
-      let verb = inherited.isReclaimed ? "reclaimed" : "taken over"
-      request.note("\(inherited.resource.label): \(verb) from \(inherited.previous.holder.label)")
-      guard let booking = inherited.external else { continue }
-      if inherited.isReclaimed, booking.isGranted {
-        keptBookings.insert(inherited.resource)
-        continue
-      }
-      // Somebody else's booking, or one that may or may not have been granted.
-      do throws(PlainFailure) {
-        try await ask(booking.release, for: inherited.resource, until: limited(deadline))
-      } catch {
-        request.note("\(error)")
-      }
-      try store.setBooking(nil, for: inherited.resource, in: grant.lease)
-    }
-    for wanted in request.resources.sorted(by: { $0.resource < $1.resource }) {
-      try await book(wanted, isKept: keptBookings.contains(wanted.resource), until: deadline)
+    for index in unsettled.indices { try await settleBooking(at: index, until: deadline) }
+    let kept = Set(unsettled.filter { $0.external != nil }.map(\.resource))
+    let wanted = request.resources.sorted { $0.resource < $1.resource }
+    for wanted in wanted where !kept.contains(wanted.resource) {
+      try await book(wanted, until: deadline)
     }
     for inherited in grant.inherited where inherited.mustRestore {
       try await restore(inherited, until: deadline)
     }
+    unsettled = []
+    booked += wanted.filter { kept.contains($0.resource) }
   }
 
-  private func book(
-    _ wanted: LeaseWish.Resource, isKept: Bool, until deadline: Deadline
-  ) async throws {
-    guard let external = wanted.external else { return }
-    if isKept {
-      booked.append(wanted)
+  /// Keeps a booking that was granted to an earlier life of this run; gives back somebody else's,
+  /// or one that may or may not have been granted.
+  private func settleBooking(at index: Int, until deadline: Deadline) async throws {
+    let inherited = unsettled[index]
+    let verb = inherited.isReclaimed ? "reclaimed" : "taken over"
+    request.note("\(inherited.resource.label): \(verb) from \(inherited.previous.holder.label)")
+    guard let booking = inherited.external, !(inherited.isReclaimed && booking.isGranted) else {
       return
     }
+    let answer = await ask(booking.release, for: inherited.resource, until: limited(deadline))
+    if let failure = answer.failure { request.note("\(failure)") }
+    try store.setBooking(nil, for: inherited.resource, in: grant.lease)
+    unsettled[index].external = nil
+  }
+
+  private func book(_ wanted: LeaseWish.Resource, until deadline: Deadline) async throws {
+    guard let external = wanted.external else { return }
     // Written down first: whoever inherits this lease can then give the booking back.
     var booking = ExternalBooking(release: external.release, isGranted: false)
     try store.setBooking(booking, for: wanted.resource, in: grant.lease)
-    do throws(PlainFailure) {
-      try await ask(external.acquire, for: wanted.resource, until: limited(deadline))
-    } catch {
-      // One that did not answer in time may have booked it all the same.
-      if error.kind == .timeout { booked.append(wanted) }
-      throw error
+    switch await ask(external.acquire, for: wanted.resource, until: limited(deadline)) {
+    case .refused(let failure): throw failure
+    case .unknown(let failure):
+      // It may have booked it all the same.
+      booked.append(wanted)
+      throw failure
+    case .done: break
     }
     booked.append(wanted)
     booking.isGranted = true
@@ -151,47 +150,65 @@ public actor BoardLease {
       let reason =
         "its settings could not be restored after " + (run.isEmpty ? "a command" : "run \(run)")
       try store.quarantine(inherited.resource, reason: reason, evidence: failure.description)
+      unsettled.removeAll { $0.resource == inherited.resource }
       throw PlainFailure(
         failure.kind, "\(inherited.resource.label): \(reason); it is quarantined now",
         evidence: failure.description,
         hint: "when it is well: kelvin bench enable \(inherited.resource.name)")
     }
     try store.restored(inherited.resource, in: grant.lease)
+    unsettled.removeAll { $0.resource == inherited.resource }
   }
 
   private func limited(_ deadline: Deadline) -> Deadline {
     deadline.limited(toSeconds: request.externalSeconds)
   }
 
+  /// What became of a command of another system.
+  private enum Answer {
+    case done
+    case refused(PlainFailure)
+    /// It was ended before it answered.
+    case unknown(PlainFailure)
+
+    var failure: PlainFailure? {
+      switch self {
+      case .done: nil
+      case .refused(let failure), .unknown(let failure): failure
+      }
+    }
+  }
+
   /// Runs a command of another system.
   private func ask(
     _ argv: [String], for resource: BenchResource, until deadline: Deadline
-  ) async throws(PlainFailure) {
+  ) async -> Answer {
     var environment = ["KELVIN_RESOURCE": resource.name]
     if !request.run.isEmpty { environment["KELVIN_RUN"] = request.run }
-    let connection = LocalConnection(environment: environment)
     let limit = Command.Output.capture(limit: 1 << 20)
-    let command = Command(argv, standardOutput: limit, standardError: limit)
     let line = ShellWords.join(argv)
+    let hint = "it is the lease command of the bench file"
     let result: CommandResult
     do throws(ConnectionFailure) {
-      result = try await connection.execute(command, until: deadline)
+      result = try await LocalConnection(environment: environment).execute(
+        Command(argv, standardOutput: limit, standardError: limit), until: deadline)
     } catch {
-      throw PlainFailure(
+      let failure = PlainFailure(
         error.kind == .timeout ? .timeout : .infrastructure,
         "\(resource.label): '\(line)': \(error.message)",
-        evidence: error.partial.map(BoardLease.lastWords) ?? "",
-        hint: "it is the lease command of the bench file")
+        evidence: error.partial.map(BoardLease.lastWords) ?? "", hint: hint)
+      return error.partial == nil ? .refused(failure) : .unknown(failure)
     }
-    guard !result.isSuccess else { return }
+    guard !result.isSuccess else { return .done }
     let how =
       switch result.termination {
       case .exited(let code): "exit code \(code)"
       case .signaled(let number): "signal \(number)"
       }
-    throw PlainFailure(
-      .infrastructure, "\(resource.label): refused by '\(line)' with \(how)",
-      evidence: BoardLease.lastWords(result), hint: "it is the lease command of the bench file")
+    return .refused(
+      PlainFailure(
+        .infrastructure, "\(resource.label): refused by '\(line)' with \(how)",
+        evidence: BoardLease.lastWords(result), hint: hint))
   }
 
   /// What a command said last, on one line.

@@ -32,12 +32,17 @@ extension BenchStore {
 
   /// Gives everything of a lease back. A board in the middle of a recovery is quarantined.
   ///
+  /// - Parameter inherited: what becomes the previous owners' orphan again, as it was: nothing has
+  ///   been done with it yet.
   /// - Returns: whether the lease was still there: somebody may have taken it over.
   @discardableResult
-  public func release(_ lease: Lease) throws(StoreFailure) -> Bool {
+  public func release(
+    _ lease: Lease, puttingBack inherited: [LeaseGrant.Inheritance] = []
+  ) throws(StoreFailure) -> Bool {
     try write { database in
+      guard try BenchTables(database, path: path).leases[lease.id] != nil else { return false }
+      for inheritance in inherited { try putBack(inheritance, from: lease, in: database) }
       let tables = try BenchTables(database, path: path)
-      guard tables.leases[lease.id] != nil else { return false }
       let held = tables.holdings.filter { $0.value.lease == lease.id }
       for (row, holding) in held.sorted(by: { $0.key < $1.key }) {
         var state = tables.state(of: [row])
@@ -131,6 +136,32 @@ extension BenchStore {
     }
   }
 
+  private func putBack(
+    _ inherited: LeaseGrant.Inheritance, from lease: Lease, in database: Database
+  ) throws {
+    let tables = try BenchTables(database, path: path)
+    let rows = tables.rows(of: inherited.resource).filter {
+      tables.holdings[$0]?.lease == lease.id
+    }
+    guard !rows.isEmpty else { return }
+    try insert(inherited.previous, id: inherited.previous.id, in: database)
+    for row in rows {
+      try database.execute(
+        sql: """
+          UPDATE holdings SET lease = ?, recovering = ?, external_release = ?,
+            external_granted = ? WHERE resource = ?
+          """,
+        arguments: [
+          inherited.previous.id, inherited.wasRecovering ? 1 : 0,
+          inherited.external.map { Value.list($0.release.map(Value.text)).json },
+          inherited.external?.isGranted == true ? 1 : 0, row
+        ])
+    }
+    try record(
+      "put back", rows, run: lease.run, detail: "to \(inherited.previous.holder.label)",
+      in: database)
+  }
+
   private func problems(
     with resource: BenchResource, for request: LeaseRequest, tables: BenchTables, now: BenchMoment
   ) -> [LeaseRefusal.Problem] {
@@ -157,23 +188,31 @@ extension BenchStore {
   private func insertLease(
     for request: LeaseRequest, now: BenchMoment, in database: Database
   ) throws -> Lease {
+    var lease = Lease(
+      id: 0, holder: holder, run: request.run, directory: request.directory,
+      purpose: request.purpose, takenWallNanoseconds: now.wallNanoseconds,
+      takenBoottimeNanoseconds: now.boottimeNanoseconds)
+    try insert(lease, id: nil, in: database)
+    lease.id = database.lastInsertedRowID
+    return lease
+  }
+
+  private func insert(_ lease: Lease, id: Int64?, in database: Database) throws {
+    let host = lease.holder.host
     try database.execute(
       sql: """
-        INSERT INTO leases (run, directory, purpose, user, host, machine_id, boot_id,
+        INSERT OR IGNORE INTO leases (id, run, directory, purpose, user, host, machine_id, boot_id,
           process_namespace, process_id, start_ticks, taken_wall_ns, taken_boottime_ns)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
-        request.run.storable, request.directory.storable,
-        request.purpose.storable(limit: BenchStore.textLimit), holder.user.storable,
-        holder.host.name.storable, holder.host.machineID.storable, holder.host.bootID.storable,
-        holder.host.processNamespace.storable, holder.process.processID,
-        Int64(bitPattern: holder.process.startTicks), now.wallNanoseconds, now.boottimeNanoseconds
+        id, lease.run.storable, lease.directory.storable,
+        lease.purpose.storable(limit: BenchStore.textLimit), lease.holder.user.storable,
+        host.name.storable, host.machineID.storable, host.bootID.storable,
+        host.processNamespace.storable, lease.holder.process.processID,
+        Int64(bitPattern: lease.holder.process.startTicks), lease.takenWallNanoseconds,
+        lease.takenBoottimeNanoseconds
       ])
-    return Lease(
-      id: database.lastInsertedRowID, holder: holder, run: request.run,
-      directory: request.directory, purpose: request.purpose,
-      takenWallNanoseconds: now.wallNanoseconds)
   }
 
   private func take(
@@ -216,7 +255,8 @@ extension BenchStore {
     return previous.map { old in
       LeaseGrant.Inheritance(
         resource: resource, previous: old, isReclaimed: isReclaimed,
-        mustRestore: state == .recovering, external: booking)
+        mustRestore: state == .recovering,
+        wasRecovering: tables.leaseState(of: rows) == .recovering, external: booking)
     }
   }
 }

@@ -42,7 +42,7 @@ struct BenchTables {
     try rows(
       """
       SELECT id, run, directory, purpose, user, host, machine_id, boot_id, process_namespace,
-        process_id, start_ticks, taken_wall_ns FROM leases
+        process_id, start_ticks, taken_wall_ns, taken_boottime_ns FROM leases
       """
     ) { row in
       let id = try row.integer(0)
@@ -57,7 +57,8 @@ struct BenchTables {
             processID: Int32(clamping: try row.integer(9)),
             startTicks: UInt64(bitPattern: try row.integer(10))), user: try row.text(4)),
         run: try row.text(1), directory: try row.text(2), purpose: try row.text(3),
-        takenWallNanoseconds: try row.integer(11))
+        takenWallNanoseconds: try row.integer(11),
+        takenBoottimeNanoseconds: try row.integer(12))
     }
     try rows(
       "SELECT resource, lease, recovering, external_release, external_granted FROM holdings"

@@ -10,6 +10,8 @@ public struct Lease: Sendable, Hashable {
   /// What a person would want to know.
   public var purpose: String
   public var takenWallNanoseconds: Int64
+  /// The same moment on CLOCK_BOOTTIME of the holder's host.
+  public var takenBoottimeNanoseconds: Int64
 }
 
 /// What a process asks for: all of it, or none.
@@ -58,6 +60,8 @@ public struct LeaseGrant: Sendable, Hashable {
     /// Whether the board's settings must be restored before anything else:
     /// ``BenchStore/restored(_:in:)`` says that they were.
     public var mustRestore: Bool
+    /// Whether the previous owner was already restoring it.
+    public var wasRecovering: Bool
     /// What the other system was asked for, and has not been given back.
     public var external: ExternalBooking?
   }
