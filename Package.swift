@@ -176,6 +176,7 @@ let package = Package(
       name: "KelvinAgendaTests",
       dependencies: [
         "KelvinAgenda",
+        "KelvinConnections",
         "KelvinModel"
       ],
       swiftSettings: settings),
@@ -259,6 +260,15 @@ let package = Package(
       dependencies: [
         "KelvinModel",
         "KelvinSimulators",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
+
+    // The virtual bench itself: real kernels in QEMU guests (hardware/virtual-bench/README.md).
+    .testTarget(
+      name: "VirtualBenchTests",
+      dependencies: [
+        "KelvinModel",
         "KelvinSystem"
       ],
       swiftSettings: settings),

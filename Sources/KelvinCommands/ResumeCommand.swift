@@ -25,26 +25,22 @@ struct ResumeCommand: AsyncParsableCommand {
 
   @OptionGroup var progress: ProgressOptions
   @OptionGroup var lease: LeaseOptions
+  @OptionGroup var bench: BenchOptions
 
   func run() async throws {
     let environment = CommandEnvironment.current
     let reader = try RunReader(directory: directory)
     let record = try reader.run().record
+    let board = try RunBoard.find(record.board, bench: bench, environment)
     let control = RunControl(runID: record.id)
     control.begin()
     ProcessLauncher.becomeSubreaper()
     let store = try RunStore.resume(at: directory, life: try LifeRecord.current())
     defer { store.close() }
-    guard let board = BoardChoice(rawValue: record.board) else {
-      throw PlainFailure(
-        .configuration, "\(directory): was run on board '\(record.board)'",
-        hint: "this version knows the boards "
-          + BoardChoice.allCases.map(\.rawValue).joined(separator: " and "))
-    }
     // Taken also when nothing is left to run: a killed life may have left the board leased.
     let held = try await lease.take(
       board, run: record.id, name: record.name, directory: directory,
-      isExclusive: record.commandLine.contains("--exclusive"), control: control)
+      wasExclusive: record.commandLine.contains("--exclusive"), control: control)
     try await held.during {
       try endSurvivors(of: record.id, in: store)
       let jobs = try store.reopenStoppedJobs()

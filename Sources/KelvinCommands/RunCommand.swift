@@ -24,6 +24,7 @@ struct RunCommand: AsyncParsableCommand {
         kelvin run agenda.yaml --dry-run            what would run, touching nothing
         kelvin run agenda.yaml --board local-shell  this machine through one persistent sh
         kelvin run agenda.yaml --exclusive          no other run on this machine meanwhile
+        kelvin run agenda.yaml --board rock         on a board of bench.yaml, which is leased
 
       EXIT CODES
         0 all ok; 1 some job not ok; 2 bad input; 3 the run could not go on; 130, 143 signals
@@ -44,8 +45,15 @@ struct RunCommand: AsyncParsableCommand {
     help: "Replace the run directory if it holds an earlier run that is not going on.")
   var force = false
 
-  @Option(help: "The board: local, or local-shell for this machine through one persistent sh.")
-  var board = BoardChoice.local
+  @Option(
+    help: """
+      The board: its name in the bench file; local; or local-shell for this machine through one \
+      persistent sh.
+      """,
+    completion: .list(BoardChoice.allCases.map(\.rawValue)))
+  var board = BoardChoice.local.rawValue
+
+  @OptionGroup var bench: BenchOptions
 
   @Flag(help: "Print the plan and end; the same as 'kelvin plan'.")
   var dryRun = false
@@ -59,6 +67,7 @@ struct RunCommand: AsyncParsableCommand {
       PlanCommand.print(read.plan)
       return
     }
+    let board = try RunBoard.find(board, bench: bench, environment)
     let directory = try runDirectory(named: runName(plan))
     let runID = UUID().uuidString.lowercased()
     // Before any other thread exists.
@@ -74,7 +83,7 @@ struct RunCommand: AsyncParsableCommand {
         at: directory,
         run: RunRecord(
           id: runID, name: runName(plan), kelvinVersion: KelvinVersion.text,
-          commandLine: CommandLine.arguments, board: board.rawValue,
+          commandLine: CommandLine.arguments, board: board.name,
           createdWallNanoseconds: MonotonicTime.wallNanoseconds,
           sources: read.sources.map { .init(path: $0.path, content: $0.content) }),
         plan: plan, life: try LifeRecord.current())
@@ -131,5 +140,3 @@ struct RunCommand: AsyncParsableCommand {
     return directory
   }
 }
-
-extension BoardChoice: ExpressibleByArgument {}

@@ -9,7 +9,13 @@ import Testing
 
   init() throws {
     scratch = try Scratch()
-    try scratch.write("bench.yaml", "boards: {}\n")
+    try scratch.write(
+      "bench.yaml",
+      """
+      boards:
+        rock: {profile: rock-5b, connection: {ssh: {host: 192.0.2.7}}}
+        pi: {profile: raspberry-pi-4, connection: {ssh: {host: 192.0.2.8}}}
+      """)
   }
 
   private func bench(_ arguments: String..., user: String = "anna") async throws -> Ran {
@@ -80,10 +86,27 @@ import Testing
     let missing = try await bench("reserve", "rock", "--for", "1h", "--bench", "nowhere.yaml")
     #expect(missing.code == 2)
     #expect(missing.errors.contains("nowhere.yaml"), "\(missing.errors)")
+    let misspelt = try await bench("reserve", "rokc", "--for", "1h")
+    #expect(misspelt.code == 2)
+    #expect(misspelt.errors.contains("did you mean 'rock'?"), "\(misspelt.errors)")
     unlink(scratch.path + "/bench.yaml")
     let none = try await bench("reserve", "rock", "--for", "1h")
     #expect(none.code == 2)
-    #expect(none.errors.contains("there is no bench file"), "\(none.errors)")
+    #expect(none.errors.contains("no bench is described"), "\(none.errors)")
+  }
+
+  /// Another bench file, another name, the same board.
+  @Test(.timeLimit(.minutes(1)))
+  func oneBoardOfTwoBenchFilesIsOne() async throws {
+    try scratch.write(
+      "other.yaml",
+      "boards: {stone: {profile: generic-linux, connection: {ssh: {host: 192.0.2.7, user: me}}}}\n"
+    )
+    #expect(try await bench("reserve", "rock", "--for", "1h").code == 0)
+    let stone = try await bench(
+      "reserve", "stone", "--for", "1h", "--bench", "other.yaml", user: "ben")
+    #expect(stone.code == 3)
+    #expect(stone.errors.contains("board 'stone': reserved by anna"), "\(stone.errors)")
   }
 
   @Test(.timeLimit(.minutes(1)), arguments: ["reserve", "release", "disable", "enable", "who"])

@@ -231,4 +231,129 @@ import Testing
     #expect(exclusive.errors.contains("KELVIN_STATE"), "\(exclusive.errors)")
     #expect(!scratch.exists("out2"))
   }
+
+  // MARK: Boards of a bench
+
+  /// A board that is this machine with a tree of its own, so that several are not one.
+  private func writeBench(
+    _ file: String, board: String, more: String = "", meters: String = "{}"
+  )
+    throws
+  {
+    let root = "\(scratch.path)/root-\(board)"
+    try #require(symlink("/", root) == 0)
+    try scratch.write(
+      file,
+      """
+      boards:
+        \(board): {profile: generic-linux, connection: {local: {root: \(root)}}\(more)}
+      meters: \(meters)
+      """)
+  }
+
+  private func start(
+    _ agenda: String, _ out: String, board: String, bench: String
+  ) async throws
+    -> any RemoteProcess
+  {
+    try await KelvinBinary.start(
+      ["run", agenda, "-d", out, "--board", board, "--bench", bench, "-q"], in: scratch.path)
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func boardsOfABenchAreLeasedWithTheirMeters() async throws {
+    let meter = "{driver: ppk2, match: {ID_SERIAL_SHORT: 'E1A2'}}"
+    try writeBench("one.yaml", board: "one", more: ", meters: [m]", meters: "{m: \(meter)}")
+    try writeBench("two.yaml", board: "two", more: ", meters: [n]", meters: "{n: \(meter)}")
+    try scratch.write("a.yaml", LeaseCommandTests.waiting)
+    try scratch.write("b.yaml", "workloads: [{name: command, params: {argv: ['true']}}]\n")
+    let first = try await start("a.yaml", "out", board: "one", bench: "one.yaml")
+    try await waitFor { scratch.exists("started") }
+    let again = Ran(
+      try await start("b.yaml", "no", board: "one", bench: "one.yaml").wait(
+        until: .after(seconds: 30)))
+    #expect(again.code == 3)
+    #expect(again.errors.contains("board 'one': leased by"), "\(again.errors)")
+    #expect(again.errors.contains("meter 'm': leased by"))
+    // Another board of another bench file, but the same meter under another name.
+    let meters = Ran(
+      try await start("b.yaml", "no", board: "two", bench: "two.yaml").wait(
+        until: .after(seconds: 30)))
+    #expect(meters.code == 3)
+    #expect(meters.errors.contains("meter 'n': leased by"), "\(meters.errors)")
+    #expect(!meters.errors.contains("board 'two'"))
+    #expect(!scratch.exists("no"))
+    try scratch.write("go", "")
+    #expect(Ran(try await first.wait(until: .after(seconds: 30))).code == 0)
+    let after = Ran(
+      try await start("b.yaml", "yes", board: "two", bench: "two.yaml").wait(
+        until: .after(seconds: 30)))
+    #expect(after.code == 0, "\(after.both)")
+  }
+
+  /// The lab's own booking is asked for once, whatever becomes of the run, and given back at its end.
+  @Test(.timeLimit(.minutes(1)))
+  func aKilledRunsBookingIsKeptForItsResume() async throws {
+    try writeBench(
+      "bench.yaml", board: "one",
+      more: ", lease: {acquire: [sh, -c, 'echo acquire >> log'], "
+        + "release: [sh, -c, 'echo release >> log']}")
+    try scratch.write("a.yaml", LeaseCommandTests.waiting)
+    let process = try await start("a.yaml", "out", board: "one", bench: "bench.yaml")
+    try await waitFor { scratch.exists("started") }
+    kill(process.processID, SIGKILL)
+    _ = try await process.wait(until: .after(seconds: 30))
+    #expect(try scratch.read("log") == "acquire\n")
+    try scratch.write("go", "")
+    let resumed = try await run("resume", "out", "-q")
+    #expect(resumed.code == 0, "\(resumed.both)")
+    #expect(try scratch.read("log") == "acquire\nrelease\n")
+    #expect(try await who().contains("nobody has"))
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func aRefusedBookingStopsTheRunBeforeItBegins() async throws {
+    try writeBench(
+      "bench.yaml", board: "one",
+      more: ", lease: {acquire: [sh, -c, 'echo job 17 has it; exit 1'], release: ['true']}")
+    try scratch.write("a.yaml", LeaseCommandTests.waiting)
+    let ran = Ran(
+      try await start("a.yaml", "out", board: "one", bench: "bench.yaml").wait(
+        until: .after(seconds: 30)))
+    #expect(ran.code == 3)
+    #expect(ran.errors.contains("job 17 has it"), "\(ran.errors)")
+    #expect(!scratch.exists("out"))
+    #expect(try await who().contains("nobody has"))
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func aBoardThatIsNotThereOrCannotBeReachedIsBadInput() async throws {
+    try scratch.write(
+      "bench.yaml",
+      "boards: {rock: {profile: rock-5b, connection: {ssh: {host: 192.0.2.7}}}}\n")
+    try scratch.write("a.yaml", LeaseCommandTests.waiting)
+    let misspelt = try await run("run", "a.yaml", "-d", "out", "--board", "rokc")
+    #expect(misspelt.code == 2)
+    #expect(misspelt.errors.contains("did you mean 'rock'?"), "\(misspelt.errors)")
+    let ssh = try await run("run", "a.yaml", "-d", "out", "--board", "rock")
+    #expect(ssh.code == 2)
+    #expect(ssh.errors.contains("'ssh'"), "\(ssh.errors)")
+    #expect(!scratch.exists("out"))
+  }
+
+  /// A bench file may call this machine a board: then it is one with `local`.
+  @Test(.timeLimit(.minutes(1)))
+  func thisMachineUnderTwoNamesIsOne() async throws {
+    try scratch.write("bench.yaml", "boards: {here: {profile: generic-linux, connection: local}}\n")
+    let process = try await startWaiting("--board", "here")
+    try scratch.write("b.yaml", "workloads: [{name: command, params: {argv: ['true']}}]\n")
+    for more in [[], ["--exclusive"]] {
+      let refused = try await KelvinBinary.run(
+        ["run", "b.yaml", "-d", "no", "-q"] + more, in: scratch.path)
+      #expect(refused.code == 3, "\(refused.both)")
+      #expect(refused.errors.contains("board 'local': leased by"))
+    }
+    try scratch.write("go", "")
+    #expect(Ran(try await process.wait(until: .after(seconds: 30))).code == 0)
+  }
 }

@@ -20,20 +20,22 @@ struct LeaseOptions: ParsableArguments {
       """)
   var takeOver = false
 
-  /// Takes what a run on a board needs.
+  /// Takes what a run on a board needs: always what belongs to a bench, this machine when the run,
+  /// now or in an earlier life, wants it for itself.
   ///
-  /// - Parameter isExclusive: whether an earlier life of the run had it for itself.
   /// - Throws: ``LeaseRefusal`` and what else ``BoardLease/take(_:until:)`` throws; after a signal
   ///   ``CommandExit`` with its code.
   func take(
-    _ board: BoardChoice, run: String, name: String, directory: String,
-    isExclusive: Bool = false, control: RunControl
+    _ board: RunBoard, run: String, name: String, directory: String,
+    wasExclusive: Bool = false, control: RunControl
   ) async throws -> HeldBoards {
-    let machine = BenchResource.thisMachine(try HostIdentity.current())
-    let hadIt = try look(at: machine, run: run, isExclusive: exclusive || isExclusive || takeOver)
-    guard exclusive || isExclusive || hadIt else { return HeldBoards(lease: nil) }
+    var isExclusive = exclusive || wasExclusive || board.isExclusive
+    if !isExclusive, let machine = board.resources.first?.resource {
+      isExclusive = try look(at: machine, run: run)
+    }
+    guard isExclusive else { return HeldBoards(lease: nil) }
     let wish = LeaseWish(
-      [.init(machine)], run: run, directory: LeaseOptions.absolute(directory),
+      board.resources, run: run, directory: LeaseOptions.absolute(directory),
       purpose: "run \(name)", takesOver: takeOver,
       note: { Terminal.standardError.line("kelvin: \($0)") },
       // Kelvin has changed no setting that outlives its run.
@@ -53,27 +55,24 @@ struct LeaseOptions: ParsableArguments {
   /// is worth a warning only, since nothing is asked of it.
   ///
   /// - Returns: whether a dead life of this very run has it.
-  private func look(at machine: BenchResource, run: String, isExclusive: Bool) throws -> Bool {
-    let status: ResourceStatus?
+  private func look(at machine: BenchResource, run: String) throws -> Bool {
+    let statuses: [ResourceStatus]
     do throws(StoreFailure) {
-      status = try BenchListing.read().resources.first {
-        $0.resource.name == machine.name && $0.resource.bench == machine.bench
-      }
+      statuses = try BenchListing.read().statuses(of: machine)
     } catch {
-      if !isExclusive { Terminal.standardError.line("kelvin: warning: \(error)") }
+      Terminal.standardError.line("kelvin: warning: \(error)")
       return false
     }
-    guard let status else { return false }
-    if status.lease?.run == run { return true }
-    guard !isExclusive else { return false }
-    if let health = status.health {
-      throw LeaseRefusal([.init(machine, .unwell(health))])
-    }
-    if let lease = status.lease, status.standing == .alive {
-      throw LeaseRefusal([.init(machine, .leased(lease, .alive))])
-    }
-    if let reservation = status.reservation, reservation.user != LeaseHolder.currentUser() {
-      throw LeaseRefusal([.init(machine, .reserved(reservation))])
+    if statuses.contains(where: { $0.lease?.run == run }) { return true }
+    let user = LeaseHolder.currentUser()
+    for status in statuses {
+      if let health = status.health { throw LeaseRefusal([.init(machine, .unwell(health))]) }
+      if let lease = status.lease, status.standing == .alive {
+        throw LeaseRefusal([.init(machine, .leased(lease, .alive))])
+      }
+      if let reservation = status.reservation, reservation.user != user {
+        throw LeaseRefusal([.init(machine, .reserved(reservation))])
+      }
     }
     return false
   }

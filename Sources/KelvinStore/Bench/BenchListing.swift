@@ -7,6 +7,16 @@ public struct BenchListing: Sendable, Hashable {
   /// In the order of their names; those that are free included.
   public var resources: [ResourceStatus]
 
+  /// What is known of one resource, by its name and by all other names of the same device.
+  public func statuses(of resource: BenchResource) -> [ResourceStatus] {
+    resources.filter { status in
+      let other = status.resource
+      return other.kind == resource.kind
+        && (other.name == resource.name && other.bench == resource.bench
+          || other.identity != nil && other.identity == resource.identity)
+    }
+  }
+
   /// Reads the bench database; when there is none, nothing is known.
   ///
   /// - Parameters:

@@ -23,8 +23,12 @@ public struct BenchResource: Sendable, Hashable {
   }
 
   /// This machine as a board, which needs no bench file.
-  public static func thisMachine(_ host: HostIdentity) -> BenchResource {
-    BenchResource(.board, "local", bench: "host \(host.name)")
+  ///
+  /// - Parameter identity: that of a board of a bench file that is reached locally, too.
+  public static func thisMachine(
+    _ host: HostIdentity, identity: String? = nil
+  ) -> BenchResource {
+    BenchResource(.board, "local", bench: "host \(host.name)", identity: identity)
   }
 
   /// For messages: `board 'rock'`.
