@@ -1,4 +1,5 @@
 internal import KelvinAgenda
+internal import KelvinConnections
 internal import KelvinModel
 internal import KelvinStore
 internal import KelvinSystem
@@ -6,16 +7,11 @@ internal import KelvinSystem
 // Entries of a bench file as the bench database knows them.
 
 extension BenchResource {
-  /// This machine, which a bench file may call a board, too.
-  static func thisMachine(
-    _ host: HostIdentity, declarations: BenchDeclarations
-  ) -> BenchResource {
-    let location = SourceLocation(file: "")
-    let choice = DriverChoice("local", location: location)
-    return .thisMachine(
-      host,
-      identity: identity(
-        of: choice, declarations.driver(.connection, named: choice.driver), host: host))
+  /// This machine, which a bench file may call a board, too. Reads no profile: each run asks.
+  static func thisMachine(on host: HostIdentity) -> BenchResource {
+    let choice = DriverChoice("local", location: SourceLocation(file: ""))
+    let declaration = ConnectionDeclarations.connections.first { $0.name == choice.driver }
+    return .thisMachine(host, identity: identity(of: choice, declaration, host: host))
   }
 
   /// A board; what it is known by is the way to it, over which two runs would meet.

@@ -14,9 +14,9 @@ struct BoardArgument: ParsableArguments {
   func resource() throws -> BenchResource {
     let host = try HostIdentity.current()
     let environment = CommandEnvironment.current
-    let declarations = environment.benchDeclarations(environment.hardware)
-    if BoardChoice(rawValue: board) != nil { return .thisMachine(host, declarations: declarations) }
+    if BoardChoice(rawValue: board) != nil { return .thisMachine(on: host) }
     let entry = try bench.board(board, in: try bench.read(environment).bench)
+    let declarations = environment.benchDeclarations(environment.hardware)
     return BenchResource(entry, declarations: declarations, host: host)
   }
 }

@@ -22,15 +22,15 @@ struct RunBoard {
     _ name: String, bench: BenchOptions, _ environment: CommandEnvironment
   ) throws -> RunBoard {
     let host = try HostIdentity.current()
-    let declarations = environment.benchDeclarations(environment.hardware)
     if let choice = BoardChoice(rawValue: name) {
       return RunBoard(
-        name: name, resources: [.init(.thisMachine(host, declarations: declarations))],
+        name: name, resources: [.init(.thisMachine(on: host))],
         isExclusive: false,
         connection: { choice.connection(runID: $0) })
     }
     let reading = try bench.read(environment)
     let entry = try bench.board(name, in: reading.bench)
+    let declarations = environment.benchDeclarations(environment.hardware)
     let board = BenchResource(entry, declarations: declarations, host: host)
     let meters = entry.meters.compactMap { reading.bench.meter(named: $0) }.map {
       LeaseWish.Resource(BenchResource($0, declarations: declarations, host: host))
