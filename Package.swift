@@ -63,6 +63,7 @@ let package = Package(
       dependencies: [
         "CLibZstd",
         "KelvinModel",
+        "KelvinSystem",
         .product(name: "GRDB", package: "GRDB.swift")
       ],
       swiftSettings: settings),
@@ -70,7 +71,9 @@ let package = Package(
       name: "KelvinStoreTests",
       dependencies: [
         "KelvinModel",
-        "KelvinStore"
+        "KelvinStore",
+        "KelvinSystem",
+        .product(name: "GRDB", package: "GRDB.swift")
       ],
       exclude: ["Fixtures"],
       swiftSettings: settings),

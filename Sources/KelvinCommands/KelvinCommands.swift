@@ -18,6 +18,7 @@ public struct KelvinCommand: AsyncParsableCommand {
         kelvin resume runs/2026-11-21T10-02-33-x
         kelvin list instruments                 what can be measured here
         kelvin show workload fio                what a workload takes
+        kelvin bench who                        who has which board
 
       EXIT CODES of run and resume
         0    every job is ok

@@ -3,11 +3,23 @@ internal import ArgumentParser
 /// `kelvin bench`: the equipment of this host.
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Finds, shares and checks the equipment of this host.",
+    commandName: "bench",
+    abstract: "The equipment of this host: what it is, and who has it.",
+    discussion: """
+      EXAMPLES
+        kelvin bench scan                                     what is plugged in
+        kelvin bench who                                      who has which board
+        kelvin bench reserve rock --for 2h --reason bring-up
+      """,
     subcommands: [
-      BenchMatchCommand.self,
       BenchScanCommand.self,
       BenchWatchCommand.self,
-      BenchUDevCommand.self
+      BenchMatchCommand.self,
+      BenchUDevCommand.self,
+      BenchWhoCommand.self,
+      BenchReserveCommand.self,
+      BenchReleaseCommand.self,
+      BenchDisableCommand.self,
+      BenchEnableCommand.self
     ])
 }
