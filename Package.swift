@@ -175,6 +175,7 @@ let package = Package(
       name: "KelvinAgendaTests",
       dependencies: [
         "KelvinAgenda",
+        "KelvinConnections",
         "KelvinModel"
       ],
       swiftSettings: settings),
@@ -258,6 +259,15 @@ let package = Package(
       dependencies: [
         "KelvinModel",
         "KelvinSimulators",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
+
+    // The virtual bench itself: real kernels in QEMU guests (hardware/virtual-bench/README.md).
+    .testTarget(
+      name: "VirtualBenchTests",
+      dependencies: [
+        "KelvinModel",
         "KelvinSystem"
       ],
       swiftSettings: settings),

@@ -30,7 +30,7 @@ public struct KelvinCommand: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
       ShowCommand.self, ListCommand.self, RunsCommand.self, PowerCommand.self,
-      CompletionCommand.self
+      SimulateCommand.self, CompletionCommand.self
     ])
 
   public init() {}

@@ -35,7 +35,11 @@ import Testing
     #expect(words.contains("runs"))
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: ["instruments", "workloads", "outputs"])
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: [
+      "instruments", "workloads", "outputs", "boards", "meters", "connections", "consoles"
+    ])
   func everythingListedCanBeShown(kind: String) async throws {
     let scratch = try Scratch()
     let list = try await KelvinBinary.run(["list", kind], in: scratch.path)

@@ -28,7 +28,7 @@ public final class GPIOSwitch: PowerSwitch {
       OptionDeclaration(
         "line", .text, required: true, "The line's name, or its number on the chip."),
       OptionDeclaration(
-        "active-low", .boolean, default: false, "A low level is on.")
+        "active-low", .boolean, default: false, isDetail: true, "A low level is on.")
     ], verified: "not yet: needs a gpio-sim chip")
 
   public static let holdsLine = true

@@ -22,7 +22,7 @@ public final class LCUSSwitch: PowerSwitch {
     options: SerialPortChoice.options("serial adapter") + [
       .output("relay", of: 1...8),
       OptionDeclaration(
-        "normally-closed", .boolean, default: false,
+        "normally-closed", .boolean, default: false, isDetail: true,
         "The board is fed through the normally closed contact: an energized relay is off.")
     ], verified: "emulated device only")
 

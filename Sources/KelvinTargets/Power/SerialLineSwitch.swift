@@ -24,7 +24,7 @@ public final class SerialLineSwitch: PowerSwitch {
     options: SerialPortChoice.options("serial adapter") + [
       OptionDeclaration("line", .choice(["dtr", "rts"]), default: "dtr", "Which line."),
       OptionDeclaration(
-        "on", .choice(["asserted", "released"]), default: "asserted",
+        "on", .choice(["asserted", "released"]), default: "asserted", isDetail: true,
         "The line's state for a board that is on, or not held in reset.")
     ], verified: "a terminal without such lines is refused; the lines themselves not yet")
 
