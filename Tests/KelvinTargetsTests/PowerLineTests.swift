@@ -5,65 +5,90 @@ import KelvinSystem
 import KelvinTargets
 import Testing
 
-/// Lines of this host: GPIO of a gpio-sim chip, and the modem lines of a UART in loop-back mode. Both
-/// need hardware that only the bench host has.
-@Suite(.timeLimit(.minutes(1)))
+/// Lines of this host: GPIO of a gpio-sim chip, and the modem lines of a UART in loop-back mode. The
+/// bench host has both.
+@Suite(.timeLimit(.minutes(1)), .serialized)
 struct PowerLineTests {
-  /// A gpio-sim chip as the bench host makes it, with one line called `power-en`.
-  struct SimulatedChip: Sendable {
-    let label: String
+  /// A chip of the kernel's gpio-sim: eight lines, one of which has a name.
+  final class SimulatedChip: Sendable {
+    static let root = "/sys/kernel/config/gpio-sim"
+    static let exists = access(root, W_OK) == 0
+    let label = "kelvin-power"
+    private let folder: String
     /// Where the chip shows what its lines are driven to.
-    let lines: String
-    let offset: Int
+    private let lines: String
 
-    static let first: SimulatedChip? = {
-      let root = "/sys/devices/platform"
-      for device in SmallFile.names(in: root) where device.hasPrefix("gpio-sim") {
-        for chip in SmallFile.names(in: "\(root)/\(device)") where chip.hasPrefix("gpiochip") {
-          let directory = "\(root)/\(device)/\(chip)"
-          let names = SmallFile.names(in: directory).filter { $0.hasPrefix("sim_gpio") }
-          guard names.count >= 4 else { continue }
-          return SimulatedChip(
-            label: SmallFile.text("\(directory)/label") ?? chip, lines: directory, offset: 2)
-        }
+    init() throws {
+      folder = "\(Self.root)/kelvin-power-\(getpid())"
+      for directory in ["", "/bank0", "/bank0/line2"] { mkdir(folder + directory, 0o755) }
+      try SmallFile.write("8", to: folder + "/bank0/num_lines")
+      try SmallFile.write(label, to: folder + "/bank0/label")
+      try SmallFile.write("power-en", to: folder + "/bank0/line2/name")
+      try SmallFile.write("1", to: folder + "/live")
+      let device = SmallFile.text(folder + "/dev_name") ?? ""
+      let chip = SmallFile.text(folder + "/bank0/chip_name") ?? ""
+      lines = "/sys/devices/platform/\(device)/\(chip)"
+      // The node is udevd's or devtmpfs's to make.
+      let deadline = soon
+      while access("/dev/\(chip)", F_OK) != 0, !deadline.hasPassed {
+        _ = deadline.limited(toSeconds: 0.02).wait()
       }
-      return nil
-    }()
+    }
 
-    /// What the line is driven to: seen from the other end.
-    var value: String? { SmallFile.text("\(lines)/sim_gpio\(offset)/value") }
+    deinit {
+      try? SmallFile.write("0", to: folder + "/live")
+      for directory in ["/bank0/line2", "/bank0", ""] { rmdir(folder + directory) }
+    }
+
+    /// What a line is driven to: seen from the other end.
+    func value(_ line: Int) -> String? { SmallFile.text("\(lines)/sim_gpio\(line)/value") }
   }
 
-  @Test(.enabled(if: SimulatedChip.first != nil, "needs a gpio-sim chip: runs in the bench host"))
-  func drivesAGPIOLine() async throws {
-    let chip = try #require(SimulatedChip.first)
-    for isActiveLow in [false, true] {
-      // A line that is read is left as it is.
-      let before = chip.value
-      let power = try makeSwitch(
-        GPIOSwitch.self,
-        [
-          "chip": .text(chip.lines.split(separator: "/").last.map(String.init) ?? ""),
-          "line": .text("\(chip.offset)"), "active-low": .boolean(isActiveLow)
-        ])
-      _ = try await power.state(until: soon)
-      #expect(chip.value == before)
-      try await power.set(.on, until: soon)
-      #expect(chip.value == (isActiveLow ? "0" : "1"))
-      #expect(try await power.state(until: soon) == PowerReading(.on, .commanded))
-      try await power.set(.off, until: soon)
-      #expect(chip.value == (isActiveLow ? "1" : "0"))
-      #expect(try await power.state(until: soon) == PowerReading(.off, .commanded))
-      // A second user is told who holds it.
-      let other = try makeSwitch(
-        GPIOSwitch.self,
-        [
-          "chip": .text(chip.lines.split(separator: "/").last.map(String.init) ?? ""),
-          "line": .text("\(chip.offset)")
-        ])
-      let failure = await failure { try await other.set(.on, until: soon) }
-      #expect(failure?.message.hasSuffix("is held by 'kelvin'") == true)
+  func make(_ line: String, isActiveLow: Bool = false) throws -> any PowerSwitch {
+    try makeSwitch(
+      GPIOSwitch.self,
+      ["chip": "kelvin-power", "line": .text(line), "active-low": .boolean(isActiveLow)])
+  }
+
+  @Test(
+    .enabled(if: SimulatedChip.exists, "needs the kernel's gpio-sim: runs in the bench host"),
+    arguments: [("power-en", 2, false), ("2", 2, true), ("5", 5, false)])
+  func drivesAGPIOLine(line: String, offset: Int, isActiveLow: Bool) async throws {
+    let chip = try SimulatedChip()
+    let power = try make(line, isActiveLow: isActiveLow)
+    // A line that is read is left as it is.
+    let before = chip.value(offset)
+    _ = try await power.state(until: soon)
+    #expect(chip.value(offset) == before)
+    for state in [PowerState.on, .off, .on] {
+      try await power.set(state, until: soon)
+      #expect(chip.value(offset) == ((state == .on) != isActiveLow ? "1" : "0"))
+      #expect(try await power.state(until: soon) == PowerReading(state, .commanded))
     }
+    try await power.cycle(offSeconds: 0.01, until: soon)
+    #expect(chip.value(offset) == (isActiveLow ? "0" : "1"))
+    for other in 0..<8 where other != offset { #expect(chip.value(other) == "0") }
+  }
+
+  @Test(.enabled(if: SimulatedChip.exists, "needs the kernel's gpio-sim: runs in the bench host"))
+  func saysWhatIsWrongWithALine() async throws {
+    let chip = try SimulatedChip()
+    let first = try make("power-en")
+    try await first.set(.on, until: soon)
+    let second = try make("2")
+    var found = await failure { try await second.set(.off, until: soon) }
+    #expect(found?.message == "line '2' of 'kelvin-power' is held by 'kelvin'")
+    #expect(chip.value(2) == "1")
+    let misspelt = try make("powr-en")
+    found = await failure { try await misspelt.set(.on, until: soon) }
+    #expect(found?.hint == "did you mean 'power-en'?")
+    let beyond = try make("8")
+    found = await failure { try await beyond.set(.on, until: soon) }
+    #expect(found?.message == "'kelvin-power' has lines 0 to 7, not 8")
+    let elsewhere = try makeSwitch(GPIOSwitch.self, ["chip": "kelvin-pwoer", "line": "2"])
+    found = await failure { try await elsewhere.set(.on, until: soon) }
+    #expect(found?.hint == "did you mean 'kelvin-power'?")
+    withExtendedLifetime(first) {}
   }
 
   @Test func saysThatThereIsNoChip() async throws {
