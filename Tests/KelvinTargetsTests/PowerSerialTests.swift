@@ -138,8 +138,22 @@ struct PowerSerialTests {
     let other = open(server.address, O_RDWR | O_NOCTTY | O_CLOEXEC)
     defer { close(other) }
     #expect(flock(other, LOCK_EX | LOCK_NB) == 0)
-    let failure = await failure { try await power.set(.on, until: soon) }
+    let failure = await failure { try await power.set(.on, until: .after(seconds: 0.2)) }
     #expect(failure?.message == "\(server.address): another program uses it")
+    server.stop()
+  }
+
+  @Test func waitsForAnotherRunThatSwitchesItsOwnRelay() async throws {
+    let (board, server, power) = try make(.lcus, LCUSSwitch.self, ["relay": 2])
+    let other = open(server.address, O_RDWR | O_NOCTTY | O_CLOEXEC)
+    #expect(flock(other, LOCK_EX | LOCK_NB) == 0)
+    let releaser = try NamedThread("releaser") {
+      _ = Deadline.after(seconds: 0.2).wait()
+      close(other)
+    }
+    try await power.set(.on, until: soon)
+    releaser.join()
+    #expect(board.relays == [false, true, false, false])
     server.stop()
   }
 
