@@ -240,7 +240,8 @@ let package = Package(
         "KelvinTargets",
         "kelvin"
       ],
-      resources: [.copy("Support/kill-at-sync.c.txt")],
+      exclude: ["Fixtures"],
+      resources: [.copy("Support/hotplug.c.txt"), .copy("Support/kill-at-sync.c.txt")],
       swiftSettings: settings),
     .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),
 

@@ -29,8 +29,8 @@ public struct KelvinCommand: AsyncParsableCommand {
     version: KelvinVersion.text,
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
-      ShowCommand.self, ListCommand.self, RunsCommand.self, PowerCommand.self,
-      SimulateCommand.self, CompletionCommand.self
+      ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
+      PowerCommand.self, SimulateCommand.self, CompletionCommand.self
     ])
 
   public init() {}

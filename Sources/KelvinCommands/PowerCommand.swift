@@ -65,7 +65,8 @@ struct PowerOptions: ParsableArguments {
 
   /// Reads the bench, switches, and prints what is known then.
   func carryOut(_ action: PowerAction) async throws {
-    let deadline = Deadline.after(seconds: try Self.seconds(timeout, "--timeout"))
+    let deadline = Deadline.after(
+      seconds: try Self.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
     let request = PowerRequest(action: action, board: board, kind: reset ? .reset : .power)
     let reading = try bench.read(.current)
     let (report, warnings) = try await request.carryOut(on: reading.bench, until: deadline)

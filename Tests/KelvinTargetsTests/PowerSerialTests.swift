@@ -178,10 +178,19 @@ struct PowerSerialTests {
     let power = try makeSwitch(LCUSSwitch.self, options, host: host)
     try await power.set(.on, until: soon)
     #expect(board.relays == [true, false])
-    let alone = try makeSwitch(LCUSSwitch.self, options)
+    let alone = try makeSwitch(
+      LCUSSwitch.self, options, host: PowerHost(resolve: PowerHost.noMatcher))
     let failure = await failure { try await alone.set(.on, until: soon) }
     #expect(failure?.hint == "name it by 'path'")
     server.stop()
+  }
+
+  @Test func saysThatNoAdapterMatches() async throws {
+    let power = try makeSwitch(
+      LCUSSwitch.self, ["match": ["ID_SERIAL_SHORT": "kelvin-no-such-adapter"]])
+    let failure = await failure { try await power.set(.on, until: soon) }
+    #expect(failure?.message.contains("kelvin-no-such-adapter") == true)
+    #expect(failure?.kind == .infrastructure)
   }
 
   @Test(arguments: [[:], ["path": "/dev/x", "match": ["a": "b"]]] as [[String: Value]])

@@ -8,6 +8,7 @@
 
 #include "CLinuxGPIO.h"
 #include "CLinuxTTY.h"
+#include "CLinuxUSBFS.h"
 
 /// pidfd_open(2); glibc 2.36 declares it, Swift's Glibc module does not. Returns -1 with errno.
 int kelvin_pidfd_open(pid_t pid, unsigned int flags);

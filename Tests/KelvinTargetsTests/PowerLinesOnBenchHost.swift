@@ -8,7 +8,7 @@ import Testing
 /// Lines of this host: GPIO of a gpio-sim chip, and the modem lines of a UART in loop-back mode. The
 /// bench host has both.
 @Suite(.timeLimit(.minutes(1)), .serialized)
-struct PowerLineTests {
+struct PowerLinesOnBenchHost {
   /// A chip of the kernel's gpio-sim: eight lines, one of which has a name.
   final class SimulatedChip: Sendable {
     static let root = "/sys/kernel/config/gpio-sim"
