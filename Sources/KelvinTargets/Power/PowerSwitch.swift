@@ -79,8 +79,7 @@ public struct PowerHost: Sendable {
   public var sysfs: String
   /// Where device nodes are.
   public var dev: String
-  /// The device node that a match means. The room of devices has the matcher; without it, only paths
-  /// name devices.
+  /// The device node of the serial port that a match means.
   public var resolve: @Sendable (DeviceMatch) throws(PowerFailure) -> String
   /// Takes what a user should know although nothing failed: one sentence.
   public var warn: @Sendable (String) -> Void
@@ -88,7 +87,7 @@ public struct PowerHost: Sendable {
   /// Creates a host.
   public init(
     sysfs: String = "/sys", dev: String = "/dev",
-    resolve: @escaping @Sendable (DeviceMatch) throws(PowerFailure) -> String = PowerHost.noMatcher,
+    resolve: @escaping @Sendable (DeviceMatch) throws(PowerFailure) -> String = PowerHost.byUDev,
     warn: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.sysfs = sysfs
@@ -97,7 +96,7 @@ public struct PowerHost: Sendable {
     self.warn = warn
   }
 
-  /// Refuses every match.
+  /// Refuses every match: where only paths name devices.
   public static let noMatcher: @Sendable (DeviceMatch) throws(PowerFailure) -> String = {
     (match) throws(PowerFailure) in
     throw PowerFailure(
