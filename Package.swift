@@ -227,6 +227,7 @@ let package = Package(
     .testTarget(
       name: "KelvinCommandsTests",
       dependencies: [
+        "KelvinAgenda",
         "KelvinCommands",
         "KelvinConnections",
         "KelvinExecution",
