@@ -56,6 +56,58 @@ struct GadgetTests {
     #expect(returned.identity == vanished.identity)
   }
 
+  @Test func udevdObeysTheRules() async throws {
+    // The bench host runs what is on the machine's disk in a chroot.
+    let reload = ["env", "SYSTEMD_IGNORE_CHROOT=1", "udevadm", "control", "--reload"]
+    let rules = UDevRulesFile(directory: "/run/udev/rules.d")
+    mkdir(rules.directory, 0o755)
+    try rules.install()
+    defer {
+      unlink(rules.path)
+      _ = try? run(reload)
+    }
+    try #require(run(reload) == 0)
+    let monitor = try HotplugMonitor(subsystems: ["tty"])
+    let guardian = try limit(monitor, seconds: 60)
+    defer {
+      monitor.stop()
+      guardian.join()
+    }
+    let gadget = try Gadget("kelvin-rules", vendor: 0x1915, product: 0xc00a, serial: "../x y")
+    try gadget.plug()
+    let appeared = try #require(await next(.appeared, monitor))
+    let link = try #require(
+      appeared.device.links.first { $0.hasPrefix("/dev/kelvin/by-path/ppk2-") })
+    // A serial number that is a path gives no link, here least of all.
+    let own = appeared.device.links.filter { $0.hasPrefix("/dev/kelvin/") }
+    #expect(own == [link])
+    var status = stat()
+    #expect(stat(link, &status) == 0)
+    #expect(status.st_mode & 0o777 == 0o660)
+    let group = try #require(getgrnam(UDevRules.serialGroup)).pointee.gr_gid
+    #expect(status.st_gid == group)
+
+    try gadget.pull()
+    _ = try #require(await next(.vanished, monitor))
+    try gadget.rename(serial: "RULE0001")
+    try gadget.plug()
+    let named = try #require(await next(.appeared, monitor))
+    #expect(named.device.links.contains("/dev/kelvin/ppk2-RULE0001-if00"))
+  }
+
+  private func run(_ argv: [String]) throws -> Int32 {
+    var words: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) }
+    words.append(nil)
+    defer { for word in words { free(word) } }
+    var process = pid_t()
+    guard posix_spawnp(&process, argv[0], nil, nil, words, environ) == 0 else {
+      throw Errno.current
+    }
+    var status: Int32 = 0
+    waitpid(process, &status, 0)
+    return status
+  }
+
   @Test func aHubIsAskedWhetherItSwitches() throws {
     let hub = try #require(
       UDevContext().devices(.usbHub).first { $0.syspath.contains("dummy_hcd") })
@@ -107,6 +159,10 @@ private final class Gadget {
     guard symlink(path + "/functions/acm.kelvin", path + "/configs/c.1/acm.kelvin") == 0 else {
       throw Errno.current
     }
+  }
+
+  func rename(serial: String) throws {
+    try SmallFile.write(serial, to: path + "/strings/0x409/serialnumber")
   }
 
   func plug() throws { try SmallFile.write("dummy_udc.0", to: path + "/UDC") }
