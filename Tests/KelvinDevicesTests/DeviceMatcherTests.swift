@@ -126,6 +126,25 @@ import Testing
     }
   }
 
+  /// Both are on one socket, and so is a second stage of the same chip behind the first.
+  @Test func theHalvesAndStagesOfAHubAreToldApart() throws {
+    let path = "pci-0000:00:14.0-usb-0:2"
+    let slow = Self.usb("1-2", serial: nil, path: path, vendor: "2109", product: "2811")
+    let fast = Self.usb("2-2", serial: nil, path: path, vendor: "2109", product: "8110")
+    let second = Self.usb(
+      "1-2.4", serial: nil, path: path + ".4", vendor: "2109", product: "2811", ancestors: [slow])
+    let hubs = [slow, second, fast]
+    for hub in hubs {
+      let match = MatchSuggestion.match(for: hub, among: hubs)
+      #expect(try DeviceMatcher(match, role: .usbHub).find(among: hubs).name == hub.name)
+      #expect(match.description.contains("ID_PATH"))
+    }
+    let failure = #expect(throws: DeviceFailure.self) {
+      try DeviceMatcher(Self.match(["ID_PATH": path]), role: .usbHub).find(among: hubs)
+    }
+    #expect(failure?.hint == "add idProduct of the one that is meant")
+  }
+
   @Test func anAttributeNameCannotLeaveTheDevice() {
     let device = HostDevice(syspath: "/sys", subsystem: "x")
     for name in ["../etc/hostname", "/etc/hostname", "a/../../etc/hostname", "..", "", "a\0b"] {

@@ -6,10 +6,21 @@ enum YAMLText {
   /// not printable (devices may say anything of themselves).
   static func quoted(_ text: String) -> String {
     let isPlain = text.unicodeScalars.allSatisfy { (" "..."~").contains($0) }
-    guard isPlain else { return Value.text(text).json }
+    guard isPlain else { return "\"" + text.unicodeScalars.map(escaped).joined() + "\"" }
     return "'"
       + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "''")
       + "'"
+  }
+
+  /// YAML 1.2, 5.7. Beyond JSON's own, YAML takes U+0085 for a line's end.
+  private static func escaped(_ scalar: Unicode.Scalar) -> String {
+    switch scalar.properties.generalCategory {
+    case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
+      .paragraphSeparator:
+      let hex = String(scalar.value, radix: 16)
+      return "\\U" + String(repeating: "0", count: 8 - hex.count) + hex
+    default: return scalar == "\"" || scalar == "\\" ? "\\\(scalar)" : String(scalar)
+    }
   }
 
   /// `{'@ID_PATH': 'pci-0000:00:14.0-usb-0:2', ID_USB_INTERFACE_NUM: '00'}`

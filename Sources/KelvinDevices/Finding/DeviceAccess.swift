@@ -37,13 +37,19 @@ extension HostDevice {
 
 extension DeviceFailure {
   /// Says what to do about a node that is not for this user: `/dev/ttyUSB0: permission denied; run
-  /// 'kelvin bench udev --install' as root, or join group dialout`.
+  /// 'kelvin bench udev --install' as root and plug it in again, or join group dialout`.
   public static func notPermitted(_ device: HostDevice, _ error: Errno) -> DeviceFailure {
     let group = device.subsystem == "tty" ? UDevRules.serialGroup : UDevRules.group
+    let hasRules = UDevRulesFile().state == .installed
+    // The table has no rule for what nobody knows; a serial port's group is udev's own.
+    let isCovered = KnownDevices.lookUp(device) != nil
+    let rules =
+      hasRules
+      ? isCovered ? "plug it in again, " : ""
+      : "run 'kelvin bench udev --install' as root and plug it in again, "
     return DeviceFailure(
       .notPermitted, "\(DeviceMatcher.title(device)): permission denied",
       evidence: error == .permissionDenied ? "" : "\(error)",
-      hint: "run 'kelvin bench udev --install' as root and plug it in again, "
-        + "or join group \(group)")
+      hint: rules + (rules.isEmpty ? "" : "or ") + "join group \(group)")
   }
 }

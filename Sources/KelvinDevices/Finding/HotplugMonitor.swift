@@ -19,7 +19,7 @@ public final class HotplugMonitor: Sendable {
   /// What was there when it began; events are about what came after.
   public let initial: [HostDevice]
   private let queue: HotplugQueue
-  private let interrupt: Interrupt
+  let interrupt: Interrupt
   private let thread: NamedThread
 
   /// Begins to listen.

@@ -22,6 +22,9 @@ public enum MatchSuggestion {
     /// The kernel's name of the USB device (bus and ports; the bus number may change at boot), or of
     /// what a sensor or chip belongs to (`1-0040`: I2C bus and address).
     static let busPath = Kind(name: "sys_name", inAncestors: true)
+    /// Of USB devices: the two halves of a USB 3 hub have one serial number and one path (before
+    /// systemd 255).
+    static let product = Kind(name: "idProduct", inAncestors: false)
     static let ownName = Kind(name: "sys_name", inAncestors: false)
     static let chipName = Kind(name: "name", inAncestors: false)
     static let chipLabel = Kind(name: "label", inAncestors: false)
@@ -30,11 +33,13 @@ public enum MatchSuggestion {
   /// Combinations, the best first.
   private static let combinations: [[Kind]] = [
     [.serialProperty], [.serialAttribute],
-    [.serialProperty, .interface], [.serialProperty, .interface, .port],
+    [.serialProperty, .product], [.serialProperty, .interface],
+    [.serialProperty, .interface, .port],
     [.serialAttribute, .interfaceAttribute],
     [.serialAttribute, .interfaceAttribute, .port],
     [.devicePath], [.devicePath, .interface], [.devicePath, .interface, .port],
-    [.devicePath, .interfaceAttribute], [.ownPath], [.chipLabel], [.chipName],
+    [.devicePath, .interfaceAttribute], [.ownPath],
+    [.devicePath, .product], [.ownPath, .product], [.chipLabel], [.chipName],
     [.chipName, .busPath], [.busPath], [.busPath, .interfaceAttribute],
     [.busPath, .interfaceAttribute, .port],
     [.ownName]
@@ -60,7 +65,7 @@ public enum MatchSuggestion {
   static func distinguishing(_ devices: [HostDevice]) -> [Kind] {
     let kinds: [Kind] = [
       .serialProperty, .serialAttribute, .devicePath, .interface, .interfaceAttribute, .port,
-      .ownPath, .busPath, .ownName
+      .product, .ownPath, .busPath, .ownName
     ]
     let values = kinds.map { kind in devices.map { key(kind, of: $0)?.value ?? "" } }
     for count in 1...3 {

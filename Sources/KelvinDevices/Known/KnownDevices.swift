@@ -24,19 +24,19 @@ public enum KnownDevices {
       source: "msoon/PyMonsoon Monsoon/pmapi.py"),
     KnownDevice(
       0x0d28, 0x0004, .meter, "Arm Energy Probe", link: "energy-probe", [.serial],
-      driver: "energy-probe", source: "ARM-software/caiman caiman/EnergyProbe.cpp"),
+      driver: "arm-energy-probe", source: "ARM-software/caiman caiman/EnergyProbe.cpp"),
     KnownDevice(
       0x1fc9, 0x0003, .meter, "Arm Energy Probe (prototype)", link: "energy-probe", [.serial],
-      driver: "energy-probe", source: "ARM-software/caiman caiman/EnergyProbe.cpp"),
+      driver: "arm-energy-probe", source: "ARM-software/caiman caiman/EnergyProbe.cpp"),
     KnownDevice(
-      0x16d0, 0x0e88, .meter, "Joulescope JS110", link: "js110", [.usb], driver: "js110",
+      0x16d0, 0x0e88, .meter, "Joulescope JS110", link: "js110", [.usb], driver: "joulescope-js110",
       source: "jetperch/joulescope_driver src/devices/js110"),
     KnownDevice(
       0x16d0, 0x0e87, .meter, "Joulescope JS110 (boot loader)", link: "js110-boot", [.usb],
       note: "does not measure until its firmware runs",
       source: "jetperch/joulescope_driver src/devices/js110"),
     KnownDevice(
-      0x16d0, 0x10ba, .meter, "Joulescope JS220", link: "js220", [.usb], driver: "js220",
+      0x16d0, 0x10ba, .meter, "Joulescope JS220", link: "js220", [.usb], driver: "joulescope-js220",
       source: "jetperch/joulescope_driver src/devices/js220"),
     KnownDevice(
       0x16d0, 0x10b9, .meter, "Joulescope JS220 (updater)", link: "js220-boot", [.usb],

@@ -49,6 +49,9 @@ public struct Equipment: Sendable, Hashable {
   /// By kind, then by path.
   public var items: [Item]
 
+  /// Creates a list.
+  public init(items: [Item]) { self.items = items }
+
   /// Those of a kind.
   public func items(_ kind: Kind) -> [Item] { items.filter { $0.kind == kind } }
 }

@@ -131,13 +131,12 @@ public struct EquipmentScan {
   // MARK: hubs
 
   private var switchableHubs: [Equipment.Item] {
-    let deadline = Deadline.after(seconds: EquipmentScan.hubSeconds)
-    return hubs.compactMap { hub in
-      let known = KnownDevices.lookUp(hub)
-      let ports = HubPorts(hub, until: deadline)
-      guard !ports.ports.isEmpty || known != nil, ports.isSwitchable || known?.kind == .hub else {
-        return nil
-      }
+    HubSurvey.ports(of: hubs, until: .after(seconds: EquipmentScan.hubSeconds)).compactMap {
+      ports in
+      let known = KnownDevices.lookUp(ports.hub)
+      // A computer's own ports are listed when they are known to switch: few do.
+      let isLikely = ports.isRoot ? ports.switching == .perPort : ports.isSwitchable
+      guard isLikely || known?.kind == .hub else { return nil }
       var notes = notes(known)
       if known == nil {
         notes.append(
@@ -146,8 +145,8 @@ public struct EquipmentScan {
             : "could not be asked whether it switches power")
       }
       return item(
-        .hub, hub, among: hubs, title: known?.name, nodes: [hub], driver: "usb-hub", ports: ports,
-        notes: notes)
+        .hub, ports.hub, among: hubs, title: known?.name, nodes: [ports.hub], driver: "usb-hub",
+        ports: ports, notes: notes)
     }
   }
 

@@ -33,6 +33,9 @@ public struct HubPorts: Sendable, Hashable {
   public let ports: [Port]
   public let switching: Switching
 
+  /// Whether it is a host controller's own.
+  public var isRoot: Bool { hub.name.hasPrefix("usb") }
+
   /// Whether a port can be told to switch, by the hub's word or the kernel's attribute.
   public var isSwitchable: Bool {
     switching == .perPort
@@ -46,7 +49,20 @@ public struct HubPorts: Sendable, Hashable {
   ///   - until: when not to ask any more; one question takes a millisecond, or that of a sleeping hub
   ///     some tens.
   public init(_ hub: HostDevice, until deadline: Deadline) {
+    self.init(hub, switching: HubPorts.ask(hub, until: deadline))
+  }
+
+  /// The same ports with what became known meanwhile.
+  init(_ ports: HubPorts, switching: Switching) {
+    hub = ports.hub
+    self.ports = ports.ports
+    self.switching = switching
+  }
+
+  /// Reads a hub's ports from sysfs.
+  init(_ hub: HostDevice, switching: Switching) {
     self.hub = hub
+    self.switching = switching
     // A root hub `usb1` has the interface `1-0:1.0` and children `1-N`.
     let isRoot = hub.name.hasPrefix("usb")
     let bus = hub.name.dropFirst(3)
@@ -65,14 +81,13 @@ public struct HubPorts: Sendable, Hashable {
           .map(String.init),
         deviceName: isRoot ? "\(bus)-\(number)" : "\(hub.name).\(number)")
     }.sorted { $0.number < $1.number }
-    switching = HubPorts.ask(hub, until: deadline)
   }
 
   /// Longest wait for a hub's answer.
   private static let answerMilliseconds: Int64 = 40
 
   /// GET_DESCRIPTOR of the hub class (USB 2.0, 11.24.2.5; USB 3.2, 10.16.2.4).
-  private static func ask(_ hub: HostDevice, until deadline: Deadline) -> Switching {
+  static func ask(_ hub: HostDevice, until deadline: Deadline) -> Switching {
     guard let node = hub.node, !deadline.hasPassed else { return .notKnown }
     let descriptor = kelvin_open(node, O_RDWR | O_CLOEXEC, 0)
     guard descriptor >= 0 else { return .notKnown }
