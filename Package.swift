@@ -154,9 +154,11 @@ let package = Package(
     .testTarget(
       name: "KelvinTargetsTests",
       dependencies: [
+        "CLinux",
         "KelvinConnections",
         "KelvinDevices",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinSystem",
         "KelvinTargets"
       ],
