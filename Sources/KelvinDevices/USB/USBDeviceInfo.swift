@@ -76,6 +76,24 @@ public struct USBDeviceInfo: Sendable, Hashable {
     return USBDeviceInfo(syspath: "\(sysfs)/bus/usb/devices/\(name)")
   }
 
+  /// The USB device that something in sysfs belongs to: an interface, a port, a tty, or itself.
+  public static func owner(of path: String) -> USBDeviceInfo? {
+    guard var parts = SmallFile.realPath(path)?.split(separator: "/") else { return nil }
+    while !parts.isEmpty {
+      if let info = USBDeviceInfo(syspath: "/" + parts.joined(separator: "/")) { return info }
+      parts.removeLast()
+    }
+    return nil
+  }
+
+  /// Whether it runs at 5 Gbit/s or more: such a hub is the other half of one for the lower speeds.
+  public var isSuperSpeed: Bool {
+    switch speed {
+    case .superSpeed, .superSpeedPlus, .superSpeedPlus2x2: true
+    case .low, .full, .high, .unknown: false
+    }
+  }
+
   /// Whether other devices can be plugged into it.
   public var isHub: Bool { deviceClass == 9 }
 

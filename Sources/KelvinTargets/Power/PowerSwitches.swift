@@ -3,8 +3,8 @@
 public enum PowerSwitches {
   /// In alphabetical order of their names.
   public static let builtIn: [any PowerSwitch.Type] = [
-    CommandSwitch.self, DevantechSwitch.self, GPIOSwitch.self, HTTPSwitch.self, LCUSSwitch.self,
-    PDUDaemonSwitch.self, QMPSwitch.self, SerialLineSwitch.self, ShellySwitch.self,
-    TasmotaSwitch.self
+    CommandSwitch.self, DevantechSwitch.self, GPIOSwitch.self, HIDRelaySwitch.self,
+    HTTPSwitch.self, LCUSSwitch.self, PDUDaemonSwitch.self, QMPSwitch.self, SerialLineSwitch.self,
+    ShellySwitch.self, TasmotaSwitch.self, USBHubSwitch.self, YKUSHSwitch.self
   ]
 }
