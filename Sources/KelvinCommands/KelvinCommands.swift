@@ -29,7 +29,7 @@ public struct KelvinCommand: AsyncParsableCommand {
     version: KelvinVersion.text,
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
-      ShowCommand.self, ListCommand.self, RunsCommand.self, SimulateCommand.self,
+      ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self, SimulateCommand.self,
       CompletionCommand.self
     ])
 

@@ -6,6 +6,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "CLinuxOwner.h"
+#include "CLinuxTTY.h"
+#include "CLinuxTerminal.h"
+
 /// pidfd_open(2); glibc 2.36 declares it, Swift's Glibc module does not. Returns -1 with errno.
 int kelvin_pidfd_open(pid_t pid, unsigned int flags);
 /// pidfd_send_signal(2). Returns -1 with errno.

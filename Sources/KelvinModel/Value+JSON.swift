@@ -1,12 +1,10 @@
-internal import KelvinModel
-
 extension Value {
   /// Reads JSON text, such as ``Value/json`` writes; nil when it is malformed, nests deeper than 256
   /// levels, or is followed by anything.
   ///
   /// A number with a point or an exponent stays a number, all others are integers: a general decoder
   /// would turn `5.0` into 5.
-  init?(json text: String) {
+  package init?(json text: String) {
     var text = text
     let value = text.withUTF8 { bytes -> Value? in
       var parser = JSONParser(bytes: bytes)
@@ -20,13 +18,13 @@ extension Value {
   }
 
   /// Compact JSON of a map of texts, its keys sorted.
-  static func json(_ map: [String: String]) -> String {
+  package static func json(_ map: [String: String]) -> String {
     if map.isEmpty { return "{}" }
     return Value.map(map.mapValues(Value.text)).json
   }
 
   /// Compact JSON of a list of texts.
-  static func json(_ list: [String]) -> String { Value.list(list.map(Value.text)).json }
+  package static func json(_ list: [String]) -> String { Value.list(list.map(Value.text)).json }
 }
 
 /// A recursive descent over UTF-8 bytes.
