@@ -137,13 +137,6 @@ func usbSwitch(
       location: SourceLocation(file: "bench.yaml", line: 7)), host: host)
 }
 
-private func failure(_ body: () async throws -> Void) async -> PowerFailure? {
-  do {
-    try await body()
-    return nil
-  } catch { return error as? PowerFailure }
-}
-
 /// A recorded tree: a USB 3 hub with both halves, whose second port has a peer.
 private struct USBTree: ~Copyable {
   let path = NSTemporaryDirectory() + "kelvin-power-\(UUID().uuidString)"

@@ -9,6 +9,9 @@
 #include "CLinuxGPIO.h"
 #include "CLinuxTTY.h"
 #include "CLinuxUSBFS.h"
+#include "CLinuxOwner.h"
+#include "CLinuxTTY.h"
+#include "CLinuxTerminal.h"
 
 /// pidfd_open(2); glibc 2.36 declares it, Swift's Glibc module does not. Returns -1 with errno.
 int kelvin_pidfd_open(pid_t pid, unsigned int flags);

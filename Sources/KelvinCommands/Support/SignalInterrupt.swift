@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import KelvinModel
 
@@ -12,7 +13,10 @@ enum SignalInterrupt {
     let interrupt = interrupt
     for number in [SIGINT, SIGTERM, SIGHUP] {
       signal(number) { number in
-        if SignalInterrupt.interrupt.isRaised { _exit(128 + number) }
+        if SignalInterrupt.interrupt.isRaised {
+          kelvin_terminal_restore()
+          _exit(128 + number)
+        }
         SignalInterrupt.interrupt.raise()
       }
     }

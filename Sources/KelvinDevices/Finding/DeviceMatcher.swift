@@ -128,7 +128,7 @@ extension DeviceMatcher {
   }
 
   /// `/dev/ttyUSB0 (FTDI FT232R USB UART)`.
-  static func title(_ device: HostDevice) -> String {
+  package static func title(_ device: HostDevice) -> String {
     let name = device.node ?? device.name
     guard let title = device.usbTitle else { return name }
     return "\(name) (\(title))"

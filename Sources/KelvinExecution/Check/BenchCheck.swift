@@ -1,4 +1,4 @@
-public import KelvinDevices
+internal import KelvinDevices
 public import KelvinModel
 public import KelvinTargets
 
@@ -18,7 +18,7 @@ public struct BenchCheck: Sendable {
   public var probe: ConsoleProbe
   /// Also cut and restore the power of boards, and see their consoles come back.
   public var switches: Bool
-  /// For each board or meter.
+  /// For each step.
   public var seconds: Double
   public var interrupt: Interrupt?
   /// Hears each step as it ends.
@@ -44,7 +44,8 @@ public struct BenchCheck: Sendable {
   /// Proves one board.
   public func check(_ board: BoardEntry) async -> [CheckStep] {
     let subject = "board '\(board.name)'"
-    let deadline = Deadline.after(seconds: seconds, interrupt: interrupt)
+    // Each step has its own: one that hangs must not fail the others.
+    var deadline: Deadline { .after(seconds: seconds, interrupt: interrupt) }
     var steps: [CheckStep] = []
     func add(_ step: CheckStep) {
       steps.append(step)
