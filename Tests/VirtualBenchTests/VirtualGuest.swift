@@ -83,9 +83,16 @@ struct VirtualGuest: Sendable {
   }
 
   /// Runs scripts/virtual-bench.
-  static func script(_ arguments: [String], environment: [String: String] = [:]) throws -> Done {
+  static func script(_ arguments: [String]) throws -> Done {
+    try program(root + "/scripts/virtual-bench", arguments)
+  }
+
+  /// Runs a program to its end.
+  static func program(
+    _ path: String, _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> Done {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: root + "/scripts/virtual-bench")
+    process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.currentDirectoryURL = URL(fileURLWithPath: root)
