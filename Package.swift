@@ -283,6 +283,7 @@ let package = Package(
       name: "kelvin-benchmarks",
       dependencies: [
         "KelvinConnections",
+        "KelvinDevices",
         "KelvinExecution",
         "KelvinModel",
         "KelvinStore",
