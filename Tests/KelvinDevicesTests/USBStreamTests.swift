@@ -54,6 +54,8 @@ struct USBStreamTests {
     var options = USBStream.Options()
     // A block ends with a short packet, or fills the transfer: each transfer is one block.
     options.bytesPerTransfer = bytes % 512 == 0 ? bytes : 4096
+    // Room for all of it, however late a slow guest runs the stream's thread.
+    options.queued = 500
     let stream = try USBStream(interface, 0x82, options: options) { seen.take($0) }
     try await interface.device.controlWrite(
       Instrument.startStream(bytes: UInt16(bytes), blocks: 500), until: USBBench.deadline)

@@ -180,3 +180,30 @@ struct USBTransferTests {
     #expect(USBDeviceInfo.at(bus: gadget.info.busNumber, portPath: gadget.info.portPath) != nil)
   }
 }
+
+@Suite(
+  .serialized, .enabled(if: USBBench.isThere, "needs the bench host"), .timeLimit(.minutes(2)))
+struct USBBrokenDeviceTests {
+  /// A descriptor that is cut short, one that claims more than there is, and a total that does.
+  @Test(arguments: ["endpoint", "tail", "total"])
+  func usesWhatIsRightInBrokenDescriptors(kind: String) async throws {
+    let gadget = try USBGadget("vendor", "--broken", kind)
+    let descriptors = try #require(gadget.info.descriptors())
+    #expect(!descriptors.problems.isEmpty)
+    let interface = try USBContext().open(gadget.info).claim(interface: 0)
+    #expect(interface.setting.endpoints.map(\.address) == [0x01, 0x81, 0x82, 0x83])
+    try await interface.write(0x01, [1, 2, 3], until: USBBench.deadline)
+    #expect(try await interface.read(0x81, count: 512, until: USBBench.deadline) == [1, 2, 3])
+  }
+
+  @Test func readsADeviceWithoutASerialNumberAtFullSpeed() async throws {
+    let gadget = try USBGadget("vendor", "--speed", "full", serial: "")
+    #expect(gadget.info.serialNumber == nil)
+    #expect(gadget.info.speed == .full)
+    let interface = try USBContext().open(gadget.info).claim(interface: 0)
+    #expect(interface.setting.endpoints.map(\.maxPacketSize) == [64, 64, 64, 8])
+    let sent = [UInt8](repeating: 7, count: 200)
+    try await interface.write(0x01, sent, until: USBBench.deadline)
+    #expect(try await interface.read(0x81, count: 256, until: USBBench.deadline) == sent)
+  }
+}

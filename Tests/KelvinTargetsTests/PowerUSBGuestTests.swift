@@ -84,13 +84,6 @@ private final class EmulatedDevice: Sendable {
 struct PowerUSBGuestTests {
   private var deadline: Deadline { .after(seconds: 10) }
 
-  private func thrown(_ body: () async throws -> Void) async -> PowerFailure? {
-    do {
-      try await body()
-      return nil
-    } catch { return error as? PowerFailure }
-  }
-
   // MARK: relays
 
   @Test(arguments: [true, false])
@@ -112,7 +105,7 @@ struct PowerUSBGuestTests {
         try SmallFile.write("\(device.place):1.0", to: "/sys/bus/usb/drivers/usbhid/unbind")
       }
     }
-    let second = try usbSwitch(
+    let second = try makeSwitch(
       HIDRelaySwitch.self, ["at": .text(device.place), "relay": .integer(2)])
     try prepare()
     #expect(try await second.state(until: deadline) == PowerReading(.off, .commanded))
@@ -121,7 +114,7 @@ struct PowerUSBGuestTests {
     #expect(device.truth("relay") == "relay 01")
     try prepare()
     #expect(try await second.state(until: deadline) == PowerReading(.on, .commanded))
-    let first = try usbSwitch(
+    let first = try makeSwitch(
       HIDRelaySwitch.self,
       ["at": .text(device.place), "relay": .integer(1), "normally-closed": .boolean(true)])
     try prepare()
@@ -137,8 +130,8 @@ struct PowerUSBGuestTests {
 
   @Test func tellsARelayThatAcknowledgesAndDoesNothing() async throws {
     let device = try EmulatedDevice("deaf-relay")
-    let power = try usbSwitch(HIDRelaySwitch.self, ["at": .text(device.place)])
-    let found = await thrown { try await power.set(.on, until: deadline) }
+    let power = try makeSwitch(HIDRelaySwitch.self, ["at": .text(device.place)])
+    let found = await failure { try await power.set(.on, until: deadline) }
     #expect(found?.kind == .infrastructure)
     #expect(found?.message.hasSuffix("relay 1 was switched on and did not follow") == true)
     #expect(device.truth("relay") == "relay 00")
@@ -146,14 +139,14 @@ struct PowerUSBGuestTests {
 
   @Test func tellsThatTheRelayIsGoneOrHasTooFewContacts() async throws {
     let device = try EmulatedDevice("relay")
-    let third = try usbSwitch(
+    let third = try makeSwitch(
       HIDRelaySwitch.self, ["at": .text(device.place), "relay": .integer(3)])
-    let found = await thrown { try await third.set(.on, until: deadline) }
+    let found = await failure { try await third.set(.on, until: deadline) }
     #expect(found?.kind == .configuration)
     #expect(found?.message.hasSuffix("has no relay 3") == true)
     device.unplug()
-    let first = try usbSwitch(HIDRelaySwitch.self, ["at": .text(device.place)])
-    #expect(await thrown { try await first.set(.on, until: deadline) } != nil)
+    let first = try makeSwitch(HIDRelaySwitch.self, ["at": .text(device.place)])
+    #expect(await failure { try await first.set(.on, until: deadline) } != nil)
   }
 
   @Test func takesADeviceFromItsNode() async throws {
@@ -166,7 +159,7 @@ struct PowerUSBGuestTests {
     try #require(EmulatedDevice.wait { hidraw() != nil })
     let name = try #require(hidraw())
     let host = PowerHost(resolve: { _ in "/dev/\(name)" })
-    let power = try usbSwitch(
+    let power = try makeSwitch(
       HIDRelaySwitch.self, ["match": .map(["idVendor": .text("16c0")])], host: host)
     try await power.set(.on, until: deadline)
     #expect(device.truth("relay") == "relay 10")
@@ -179,7 +172,7 @@ struct PowerUSBGuestTests {
     let device = try EmulatedDevice(model)
     var expected = [1, 1, 1]
     for port in 1...ports {
-      let power = try usbSwitch(
+      let power = try makeSwitch(
         YKUSHSwitch.self, ["at": .text(device.place), "port": .integer(Int64(port))])
       #expect(try await power.state(until: deadline) == PowerReading(.on, .commanded))
       try await power.set(.off, until: deadline)
@@ -187,14 +180,14 @@ struct PowerUSBGuestTests {
       #expect(device.truth("ykush") == "ykush " + expected.map(String.init).joined())
       #expect(try await power.state(until: deadline).state == .off)
     }
-    let first = try usbSwitch(
+    let first = try makeSwitch(
       YKUSHSwitch.self, ["at": .text(device.place), "port": .integer(1)])
     try await first.set(.on, until: deadline)
     #expect(try await first.state(until: deadline).state == .on)
     guard ports == 1 else { return }
-    let second = try usbSwitch(
+    let second = try makeSwitch(
       YKUSHSwitch.self, ["at": .text(device.place), "port": .integer(2)])
-    let found = await thrown { try await second.set(.off, until: deadline) }
+    let found = await failure { try await second.set(.off, until: deadline) }
     #expect(found?.message.contains("has no port 2") == true)
   }
 
@@ -212,7 +205,7 @@ struct PowerUSBGuestTests {
     if byRequests { try #require(mount(empty, directory, nil, UInt(MS_BIND), nil) == 0) }
     defer { if byRequests { umount(directory) } }
     #expect((access(disable, F_OK) == 0) != byRequests)
-    let power = try usbSwitch(
+    let power = try makeSwitch(
       USBHubSwitch.self, ["at": .text(hub.name), "port": .integer(1)])
     #expect(try await power.state(until: deadline) == PowerReading(.on, .commanded))
     try await power.set(.off, until: deadline)
@@ -234,7 +227,7 @@ struct PowerUSBGuestTests {
       print("both halves of a hub: skipped, dummy_hcd was loaded without is_super_speed=1")
       return
     }
-    let power = try usbSwitch(
+    let power = try makeSwitch(
       USBHubSwitch.self, ["at": .text(hub.name), "port": .integer(1)])
     try await power.set(.off, until: deadline)
     #expect(SmallFile.text("\(port)/disable") == "1")
@@ -255,9 +248,9 @@ struct PowerUSBGuestTests {
     }
     var refused = 0
     for hub in hubs {
-      let power = try usbSwitch(
+      let power = try makeSwitch(
         USBHubSwitch.self, ["at": .text(hub.name), "port": .integer(1)])
-      guard let found = await thrown({ _ = try await power.state(until: deadline) }) else {
+      guard let found = await failure({ _ = try await power.state(until: deadline) }) else {
         continue
       }
       #expect(found.kind == .configuration)

@@ -21,7 +21,7 @@ struct PowerUSBTests {
       as [any PowerSwitch.Type]
     {
       let found = await failure {
-        _ = try usbSwitch(type, options.merging(["port": .integer(1)]) { first, _ in first })
+        _ = try makeSwitch(type, options.merging(["port": .integer(1)]) { first, _ in first })
       }
       #expect(found?.kind == .configuration)
       #expect(found?.message == message)
@@ -29,7 +29,7 @@ struct PowerUSBTests {
   }
 
   @Test func needsThePortOfAHub() async {
-    let found = await failure { _ = try usbSwitch(USBHubSwitch.self, ["at": .text("1-2")]) }
+    let found = await failure { _ = try makeSwitch(USBHubSwitch.self, ["at": .text("1-2")]) }
     #expect(found?.message == "'port' is missing")
   }
 
@@ -37,31 +37,31 @@ struct PowerUSBTests {
     let tree = try USBTree()
     let host = PowerHost(sysfs: tree.path, dev: "\(tree.path)/dev")
     let missing = await failure {
-      let power = try usbSwitch(
+      let power = try makeSwitch(
         USBHubSwitch.self, ["at": .text("1-9"), "port": .integer(1)], host: host)
       _ = try await power.state(until: .after(seconds: 1))
     }
     #expect(missing?.message == "nothing is plugged in at 1-9")
     let noHub = await failure {
-      let power = try usbSwitch(
+      let power = try makeSwitch(
         USBHubSwitch.self, ["at": .text("1-2.1"), "port": .integer(1)], host: host)
       try await power.set(.off, until: .after(seconds: 1))
     }
     #expect(noHub?.message == "device 1209:000a at 1-2.1 is no hub")
     let noPort = await failure {
-      let power = try usbSwitch(
+      let power = try makeSwitch(
         USBHubSwitch.self, ["at": .text("1-2"), "port": .integer(7)], host: host)
       try await power.set(.off, until: .after(seconds: 1))
     }
     #expect(noPort?.message == "device 1209:000a at 1-2: it has no port 7")
     #expect(noPort?.evidence == "it has 2 ports")
     let noRelay = await failure {
-      let power = try usbSwitch(HIDRelaySwitch.self, ["at": .text("1-2.1")], host: host)
+      let power = try makeSwitch(HIDRelaySwitch.self, ["at": .text("1-2.1")], host: host)
       try await power.set(.off, until: .after(seconds: 1))
     }
     #expect(noRelay?.message == "device 1209:000a at 1-2.1 is no USBRelay board")
     let noYKUSH = await failure {
-      let power = try usbSwitch(YKUSHSwitch.self, ["at": .text("1-2.1")], host: host)
+      let power = try makeSwitch(YKUSHSwitch.self, ["at": .text("1-2.1")], host: host)
       try await power.set(.off, until: .after(seconds: 1))
     }
     #expect(noYKUSH?.message == "device 1209:000a at 1-2.1 is no YKUSH")
@@ -125,16 +125,6 @@ struct PowerUSBTests {
       ContainerID.find([5, 0x0f, 25, 0, 1, 20, 0x10, 4, 0] + [UInt8](repeating: 0, count: 16))
         == nil)
   }
-}
-
-/// A switch as a bench file describes it.
-func usbSwitch(
-  _ type: any PowerSwitch.Type, _ options: [String: Value], host: PowerHost = PowerHost()
-) throws -> any PowerSwitch {
-  try type.init(
-    DriverChoice(
-      type.declaration.name, options: options,
-      location: SourceLocation(file: "bench.yaml", line: 7)), host: host)
 }
 
 /// A recorded tree: a USB 3 hub with both halves, whose second port has a peer.

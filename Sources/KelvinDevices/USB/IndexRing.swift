@@ -34,6 +34,6 @@ final class IndexRing<Element: BitwiseCopyable & Sendable>: Sendable {
     return element
   }
 
-  /// For the taker.
+  /// How many are in it: at least that for the taker, at most for the putter.
   var count: Int { head.load(ordering: .acquiring) &- tail.load(ordering: .relaxed) }
 }

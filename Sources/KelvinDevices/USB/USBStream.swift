@@ -8,7 +8,8 @@ internal import Synchronization
 ///
 /// Each transfer that has ended goes to a bounded queue and is submitted again with another buffer at
 /// once, by the event thread. When the consumer is too slow and no buffer is left, the transfer's data
-/// are lost and counted, and the flow goes on. Nothing is allocated while it runs.
+/// are lost and counted, and the flow goes on. This layer allocates nothing while it runs; libusb
+/// allocates the kernel's request with each submission.
 public final class USBStream: Sendable {
   /// Sizes, all fixed at the start.
   public struct Options: Sendable {

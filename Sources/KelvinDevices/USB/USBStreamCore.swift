@@ -43,7 +43,8 @@ final class USBStreamCore: Sendable {
   private let flying = Atomic<Int>(1)
   /// Nothing will come any more.
   private let hasEnded = Interrupt()
-  private let isWaiting = Atomic<Bool>(false)
+  /// How many buffers must be full for the stream's thread to be woken; 0: it is not waiting.
+  private let wakeAt = Atomic<Int>(0)
   private let wakeup = kelvin_eventfd()
   private let lostTransfers = Atomic<Int>(0)
   private let lostBytes = Atomic<Int>(0)
@@ -173,10 +174,11 @@ final class USBStreamCore: Sendable {
         nanoseconds: MonotonicTime.now.nanoseconds))
     slot.pointee.buffer = next
     transfer.pointee.buffer = memory.raw + Int(next) * stride
-    // Between putting and asking here, between saying and looking in `waitForMore`: one of the two
-    // threads sees what the other did.
+    // Between putting and asking here, between saying and looking in `wait`: one of the two threads
+    // sees what the other did.
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    if isWaiting.exchange(false, ordering: .relaxed) {
+    let wanted = wakeAt.load(ordering: .relaxed)
+    if wanted > 0, full.count >= wanted, wakeAt.exchange(0, ordering: .relaxed) > 0 {
       var one: UInt64 = 1
       _ = write(wakeup, &one, 8)
     }
@@ -193,7 +195,7 @@ final class USBStreamCore: Sendable {
       let count = takeAll()
       if count == 0 {
         if isLast { break }
-        waitForMore()
+        wait(for: 1, until: .never)
         continue
       }
       for index in 0..<count {
@@ -206,8 +208,9 @@ final class USBStreamCore: Sendable {
           entries: UnsafeBufferPointer(start: taken.raw, count: count), memory: memory.raw,
           stride: stride, lostTransfers: lostSoFar))
       for index in 0..<count { _ = free.put(taken.raw[index].buffer) }
+      // A burst ends the pause before it fills the queue.
       if batchSeconds > 0, !isLast {
-        _ = Deadline.after(seconds: batchSeconds, interrupt: hasEnded).wait()
+        wait(for: max(1, (bufferCount - slotCount) / 2), until: .after(seconds: batchSeconds))
       }
     }
     summary.lostTransfers = lostSoFar
@@ -224,12 +227,13 @@ final class USBStreamCore: Sendable {
     return count
   }
 
-  private func waitForMore() {
-    isWaiting.store(true, ordering: .relaxed)
-    defer { isWaiting.store(false, ordering: .relaxed) }
+  private func wait(for count: Int, until deadline: Deadline) {
+    wakeAt.store(count, ordering: .relaxed)
+    defer { wakeAt.store(0, ordering: .relaxed) }
     atomicMemoryFence(ordering: .sequentiallyConsistent)
-    guard full.count == 0, !hasEnded.isRaised else { return }
-    guard Deadline(time: nil, interrupt: hasEnded).wait(for: wakeup) == .ready else { return }
+    guard full.count < count, !hasEnded.isRaised else { return }
+    let limit = Deadline(time: deadline.time, interrupt: hasEnded)
+    guard limit.wait(for: wakeup) == .ready else { return }
     var number: UInt64 = 0
     _ = read(wakeup, &number, 8)
   }

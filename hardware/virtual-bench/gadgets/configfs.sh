@@ -88,6 +88,9 @@ gadget_loopback() {
 # plugs it in: ffs-gadget BEHAVIOR --gadget $GADGETS/NAME --mount DIRECTORY --udc dummy_udc.0
 gadget_functionfs() {
   gadget_create "$1" "$3" "$4" "$2" Kelvin "Virtual instrument" || return
+  # ffs-gadget describes no faster speed.
+  echo high-speed >"$GADGETS/$1/max_speed"
   gadget_function "$1" "ffs.$1" || return
-  mkdir -p "$5" && mount -t functionfs "$1" "$5"
+  # From /, since mount takes a name for a path when there is such a file.
+  mkdir -p "$5" && (cd / && mount -t functionfs "$1" "$5")
 }
