@@ -91,8 +91,10 @@ let package = Package(
     .testTarget(
       name: "KelvinDevicesTests",
       dependencies: [
+        "CLinux",
         "KelvinDevices",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinStore",
         "KelvinSystem"
       ],
@@ -226,6 +228,7 @@ let package = Package(
     .testTarget(
       name: "KelvinCommandsTests",
       dependencies: [
+        "CLinux",
         "KelvinCommands",
         "KelvinConnections",
         "KelvinExecution",

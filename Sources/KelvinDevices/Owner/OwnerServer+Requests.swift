@@ -120,7 +120,11 @@ extension OwnerServer {
         hint: "close it first: 'kelvin bench down --console \(name)'")
     }
     if keep { consoles[name]?.keep = true }
-    consoles[name]?.opening.append((client.id, number))
+    guard console.port.snapshot.state != .opening, let status = status(of: name) else {
+      consoles[name]?.opening.append((client.id, number))
+      return
+    }
+    client.answer(number, ["console": status.value])
   }
 
   private func makePort(_ name: String, _ address: ConsoleAddress) throws(OwnerFailure) -> HeldPort
