@@ -94,8 +94,10 @@ let package = Package(
     .testTarget(
       name: "KelvinDevicesTests",
       dependencies: [
+        "CLinux",
         "KelvinDevices",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinStore",
         "KelvinSystem"
       ],
@@ -232,6 +234,7 @@ let package = Package(
     .testTarget(
       name: "KelvinCommandsTests",
       dependencies: [
+        "CLinux",
         "KelvinAgenda",
         "KelvinCommands",
         "KelvinConnections",

@@ -1,6 +1,9 @@
+// Includes <asm/termbits.h>, never <termios.h>: both define struct termios.
 #define _GNU_SOURCE
 #include "CLinuxOwner.h"
 
+#include <asm/termbits.h>
+#include <fcntl.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -16,4 +19,14 @@ int kelvin_peer(int fd, pid_t *pid, uid_t *uid) {
 
 int kelvin_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
 
+int kelvin_set_nonblocking(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 int kelvin_tty_break(int fd, int is_on) { return ioctl(fd, is_on ? TIOCSBRK : TIOCCBRK); }
+
+unsigned int kelvin_tty_rate(int fd) {
+  struct termios2 terminal;
+  return ioctl(fd, TCGETS2, &terminal) == 0 ? terminal.c_ospeed : 0;
+}

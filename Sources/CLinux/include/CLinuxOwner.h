@@ -8,6 +8,10 @@
 int kelvin_peer(int fd, pid_t *pid, uid_t *uid);
 /// accept4(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_accept(int fd);
+/// Sets O_NONBLOCK. Returns -1 with errno.
+int kelvin_set_nonblocking(int fd);
+/// The rate at which a line sends, in bits a second; 0 when it cannot be told.
+unsigned int kelvin_tty_rate(int fd);
 /// TIOCSBRK or TIOCCBRK: the line is held at break until it is ended. Returns -1 with errno.
 int kelvin_tty_break(int fd, int is_on);
 

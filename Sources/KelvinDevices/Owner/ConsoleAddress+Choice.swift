@@ -66,7 +66,8 @@ extension ConsoleAddress {
   private static func port(
     _ choice: DriverChoice, default fallback: UInt16?
   ) throws(OwnerFailure) -> UInt16 {
-    guard let port = choice.options["port"]?.integer.flatMap(UInt16.init(exactly:)) ?? fallback
+    let written = choice.options["port"]
+    guard let port = written == nil ? fallback : written?.integer.flatMap(UInt16.init(exactly:))
     else {
       throw OwnerFailure(
         .invalid, "\(choice.location): console '\(choice.driver)': 'port' is missing or wrong")
