@@ -63,6 +63,7 @@ let package = Package(
       dependencies: [
         "CLibZstd",
         "KelvinModel",
+        "KelvinSystem",
         .product(name: "GRDB", package: "GRDB.swift")
       ],
       swiftSettings: settings),
@@ -70,7 +71,9 @@ let package = Package(
       name: "KelvinStoreTests",
       dependencies: [
         "KelvinModel",
-        "KelvinStore"
+        "KelvinStore",
+        "KelvinSystem",
+        .product(name: "GRDB", package: "GRDB.swift")
       ],
       exclude: ["Fixtures"],
       swiftSettings: settings),
@@ -175,6 +178,7 @@ let package = Package(
       name: "KelvinAgendaTests",
       dependencies: [
         "KelvinAgenda",
+        "KelvinConnections",
         "KelvinModel"
       ],
       swiftSettings: settings),
@@ -228,6 +232,7 @@ let package = Package(
     .testTarget(
       name: "KelvinCommandsTests",
       dependencies: [
+        "KelvinAgenda",
         "KelvinCommands",
         "KelvinConnections",
         "KelvinExecution",
@@ -239,7 +244,8 @@ let package = Package(
         "KelvinTargets",
         "kelvin"
       ],
-      resources: [.copy("Support/kill-at-sync.c.txt")],
+      exclude: ["Fixtures"],
+      resources: [.copy("Support/hotplug.c.txt"), .copy("Support/kill-at-sync.c.txt")],
       swiftSettings: settings),
     .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),
 
@@ -258,6 +264,15 @@ let package = Package(
       dependencies: [
         "KelvinModel",
         "KelvinSimulators",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
+
+    // The virtual bench itself: real kernels in QEMU guests (hardware/virtual-bench/README.md).
+    .testTarget(
+      name: "VirtualBenchTests",
+      dependencies: [
+        "KelvinModel",
         "KelvinSystem"
       ],
       swiftSettings: settings),

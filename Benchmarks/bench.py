@@ -79,6 +79,24 @@ class Suite:
             self.row(name + ", wall", median([r["wall"] for r in results]) * 1e3, "ms")
             self.row(name + ", peak memory", median([r["rss_mb"] for r in results]), "MB")
 
+    # MARK: finding equipment
+
+    def scan(self):
+        if not shutil.which("umockdev-run"):
+            print("  bench scan: skipped, no umockdev-run; scripts/setup test installs it")
+            return
+        tree = os.path.join(TOP, "Tests/KelvinCommandsTests/Fixtures/devices/bench.umockdev")
+        # Timed inside: umockdev takes longer to make the devices than Kelvin to find them.
+        script = (
+            'for run in $(seq "$1"); do start=${EPOCHREALTIME/./}; "$0" bench scan >/dev/null'
+            ' || exit; echo $((${EPOCHREALTIME/./} - start)); done')
+        result = run(
+            ["umockdev-run", "-d", tree, "--", "bash", "-c", script, KELVIN,
+             "10" if self.quick else "40"])
+        assert result["code"] == 0, result["output"]
+        times = [int(line) / 1e3 for line in result["output"].split()]
+        self.row("bench scan: 14 devices, wall", median(times), "ms", "< 100 ms", "umockdev")
+
     # MARK: the cost of a job
 
     def agenda(self, count, distinct):
@@ -272,7 +290,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller runs")
     parser.add_argument("--peers", action="store_true", help="also run Workload Automation")
-    names = ["startup", "jobs", "spawn", "pread", "sampling", "store"]
+    names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store"]
     parser.add_argument("--only", action="append", choices=names + ["peers"])
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import KelvinAgenda
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinTargets
@@ -53,8 +54,7 @@ struct PowerCommand: AsyncParsableCommand {
 struct PowerOptions: ParsableArguments {
   @Argument(help: "The board, by its name in the bench file.") var board: String
 
-  @Option(help: "The bench file.", completion: .file(extensions: ["yaml", "yml"]))
-  var bench = "bench.yaml"
+  @OptionGroup var bench: BenchOptions
 
   @Flag(help: "The board's reset line instead of its power: off is held, on released.")
   var reset = false
@@ -65,17 +65,13 @@ struct PowerOptions: ParsableArguments {
 
   /// Reads the bench, switches, and prints what is known then.
   func carryOut(_ action: PowerAction) async throws {
-    let deadline = Deadline.after(seconds: try Self.seconds(timeout, "--timeout"))
+    let deadline = Deadline.after(
+      seconds: try Self.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
     let request = PowerRequest(action: action, board: board, kind: reset ? .reset : .power)
-    let (report, warnings) = try await request.carryOut(on: try readBench(), until: deadline)
+    let reading = try bench.read(.current)
+    let (report, warnings) = try await request.carryOut(on: reading.bench, until: deadline)
     for warning in warnings { Terminal.standardError.line("kelvin: \(warning)") }
     Terminal.standardOutput.line(format == .json ? report.value.json : report.text)
-  }
-
-  /// The bench that the file describes.
-  private func readBench() throws -> Bench {
-    throw PlainFailure(
-      .configuration, "\(bench): this build of Kelvin does not read bench files yet")
   }
 
   static func seconds(_ text: String, _ option: String) throws -> Double {

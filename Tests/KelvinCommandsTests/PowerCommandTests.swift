@@ -76,6 +76,34 @@ struct PowerCommandTests {
     server.stop()
   }
 
+  @Test func switchesByABenchFile() async throws {
+    let scratch = try Scratch()
+    try scratch.write(
+      "bench.yaml",
+      """
+      boards:
+        rock:
+          profile: generic-linux
+          connection: {local: {}}
+          power: {shelly: {host: 127.0.0.1, port: \(server.address), output: 1}}
+      """)
+    var ran = try await KelvinBinary.run(["power", "on", "rock"], in: scratch.path)
+    #expect(ran.code == 0, "\(ran.both)")
+    #expect(ran.output == "rock: on (commanded)\n")
+    #expect(plug.outputs == [false, true])
+    ran = try await KelvinBinary.run(
+      ["power", "state", "rock", "--format", "json"], in: scratch.path)
+    #expect(ran.output.contains("\"state\":\"on\""))
+    ran = try await KelvinBinary.run(["power", "off", "rock", "--reset"], in: scratch.path)
+    #expect(ran.code == 2)
+    #expect(ran.errors.contains("board 'rock' has no 'reset'"))
+    plug.fault = .cut
+    ran = try await KelvinBinary.run(["power", "off", "rock"], in: scratch.path)
+    #expect(ran.code == 3)
+    #expect(ran.errors.contains("power of 'rock' (shelly): "))
+    server.stop()
+  }
+
   @Test(arguments: [("5 s", 5.0), ("200ms", 0.2), ("3", 3)])
   func readsTimes(text: String, seconds: Double) throws {
     #expect(try PowerOptions.seconds(text, "--timeout") == seconds)

@@ -138,8 +138,22 @@ struct PowerSerialTests {
     let other = open(server.address, O_RDWR | O_NOCTTY | O_CLOEXEC)
     defer { close(other) }
     #expect(flock(other, LOCK_EX | LOCK_NB) == 0)
-    let failure = await failure { try await power.set(.on, until: soon) }
+    let failure = await failure { try await power.set(.on, until: .after(seconds: 0.2)) }
     #expect(failure?.message == "\(server.address): another program uses it")
+    server.stop()
+  }
+
+  @Test func waitsForAnotherRunThatSwitchesItsOwnRelay() async throws {
+    let (board, server, power) = try make(.lcus, LCUSSwitch.self, ["relay": 2])
+    let other = open(server.address, O_RDWR | O_NOCTTY | O_CLOEXEC)
+    #expect(flock(other, LOCK_EX | LOCK_NB) == 0)
+    let releaser = try NamedThread("releaser") {
+      _ = Deadline.after(seconds: 0.2).wait()
+      close(other)
+    }
+    try await power.set(.on, until: soon)
+    releaser.join()
+    #expect(board.relays == [false, true, false, false])
     server.stop()
   }
 
@@ -164,10 +178,19 @@ struct PowerSerialTests {
     let power = try makeSwitch(LCUSSwitch.self, options, host: host)
     try await power.set(.on, until: soon)
     #expect(board.relays == [true, false])
-    let alone = try makeSwitch(LCUSSwitch.self, options)
+    let alone = try makeSwitch(
+      LCUSSwitch.self, options, host: PowerHost(resolve: PowerHost.noMatcher))
     let failure = await failure { try await alone.set(.on, until: soon) }
     #expect(failure?.hint == "name it by 'path'")
     server.stop()
+  }
+
+  @Test func saysThatNoAdapterMatches() async throws {
+    let power = try makeSwitch(
+      LCUSSwitch.self, ["match": ["ID_SERIAL_SHORT": "kelvin-no-such-adapter"]])
+    let failure = await failure { try await power.set(.on, until: soon) }
+    #expect(failure?.message.contains("kelvin-no-such-adapter") == true)
+    #expect(failure?.kind == .infrastructure)
   }
 
   @Test(arguments: [[:], ["path": "/dev/x", "match": ["a": "b"]]] as [[String: Value]])

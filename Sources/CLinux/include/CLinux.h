@@ -8,6 +8,10 @@
 
 #include "CLinuxGPIO.h"
 #include "CLinuxTTY.h"
+#include "CLinuxUSBFS.h"
+#include "CLinuxOwner.h"
+#include "CLinuxTTY.h"
+#include "CLinuxTerminal.h"
 
 /// pidfd_open(2); glibc 2.36 declares it, Swift's Glibc module does not. Returns -1 with errno.
 int kelvin_pidfd_open(pid_t pid, unsigned int flags);
@@ -53,5 +57,7 @@ int64_t kelvin_peak_memory(void);
 char **kelvin_environment(void);
 /// eventfd(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_eventfd(void);
+/// statfs(2): the magic number of the file system at a path, 32 bits; -1 with errno.
+int64_t kelvin_file_system_type(const char *path);
 
 #endif

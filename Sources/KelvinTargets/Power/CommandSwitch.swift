@@ -15,10 +15,12 @@ public struct CommandSwitch: PowerSwitch {
     options: [
       OptionDeclaration("on", .argv, required: true, "Switches on."),
       OptionDeclaration("off", .argv, required: true, "Switches off."),
-      OptionDeclaration("cycle", .argv, "Switches off and on again; else 'off' and 'on' are run."),
-      OptionDeclaration("state", .argv, "Tells the state; else it is what was last done."),
       OptionDeclaration(
-        "measured", .boolean, default: false,
+        "cycle", .argv, isDetail: true, "Switches off and on again; else 'off' and 'on' are run."),
+      OptionDeclaration(
+        "state", .argv, isDetail: true, "Tells the state; else it is what was last done."),
+      OptionDeclaration(
+        "measured", .boolean, default: false, isDetail: true,
         "'state' reads a contact, voltage or current behind the switch, not what it was told.")
     ])
 

@@ -21,7 +21,7 @@ public final class DevantechSwitch: PowerSwitch {
     options: SerialPortChoice.options("module") + [
       .output("relay", of: 1...8),
       OptionDeclaration(
-        "normally-closed", .boolean, default: false,
+        "normally-closed", .boolean, default: false, isDetail: true,
         "The board is fed through the normally closed contact: an energized relay is off.")
     ], verified: "emulated device only")
 
@@ -66,7 +66,7 @@ public final class DevantechSwitch: PowerSwitch {
 
   /// Opens the port and makes sure that a module answers on it.
   private func open(_ deadline: Deadline) throws(PowerFailure) -> SerialLine {
-    let line = try SerialLine(path: port.resolve(host), baud: 9600)
+    let line = try SerialLine(path: port.resolve(host), baud: 9600, until: deadline)
     let answer = try ask(line, 0x5A, count: 2, deadline)
     guard answer[0] != 0, answer[0] < 128 else {
       throw PowerFailure(

@@ -38,18 +38,20 @@ public struct HTTPSwitch: PowerSwitch {
             OptionDeclaration("on", .list(.text), "What means on."),
             OptionDeclaration("off", .list(.text), "What means off.")
           ], shorthand: "url"), "Tells the state; else it is what was last done."),
-      OptionDeclaration("headers", .map(.text), "Sent with each request; no secrets."),
       OptionDeclaration(
-        "headers-from", .map(.text),
+        "headers", .map(.text), isDetail: true, "Sent with each request; no secrets."),
+      OptionDeclaration(
+        "headers-from", .map(.text), isDetail: true,
         "Headers whose values are secrets: 'env:NAME', or a file that only you can read."),
-      OptionDeclaration("user", .text, default: "admin", "For basic authentication."),
+      OptionDeclaration(
+        "user", .text, default: "admin", isDetail: true, "For basic authentication."),
       Secret.option("password-from", "the password for basic authentication"),
       OptionDeclaration(
-        "certificate", .path,
+        "certificate", .path, isDetail: true,
         "For https: the device's own certificate, or its authority's, as PEM; else this host's "
           + "authorities count."),
       OptionDeclaration(
-        "measured", .boolean, default: false,
+        "measured", .boolean, default: false, isDetail: true,
         "The state is that of a contact, voltage or current behind the switch.")
     ], verified: "emulated device, and Python's http.server")
 

@@ -22,7 +22,7 @@ public final class LCUSSwitch: PowerSwitch {
     options: SerialPortChoice.options("serial adapter") + [
       .output("relay", of: 1...8),
       OptionDeclaration(
-        "normally-closed", .boolean, default: false,
+        "normally-closed", .boolean, default: false, isDetail: true,
         "The board is fed through the normally closed contact: an energized relay is off.")
     ], verified: "emulated device only")
 
@@ -46,7 +46,7 @@ public final class LCUSSwitch: PowerSwitch {
   }
 
   public func set(_ state: PowerState, until deadline: Deadline) async throws(PowerFailure) {
-    let line = try SerialLine(path: port.resolve(host), baud: 9600)
+    let line = try SerialLine(path: port.resolve(host), baud: 9600, until: deadline)
     let isEnergized = (state == .on) != isInverted
     let frame: [UInt8] = [0xA0, UInt8(relay), isEnergized ? 1 : 0]
     try line.write(frame + [frame.reduce(0, &+)], until: deadline)
@@ -61,7 +61,7 @@ public final class LCUSSwitch: PowerSwitch {
   }
 
   public func state(until deadline: Deadline) async throws(PowerFailure) -> PowerReading {
-    let line = try SerialLine(path: port.resolve(host), baud: 9600)
+    let line = try SerialLine(path: port.resolve(host), baud: 9600, until: deadline)
     if let answer = try query(line, deadline) {
       return PowerReading(answer != isInverted ? .on : .off, .commanded)
     }

@@ -9,7 +9,7 @@ struct Secret: Sendable, Hashable {
 
   static func option(_ name: String, _ what: String) -> OptionDeclaration {
     OptionDeclaration(
-      name, .text,
+      name, .text, isDetail: true,
       "Where \(what) stands: 'env:NAME', or the path of a file that only you can read. It is never "
         + "written in a bench file itself.")
   }

@@ -9,25 +9,25 @@ internal import KelvinSystem
 final class SerialLine: Sendable {
   let path: String
   let descriptor: Int32
-  private let isLocked: Bool
 
   /// Opens the port for this program alone: flock(2) keeps out whoever also asks, TIOCEXCL the rest
-  /// (root excepted).
+  /// (root excepted). Waits while another program has it, since several boards may hang on one relay
+  /// board, but not for longer than ``patience``.
   ///
   /// - Throws: of kind configuration when it is not there, not permitted, or no serial port;
-  ///   infrastructure when another program has it.
-  init(path: String, baud: UInt32) throws(PowerFailure) {
+  ///   infrastructure when another program keeps it.
+  init(path: String, baud: UInt32, until deadline: Deadline) throws(PowerFailure) {
     self.path = path
-    descriptor = kelvin_open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0)
-    let opened = Errno.current
-    isLocked = descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0
+    let patience = deadline.limited(toSeconds: SerialLine.patience)
+    var opened: (descriptor: Int32, error: Errno)
+    repeat {
+      opened = SerialLine.openLocked(path)
+      // Nothing announces that a lock is free: it is tried again.
+    } while opened.descriptor < 0 && opened.error.isBusy
+      && patience.limited(toSeconds: 0.02).wait() == .passed && !patience.hasPassed
+    descriptor = opened.descriptor
+    guard descriptor >= 0 else { throw SerialLine.openFailure(path, opened.error) }
     // Failing from here on closes it: all is set, so deinit runs.
-    guard descriptor >= 0 else { throw SerialLine.openFailure(path, opened) }
-    guard isLocked else {
-      throw PowerFailure(
-        .infrastructure, "\(path): another program uses it", evidence: "flock: \(Errno.current)",
-        hint: "'fuser \(path)' names it")
-    }
     guard kelvin_tty_exclusive(descriptor, 1) == 0, kelvin_tty_raw(descriptor, baud) == 0 else {
       let error = Errno.current
       throw PowerFailure(
@@ -36,10 +36,22 @@ final class SerialLine: Sendable {
     }
   }
 
+  /// Seconds; a relay is switched in less than one.
+  private static let patience = 5.0
+
+  private static func openLocked(_ path: String) -> (Int32, Errno) {
+    let descriptor = kelvin_open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0)
+    if descriptor < 0 { return (-1, .current) }
+    if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return (descriptor, Errno(0)) }
+    let error = Errno.current
+    close(descriptor)
+    return (-1, error)
+  }
+
   deinit {
     guard descriptor >= 0 else { return }
     // Somebody else may hold it open, and then the close does not undo this.
-    if isLocked { _ = kelvin_tty_exclusive(descriptor, 0) }
+    _ = kelvin_tty_exclusive(descriptor, 0)
     close(descriptor)
   }
 
@@ -53,7 +65,7 @@ final class SerialLine: Sendable {
       PowerFailure(
         .configuration, "\(path): \(error)",
         hint: "run 'kelvin bench udev --install' or join group dialout")
-    case EBUSY:
+    case EBUSY, EWOULDBLOCK:
       PowerFailure(
         .infrastructure, "\(path): another program uses it", hint: "'fuser \(path)' names it")
     default: PowerFailure(.infrastructure, "\(path): \(error)")
@@ -108,6 +120,11 @@ final class SerialLine: Sendable {
       .infrastructure, "\(path): the adapter is gone", evidence: error.map { "\($0)" } ?? "",
       hint: "was it unplugged?")
   }
+}
+
+extension Errno {
+  /// Another program has it: TIOCEXCL's answer, or flock's.
+  fileprivate var isBusy: Bool { rawValue == EBUSY || rawValue == EWOULDBLOCK }
 }
 
 /// The serial port that a switch is behind: how a bench file names it, and the port while it is open.

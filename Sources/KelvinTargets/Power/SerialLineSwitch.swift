@@ -24,9 +24,9 @@ public final class SerialLineSwitch: PowerSwitch {
     options: SerialPortChoice.options("serial adapter") + [
       OptionDeclaration("line", .choice(["dtr", "rts"]), default: "dtr", "Which line."),
       OptionDeclaration(
-        "on", .choice(["asserted", "released"]), default: "asserted",
+        "on", .choice(["asserted", "released"]), default: "asserted", isDetail: true,
         "The line's state for a board that is on, or not held in reset.")
-    ], verified: "a terminal without such lines is refused; the lines themselves not yet")
+    ], verified: "an emulated 16550 in loop-back mode, Linux 6.1")
 
   public static let holdsLine = true
 
@@ -47,7 +47,7 @@ public final class SerialLineSwitch: PowerSwitch {
   }
 
   public func set(_ state: PowerState, until deadline: Deadline) async throws(PowerFailure) {
-    let line = try open()
+    let line = try open(deadline)
     let wanted = (state == .on) == onIsAsserted
     guard kelvin_tty_set_lines(line.descriptor, mask, wanted ? 1 : 0) == 0 else {
       throw noLines(line)
@@ -70,9 +70,9 @@ public final class SerialLineSwitch: PowerSwitch {
     return PowerReading((lines & mask != 0) == onIsAsserted ? .on : .off, .commanded)
   }
 
-  private func open() throws(PowerFailure) -> SerialLine {
+  private func open(_ deadline: Deadline) throws(PowerFailure) -> SerialLine {
     if let line = held.withLock({ $0 }) { return line }
-    let line = try SerialLine(path: port.resolve(host), baud: 9600)
+    let line = try SerialLine(path: port.resolve(host), baud: 9600, until: deadline)
     held.withLock { $0 = line }
     return line
   }

@@ -17,7 +17,7 @@ struct HTTPDevice: Sendable {
     ]
   }
   static let credentials = [
-    OptionDeclaration("user", .text, default: "admin", "Whose password it is."),
+    OptionDeclaration("user", .text, default: "admin", isDetail: true, "Whose password it is."),
     Secret.option("password-from", "the password")
   ]
 

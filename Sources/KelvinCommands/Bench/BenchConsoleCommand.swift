@@ -1,0 +1,98 @@
+internal import ArgumentParser
+internal import CLinux
+internal import Glibc
+internal import KelvinDevices
+internal import KelvinModel
+
+/// `kelvin bench console`: this terminal as a console that the owner of ports holds.
+struct BenchConsoleCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "console", abstract: "Connects this terminal to a console; leave by Ctrl-].",
+    discussion: """
+      The console stays held, and its log goes on, when this command ends. Several may read a console;
+      one at a time writes to it. Without a terminal, standard input is sent as it is.
+
+      EXAMPLES
+        kelvin bench console rock
+        kelvin bench console rock --from -2000         the last 2000 bytes first
+        kelvin bench console rock --read-only
+        kelvin bench console a --address socket:/run/a.sock
+        kelvin bench console rock --from first --for 5 > rock.txt
+      """)
+
+  @OptionGroup var places: OwnerPlaceOptions
+
+  @Argument(help: "The console's name.") var name: String
+
+  @Option(help: "Where it is, when it is not held yet: KIND:WHERE, as for 'kelvin bench up'.")
+  var address: String?
+
+  @Option(
+    help: "Where to begin: first, end, a position in the log, or -N for N bytes before the end.")
+  var from = "end"
+
+  @Flag(help: "Send nothing.") var readOnly = false
+
+  @Flag(help: "Take the right to write from another client.") var takeOver = false
+
+  @Flag(help: "Idleness never closes it.") var keep = false
+
+  @Option(name: .customLong("for"), help: "Leave after so many seconds.") var seconds: Double?
+
+  func validate() throws {
+    _ = try position()
+    guard Owner.isValidName(name) else { throw ValidationError("'\(name)': no name of a console") }
+  }
+
+  private func position() throws -> ConsolePosition {
+    switch from {
+    case "first": return .first
+    case "end": return .end
+    default:
+      if from.hasPrefix("-"), let count = UInt64(from.dropFirst()) { return .last(count) }
+      guard let position = UInt64(from) else {
+        throw ValidationError("--from: first, end, a position, or -N for N bytes before the end")
+      }
+      return .position(position)
+    }
+  }
+
+  func run() async throws {
+    let interrupt = SignalInterrupt.begin()
+    let isTerminal = isatty(0) == 1
+    var options = ConsoleRelay.Options(name: name)
+    options.address = try address.map { text throws(OwnerFailure) in try ConsoleAddress(text) }
+    options.position = try position()
+    options.keep = keep
+    options.writes = !readOnly
+    options.takesOver = takeOver
+    options.escape = isTerminal ? 0x1D : nil
+    let places = places.places
+    // A reader alone need not begin by starting an owner; one that goes on after its death must.
+    let starter: OwnerStarter? = address == nil ? nil : .standard
+    var isFirst = true
+    let relay = try ConsoleRelay(
+      options, input: 0, output: 1,
+      report: { line in Terminal.standardError.write("\r\nkelvin: \(line)\r\n") },
+      until: .after(seconds: 30, interrupt: interrupt)
+    ) { () throws(OwnerFailure) in
+      defer { isFirst = false }
+      return try Owner.Client.connect(
+        to: places, as: "kelvin bench console", starter: isFirst ? starter : .standard,
+        until: .after(seconds: 30, interrupt: interrupt))
+    }
+    if isTerminal {
+      Terminal.standardError.line("kelvin: \(name); leave with Ctrl-]")
+      guard kelvin_terminal_raw(0) == 0 else {
+        throw PlainFailure(.infrastructure, "the terminal cannot be made raw: \(Errno.current)")
+      }
+    }
+    defer { kelvin_terminal_restore() }
+    let deadline =
+      seconds.map { Deadline.after(seconds: $0, interrupt: interrupt) }
+      ?? Deadline(time: nil, interrupt: interrupt)
+    let end = try relay.run(until: deadline)
+    if isTerminal { Terminal.standardError.write("\r\n") }
+    if end == .interrupted { throw CommandExit(code: 130) }
+  }
+}

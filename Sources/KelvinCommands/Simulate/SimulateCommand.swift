@@ -1,0 +1,13 @@
+internal import ArgumentParser
+
+/// `kelvin simulate`: what stands in for hardware.
+struct SimulateCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate",
+    abstract: "Stands in for hardware that is not there.",
+    discussion: """
+      EXAMPLES
+        kelvin simulate plant .build/virtual-bench/x86-a     power for a virtual board
+      """,
+    subcommands: [SimulatePlantCommand.self])
+}

@@ -1,0 +1,161 @@
+internal import CLinux
+internal import Glibc
+internal import KelvinModel
+internal import KelvinSystem
+
+/// The far end of a held port while it is there: a descriptor, and what is spoken over it.
+///
+/// Used by the port's thread.
+final class PortLink {
+  let descriptor: Int32
+  /// Nil: bytes are bytes.
+  var telnet: TelnetCodec?
+  let isTerminal: Bool
+
+  private init(_ descriptor: Int32, telnet: TelnetCodec? = nil, isTerminal: Bool = false) {
+    self.descriptor = descriptor
+    self.telnet = telnet
+    self.isTerminal = isTerminal
+  }
+
+  deinit {
+    // A close alone leaves the mark as long as anyone else has the line open.
+    if isTerminal { _ = kelvin_tty_exclusive(descriptor, 0) }
+    close(descriptor)
+  }
+
+  /// Opens the far end.
+  static func open(
+    _ address: ConsoleAddress, until deadline: Deadline
+  ) throws(OwnerFailure)
+    -> PortLink
+  {
+    switch address {
+    case .serial(let path, let baud): return try terminal(path, baud)
+    case .pty(let path): return try terminal(path, ConsoleAddress.defaultBaud)
+    case .socket(let path):
+      do {
+        return PortLink(try UnixSocket.connect(path: path, until: deadline))
+      } catch {
+        let hint = error.rawValue == ECONNREFUSED ? "nothing listens there" : ""
+        throw OwnerFailure(.lost, "\(path): \(error)", hint: hint)
+      }
+    case .tcp(let host, let port):
+      return PortLink(try TCPSocket.connect(host: host, port: port, until: deadline))
+    case .telnet(let host, let port):
+      return PortLink(
+        try TCPSocket.connect(host: host, port: port, until: deadline), telnet: TelnetCodec())
+    }
+  }
+
+  /// Opens a serial line or a pseudo terminal's slave for this process alone: flock(2) keeps out
+  /// whoever also asks, TIOCEXCL the rest (root excepted).
+  ///
+  /// Linux raises DTR and RTS when it opens a line that was closed; HUPCL is cleared, so that a close
+  /// leaves them.
+  private static func terminal(_ path: String, _ baud: UInt32) throws(OwnerFailure) -> PortLink {
+    let descriptor = kelvin_open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0)
+    guard descriptor >= 0 else { throw openFailure(path, .current) }
+    guard isatty(descriptor) == 1 else {
+      close(descriptor)
+      throw OwnerFailure(.lost, "\(path): is no serial line")
+    }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      close(descriptor)
+      throw openFailure(path, Errno(EBUSY))
+    }
+    let link = PortLink(descriptor, isTerminal: true)
+    guard kelvin_tty_exclusive(descriptor, 1) == 0, kelvin_tty_raw(descriptor, baud) == 0 else {
+      throw OwnerFailure(.lost, "\(path): cannot be set up: \(Errno.current)")
+    }
+    return link
+  }
+
+  private static func openFailure(_ path: String, _ error: KelvinModel.Errno) -> OwnerFailure {
+    let hint =
+      switch error.rawValue {
+      case EACCES, EPERM: "run 'kelvin bench udev --install' or join group dialout"
+      case EBUSY: "another program uses it: 'fuser \(path)' names it"
+      case ENOENT, ENODEV, ENXIO: "is it plugged in?"
+      default: ""
+      }
+    return OwnerFailure(.lost, "\(path): \(error)", hint: hint)
+  }
+
+  // MARK: Bytes
+
+  enum ReadResult { case bytes, nothing, gone(String) }
+
+  /// Reads what is there, as much as the buffer holds, and appends the data in it.
+  func read(_ buffer: UnsafeMutableRawBufferPointer, into data: inout [UInt8]) -> ReadResult {
+    var filled = 0
+    var ending: String?
+    // A terminal gives at most a few KiB at a time.
+    while filled < buffer.count {
+      let count = Glibc.read(
+        descriptor, buffer.baseAddress.map { $0 + filled }, buffer.count - filled)
+      if count > 0 {
+        filled += count
+      } else if count == 0 {
+        // A terminal that is hung up, or the other side's end.
+        ending = isTerminal ? "the line hung up" : "the other side closed"
+        break
+      } else if errno == EAGAIN {
+        break
+      } else if errno != EINTR {
+        ending = errno == EIO && isTerminal ? "the line hung up" : "\(Errno.current)"
+        break
+      }
+    }
+    let received = UnsafeRawBufferPointer(rebasing: buffer[..<filled])
+    if telnet != nil {
+      telnet?.decode(received, into: &data)
+    } else {
+      data.append(contentsOf: received)
+    }
+    if filled > 0 { return .bytes }
+    return ending.map(ReadResult.gone) ?? .nothing
+  }
+
+  /// One system call: how many bytes went, 0 when none can now.
+  func write(_ bytes: ArraySlice<UInt8>) throws(KelvinModel.Errno) -> Int {
+    while true {
+      let count = bytes.withUnsafeBytes {
+        isTerminal
+          ? Glibc.write(descriptor, $0.baseAddress, $0.count)
+          : send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
+      if count >= 0 { return count }
+      if errno == EAGAIN { return 0 }
+      if errno != EINTR { throw .current }
+    }
+  }
+
+  /// DTR and RTS as they are; nil where there are none.
+  var lines: ControlLines? {
+    guard isTerminal else { return nil }
+    let bits = kelvin_tty_lines(descriptor)
+    return bits < 0 ? nil : ControlLines(dtr: bits & 1 != 0, rts: bits & 2 != 0)
+  }
+
+  /// Sets those of the lines that are not nil; false: there are none.
+  func set(_ lines: ControlLines) -> Bool {
+    guard isTerminal else { return false }
+    for (bit, value) in [(Int32(1), lines.dtr), (2, lines.rts)] {
+      if let value, kelvin_tty_set_lines(descriptor, bit, value ? 1 : 0) != 0 { return false }
+    }
+    return true
+  }
+}
+
+/// Modem lines that a console's owner may drive: asserted or not; nil: not said.
+package struct ControlLines: Sendable, Hashable {
+  package var dtr: Bool?
+  package var rts: Bool?
+
+  /// Creates a setting.
+  package init(dtr: Bool? = nil, rts: Bool? = nil) {
+    self.dtr = dtr
+    self.rts = rts
+  }
+}
