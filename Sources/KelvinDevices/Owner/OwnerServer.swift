@@ -121,12 +121,13 @@ package final class OwnerServer {
 
   /// Does all that can be done for a client without waiting for it.
   private func attend(_ client: ServedClient) {
+    // What is stuck goes first, for nothing would bring us here again when it is through.
+    client.flush()
     var isGoingOn = true
     while isGoingOn, !client.isGone {
       let hadRequests = takeRequests(of: client)
       let hadBytes = answerReads(of: client)
       client.flush()
-      // What is stuck goes on when its socket takes it.
       isGoingOn = (hadRequests || hadBytes) && !client.hasOutbound
     }
   }

@@ -23,6 +23,9 @@ final class PortLoop {
   /// What clients set, for when the line comes back.
   private var wantedLines = ControlLines()
 
+  /// What hung up, and is not to be mistaken for what has its number now.
+  private var deadTerminal: PseudoTerminal?
+
   /// Data go to the wire in pieces, so that it is known how far they came.
   private static let pieceSize = 4096
   private static let bufferSize = 65_536
@@ -36,7 +39,9 @@ final class PortLoop {
     var pause = port.backoff.first
     while !port.stopping.isRaised {
       do throws(OwnerFailure) {
-        let link = try PortLink.open(port.address, until: isStopping.limited(toSeconds: 5))
+        let link = try PortLink.open(
+          port.address, except: deadTerminal, until: isStopping.limited(toSeconds: 5))
+        deadTerminal = link.pseudoTerminal
         _ = link.set(wantedLines)
         port.change(on: .opened, lines: link.lines)
         let begin = MonotonicTime.now
@@ -49,6 +54,10 @@ final class PortLoop {
       refuseOrders()
       waitBeforeRetry(isStopping.limited(toSeconds: pause))
       pause = min(port.backoff.last, pause * 2)
+      if port.takeRetry() {
+        deadTerminal = nil
+        pause = port.backoff.first
+      }
     }
     port.change(on: .closed)
     refuseOrders()
@@ -58,7 +67,9 @@ final class PortLoop {
 
   /// Orders are answered meanwhile, not kept.
   private func waitBeforeRetry(_ deadline: Deadline) {
-    while deadline.wait(for: port.doorbell.descriptor) == .ready { refuseOrders() }
+    while !port.isToRetry, deadline.wait(for: port.doorbell.descriptor) == .ready {
+      refuseOrders()
+    }
   }
 
   private func refuseOrders() {

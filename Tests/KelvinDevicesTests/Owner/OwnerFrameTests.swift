@@ -123,7 +123,8 @@ struct OwnerFrameTests {
     (.open, .failed("x"), .lost(reason: "x")), (.open, .closed, .closed),
     (.lost(reason: "x"), .opened, .open), (.lost(reason: "x"), .failed("y"), .lost(reason: "y")),
     (.lost(reason: "x"), .closed, .closed), (.closed, .opened, nil), (.closed, .failed("x"), nil),
-    (.closed, .closed, nil)
+    (.closed, .closed, nil), (.opening, .asked, nil), (.open, .asked, nil),
+    (.lost(reason: "x"), .asked, .opening), (.closed, .asked, nil)
   ]
 
   @Test func aPortsStatesFollowTheirTable() {
