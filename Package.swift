@@ -63,6 +63,7 @@ let package = Package(
       dependencies: [
         "CLibZstd",
         "KelvinModel",
+        "KelvinSystem",
         .product(name: "GRDB", package: "GRDB.swift")
       ],
       swiftSettings: settings),
@@ -70,7 +71,9 @@ let package = Package(
       name: "KelvinStoreTests",
       dependencies: [
         "KelvinModel",
-        "KelvinStore"
+        "KelvinStore",
+        "KelvinSystem",
+        .product(name: "GRDB", package: "GRDB.swift")
       ],
       exclude: ["Fixtures"],
       swiftSettings: settings),
@@ -153,9 +156,11 @@ let package = Package(
     .testTarget(
       name: "KelvinTargetsTests",
       dependencies: [
+        "CLinux",
         "KelvinConnections",
         "KelvinDevices",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinSystem",
         "KelvinTargets"
       ],
@@ -175,6 +180,7 @@ let package = Package(
       name: "KelvinAgendaTests",
       dependencies: [
         "KelvinAgenda",
+        "KelvinConnections",
         "KelvinModel"
       ],
       swiftSettings: settings),
@@ -229,6 +235,7 @@ let package = Package(
       name: "KelvinCommandsTests",
       dependencies: [
         "CLinux",
+        "KelvinAgenda",
         "KelvinCommands",
         "KelvinConnections",
         "KelvinExecution",
@@ -240,7 +247,8 @@ let package = Package(
         "KelvinTargets",
         "kelvin"
       ],
-      resources: [.copy("Support/kill-at-sync.c.txt")],
+      exclude: ["Fixtures"],
+      resources: [.copy("Support/hotplug.c.txt"), .copy("Support/kill-at-sync.c.txt")],
       swiftSettings: settings),
     .executableTarget(name: "kelvin", dependencies: ["KelvinCommands"], swiftSettings: settings),
 
@@ -263,12 +271,22 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // The virtual bench itself: real kernels in QEMU guests (hardware/virtual-bench/README.md).
+    .testTarget(
+      name: "VirtualBenchTests",
+      dependencies: [
+        "KelvinModel",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
+
     // MARK: benchmarks
 
     .executableTarget(
       name: "kelvin-benchmarks",
       dependencies: [
         "KelvinConnections",
+        "KelvinDevices",
         "KelvinExecution",
         "KelvinModel",
         "KelvinStore",

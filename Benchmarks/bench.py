@@ -79,6 +79,98 @@ class Suite:
             self.row(name + ", wall", median([r["wall"] for r in results]) * 1e3, "ms")
             self.row(name + ", peak memory", median([r["rss_mb"] for r in results]), "MB")
 
+    # MARK: finding equipment
+
+    def scan(self):
+        if not shutil.which("umockdev-run"):
+            print("  bench scan: skipped, no umockdev-run; scripts/setup test installs it")
+            return
+        tree = os.path.join(TOP, "Tests/KelvinCommandsTests/Fixtures/devices/bench.umockdev")
+        # Timed inside: umockdev takes longer to make the devices than Kelvin to find them.
+        script = (
+            'for run in $(seq "$1"); do start=${EPOCHREALTIME/./}; "$0" bench scan >/dev/null'
+            ' || exit; echo $((${EPOCHREALTIME/./} - start)); done')
+        result = run(
+            ["umockdev-run", "-d", tree, "--", "bash", "-c", script, KELVIN,
+             "10" if self.quick else "40"])
+        assert result["code"] == 0, result["output"]
+        times = [int(line) / 1e3 for line in result["output"].split()]
+        self.row("bench scan: 14 devices, wall", median(times), "ms", "< 100 ms", "umockdev")
+
+    # MARK: the virtual bench
+
+    def virtual(self):
+        """Boots, restores, and USB in the bench host, each guest alone."""
+        environment = {**os.environ, "KELVIN_VIRTUAL_BENCH": os.path.join(self.work, "guests")}
+        script = os.path.join(TOP, "scripts", "virtual-bench")
+
+        def bench(*arguments):
+            result = run([script, *arguments], env=environment, cwd=TOP)
+            if result["code"] != 0:
+                sys.exit(f"bench: virtual-bench {' '.join(arguments)}:\n{result['output']}")
+            return result
+
+        def started(guest, *options):
+            bench("start", guest, "--any-port", "--for", "10m", *options)
+            records = json.loads(bench("status", "--format", "json")["output"])
+            return next(r["start_seconds"] for r in records if r["name"] == guest)
+
+        # Images and modules are made once, and are no part of a start.
+        bench("build")
+        times = 2 if self.quick else 5
+        try:
+            for guest, goal in (("x86-a", "< 6 s"), ("arm", "< 6 s")):
+                values = []
+                for _ in range(times):
+                    values.append(started(guest))
+                    bench("stop", guest)
+                self.row(f"virtual bench: {guest}, cold start to login", median(values), "s", goal)
+            values = []
+            for _ in range(times):
+                values.append(started("host", "--fresh"))
+                bench("stop", "host")
+            self.row("virtual bench: host, cold start to settled", median(values), "s", "< 10 s")
+            bench("start", "host", "--any-port", "--for", "10m")
+            bench("stop", "host")
+            restored, first = [], []
+            for _ in range(times):
+                begin = time.monotonic()
+                restored.append(started("host"))
+                first_begin = time.monotonic()
+                bench("exec", "--", KELVIN, "--version")
+                first.append(restored[-1] + time.monotonic() - first_begin)
+                bench("stop", "host")
+            self.row("virtual bench: host, restored", median(restored), "s")
+            self.row("virtual bench: host, restored to kelvin's first output", median(first), "s",
+                     "< 1 s")
+            started("host")
+            self.usb(bench)
+        finally:
+            run([script, "stop"], env=environment, cwd=TOP)
+
+    def usb(self, bench):
+        """The kernel's own source of bulk data, read by C and by Kelvin in turn."""
+        gadgets = os.path.join(TOP, "hardware/virtual-bench/gadgets/configfs.sh")
+        bench("exec", "--", "sh", "-ec",
+              f". {gadgets}; gadget_source kelvin-source dummy_udc.0 B1; udevadm settle")
+        arguments = ["1209", "4", "81", "2" if self.quick else "5"]
+        programs = {"C": [os.path.join(BUILD, "usb-bulk-c")], "Kelvin": [OURS, "usb"]}
+        results = {name: [] for name in programs}
+        for _ in range(2 if self.quick else 5):
+            for name, program in programs.items():
+                output = bench("exec", "--", *program, *arguments)["output"]
+                results[name].append(json.loads(output.strip().splitlines()[-1]))
+        rates = {}
+        for name, values in results.items():
+            rates[name] = [v["bytes"] / v["wall_ns"] * 1e3 for v in values]
+            cpu = [v["cpu_ns"] / v["bytes"] for v in values]
+            self.row(f"USB bulk stream in the bench host: {name}", median(rates[name]), "MB/s")
+            self.row(f"USB bulk stream in the bench host: {name}, CPU", median(cpu), "ns/B")
+        ratio = [a / b for a, b in zip(rates["Kelvin"], rates["C"])]
+        self.row("USB bulk stream, throughput, ratio to C", median(ratio), "x")
+        lost = sum(v.get("lost", 0) for v in results["Kelvin"])
+        self.row("USB bulk stream, Kelvin's lost bytes", lost, "B")
+
     # MARK: the cost of a job
 
     def agenda(self, count, distinct):
@@ -272,7 +364,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller runs")
     parser.add_argument("--peers", action="store_true", help="also run Workload Automation")
-    names = ["startup", "jobs", "spawn", "pread", "sampling", "store"]
+    names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "virtual"]
     parser.add_argument("--only", action="append", choices=names + ["peers"])
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

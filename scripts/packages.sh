@@ -9,10 +9,11 @@ packages_build=(
 # What examples/quickstart.yaml runs and reads.
 packages_quickstart=(linux-perf openssl rt-tests stress-ng)
 
-# What the tests run on top of that: tools of the workloads, shells as targets, judges of outputs.
+# What the tests run on top of that: tools of the workloads, shells as targets, judges of outputs,
+# hosts with devices that are not there.
 packages_test=(
-  apache2-utils busybox-static dash fio fish libxml2-utils procps python3 rt-app sqlite3 strace sysbench
-  util-linux zsh
+  apache2-utils busybox-static curl dash fio fish libumockdev-dev libxml2-utils procps python3 rt-app
+  sqlite3 strace sysbench udev umockdev util-linux zsh
 )
 
 # The virtual bench: emulators, kernel headers and sources, what goes into its guests.

@@ -3,10 +3,12 @@
 
 import Glibc
 import KelvinConnections
+import KelvinDevices
 import KelvinExecution
 import KelvinModel
 import KelvinStore
 import KelvinTargets
+import Synchronization
 
 func fail(_ message: String) -> Never {
   let line = "kelvin-benchmarks: \(message)\n"
@@ -18,6 +20,7 @@ func number(_ index: Int) -> Int {
   guard CommandLine.arguments.count > index, let number = Int(CommandLine.arguments[index]) else {
     fail(
       "usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE... | store SAMPLES DIR"
+        + " | usb VENDOR PRODUCT ENDPOINT SECONDS"
     )
   }
   return number
@@ -134,6 +137,36 @@ func store(samples: Int, directory: String) throws {
   print(#"{"samples": \#(written), "cpu_ns": \#(cpu), "bytes": \#(status.st_size)}"#)
 }
 
+/// A bulk IN endpoint through a stream, as a meter's driver reads it; hexadecimal but for the time.
+func usb(_ words: [String], seconds: Int) throws {
+  let numbers = words.compactMap { UInt16($0, radix: 16) }
+  let found = USBDeviceInfo.all().first {
+    $0.vendorID == numbers[0] && $0.productID == numbers[1]
+  }
+  guard let found else { fail("no such device") }
+  let interface = try USBContext().open(found).claim(interface: 0)
+  let bytes = Atomic<Int>(0)
+  let cpu = MonotonicTime.processCPUNanoseconds
+  let begin = MonotonicTime.now
+  var options = USBStream.Options()
+  options.transfers = 16
+  let stream = try USBStream(interface, UInt8(numbers[2]), options: options) { batch in
+    var sum = 0
+    batch.forEach { span, _ in sum += span.byteCount }
+    bytes.wrappingAdd(sum, ordering: .relaxed)
+  }
+  sleep(UInt32(seconds))
+  let summary = stream.stop()
+  let wall = MonotonicTime.now - begin
+  let used = MonotonicTime.processCPUNanoseconds - cpu
+  guard summary.failure == nil, summary.bytes == bytes.load(ordering: .relaxed) else {
+    fail("\(summary)")
+  }
+  print(
+    #"{"bytes": \#(summary.bytes), "lost": \#(summary.lostBytes), "wall_ns": \#(wall), "#
+      + #""cpu_ns": \#(used)}"#)
+}
+
 let arguments = CommandLine.arguments
 do {
   switch arguments.dropFirst().first {
@@ -142,6 +175,7 @@ do {
   case "sample" where arguments.count > 4:
     try await sample(seconds: number(2), period: number(3), files: Array(arguments.dropFirst(4)))
   case "store" where arguments.count > 3: try store(samples: number(2), directory: arguments[3])
+  case "usb" where arguments.count > 5: try usb(Array(arguments[2...4]), seconds: number(5))
   default: _ = number(99)
   }
 } catch {

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -146,3 +147,9 @@ int64_t kelvin_peak_memory(void) {
 
 extern char **environ;
 char **kelvin_environment(void) { return environ; }
+
+int64_t kelvin_file_system_type(const char *path) {
+  struct statfs status;
+  if (statfs(path, &status) != 0) return -1;
+  return (int64_t)status.f_type & 0xffffffff;
+}

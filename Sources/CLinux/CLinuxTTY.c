@@ -9,6 +9,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+// In the kernel's headers only beside a second struct termios.
+#ifndef TIOCM_LOOP
+#define TIOCM_LOOP 0x8000
+#endif
+
 int kelvin_tty_raw(int fd, unsigned int baud) {
   struct termios2 terminal;
   if (ioctl(fd, TCGETS2, &terminal) != 0) return -1;
@@ -38,6 +43,17 @@ int kelvin_tty_lines(int fd) {
 int kelvin_tty_set_lines(int fd, int mask, int asserted) {
   int bits = ((mask & 1) ? TIOCM_DTR : 0) | ((mask & 2) ? TIOCM_RTS : 0);
   return ioctl(fd, asserted ? TIOCMBIS : TIOCMBIC, &bits);
+}
+
+int kelvin_tty_loop_lines(int fd, int is_looped) {
+  int bits = TIOCM_LOOP;
+  return ioctl(fd, is_looped ? TIOCMBIS : TIOCMBIC, &bits);
+}
+
+int kelvin_tty_looped_lines(int fd) {
+  int bits = 0;
+  if (ioctl(fd, TIOCMGET, &bits) != 0) return -1;
+  return ((bits & TIOCM_DSR) ? 1 : 0) | ((bits & TIOCM_CTS) ? 2 : 0);
 }
 
 int kelvin_pty(char *slave, size_t size) {

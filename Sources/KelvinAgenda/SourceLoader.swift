@@ -59,7 +59,7 @@ struct SourceLoader {
     valuesLeft -= max(1, document.valueCount)
     guard valuesLeft >= 0 else {
       diagnostics.error(
-        place, "with this file, the agenda holds more than \(limits.values) values")
+        place, "with this file, all files hold more than \(limits.values) values")
       return nil
     }
     guard document.hasIncludes else { return root }

@@ -6,6 +6,7 @@ struct ValueChecker {
   var diagnostics = DiagnosticList()
   /// Problem texts by pattern; nil when it is fine.
   private var patterns: [String: String?] = [:]
+  private var patternProblems = 0
 
   init(_ declarations: Declarations) { self.declarations = declarations }
 
@@ -24,29 +25,50 @@ struct ValueChecker {
   mutating func settings(
     _ entries: [LocatedValue.Entry], of declaration: Declaration, at location: SourceLocation
   ) -> [String: Value] {
-    let owner = "\(declaration.kind.rawValue) '\(declaration.name)'"
+    right(
+      entries, declaration.options, as: "\(declaration.kind.rawValue) '\(declaration.name)'",
+      at: location)
+  }
+
+  /// The values as far as they are written and right; nothing is required, no defaults are filled
+  /// in.
+  mutating func right(
+    _ entries: [LocatedValue.Entry], _ options: [OptionDeclaration], as owner: String,
+    at location: SourceLocation
+  ) -> [String: Value] {
     // Keys differ, so most of so many are unknown; the first mistakes are enough.
     let entries =
       entries.count > DiagnosticList.limit
       ? Array(entries.prefix(DiagnosticList.limit)) : entries
-    for entry in entries {
-      if let option = declaration.options.first(where: { $0.isNamed(entry.key) }) {
-        checkPatterns(entry.value, option.type, as: "\(owner): \(option.name)")
-      }
-    }
+    checkPatterns(entries, options, as: owner)
     let all = diagnostics.collect { found in
-      declaration.options.validate(
-        entries, as: owner, at: location, fillDefaults: false, into: &found)
+      options.validate(entries, as: owner, at: location, fillDefaults: false, into: &found)
     }
     if let all { return all }
     var right: [String: Value] = [:]
     for entry in entries {
       var ignored: [Diagnostic] = []
-      let value = declaration.options.validate(
+      let value = options.validate(
         [entry], as: owner, at: location, fillDefaults: false, into: &ignored)
       right.merge(value ?? [:]) { first, _ in first }
     }
     return right
+  }
+
+  /// Checks every regular expression in the values of these options.
+  ///
+  /// - Returns: whether all are fine.
+  @discardableResult
+  mutating func checkPatterns(
+    _ entries: [LocatedValue.Entry], _ options: [OptionDeclaration], as owner: String
+  ) -> Bool {
+    let before = patternProblems
+    for entry in entries {
+      if let option = options.first(where: { $0.isNamed(entry.key) }) {
+        checkPatterns(entry.value, option.type, as: "\(owner): \(option.name)")
+      }
+    }
+    return patternProblems == before
   }
 
   /// Checks every regular expression that a value holds where its type says so.
@@ -58,6 +80,7 @@ struct ValueChecker {
       guard let text = value.scalar?.text, !text.isEmpty, !value.isNull else { return }
       if patterns[text] == nil { patterns[text] = .some(declarations.checkPattern(text)) }
       if let problem = patterns[text] ?? nil {
+        patternProblems += 1
         diagnostics.error(
           value.location,
           "\(owner): \(LocatedValue.quoted(text)) is not a regular expression: \(problem)")

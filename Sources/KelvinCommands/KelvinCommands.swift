@@ -18,6 +18,7 @@ public struct KelvinCommand: AsyncParsableCommand {
         kelvin resume runs/2026-11-21T10-02-33-x
         kelvin list instruments                 what can be measured here
         kelvin show workload fio                what a workload takes
+        kelvin bench who                        who has which board
 
       EXIT CODES of run and resume
         0    every job is ok
@@ -29,8 +30,8 @@ public struct KelvinCommand: AsyncParsableCommand {
     version: KelvinVersion.text,
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
-      ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self, SimulateCommand.self,
-      CompletionCommand.self
+      ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
+      PowerCommand.self, SimulateCommand.self, CompletionCommand.self
     ])
 
   public init() {}

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import KelvinAgenda
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinOutputs
@@ -7,40 +8,76 @@ internal import KelvinOutputs
 struct ListCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list",
-    abstract: "Lists instruments, workloads, outputs or runs.",
+    abstract: "Lists instruments, workloads, outputs, runs, boards, meters or drivers.",
     discussion: """
       EXAMPLES
         kelvin list instruments
         kelvin list workloads --format json
         kelvin list runs
+        kelvin list boards                    kinds of boards that are known, not those attached
+        kelvin list connections
       """)
 
   enum Kind: String, ExpressibleByArgument, CaseIterable {
-    case instruments, workloads, outputs, runs
+    case instruments, workloads, outputs, runs, boards, meters, connections, consoles, power, reset
+
+    /// Of the drivers that bench files may name under this key.
+    var driverKinds: [Declaration.Kind] {
+      switch self {
+      case .connections: [.connection]
+      case .consoles: [.console]
+      case .power: [.power]
+      case .reset: [.reset, .power]
+      default: []
+      }
+    }
   }
 
-  @Argument(help: "What to list: instruments, workloads, outputs or runs.")
+  @Argument(
+    help: ArgumentHelp(
+      "What to list: \(Kind.allCases.map(\.rawValue).joined(separator: ", ")). Boards and meters "
+        + "are the kinds that have a profile."))
   var kind: Kind
 
   @Option(help: "Print as text or json.") var format = OutputFormat.text
 
   func run() async throws {
-    let declarations: [Declaration]
+    let environment = CommandEnvironment.current
     switch kind {
-    case .instruments: declarations = CommandEnvironment.current.registry.instrumentDeclarations
-    case .workloads:
-      declarations = CommandEnvironment.current.registry.workloads.map(\.declaration)
-    case .outputs: declarations = CommandEnvironment.current.outputs.map { $0.declaration }
-    case .runs:
-      try RunsCommand.printList(directory: "runs", format: format)
-      return
+    case .instruments: print(environment.registry.instrumentDeclarations)
+    case .workloads: print(environment.registry.workloads.map(\.declaration))
+    case .outputs: print(environment.outputs.map { $0.declaration })
+    case .runs: try RunsCommand.printList(directory: "runs", format: format)
+    case .connections, .consoles, .power, .reset:
+      print(environment.driverDeclarations.filter { kind.driverKinds.contains($0.kind) })
+    case .boards:
+      let (profiles, mistakes) = environment.hardware.boards()
+      print(profiles.map { ($0.name, $0.title, $0.verified, ProfileText.value($0)) })
+      try refuse(mistakes)
+    case .meters:
+      let (profiles, mistakes) = environment.hardware.meters()
+      print(profiles.map { ($0.name, $0.title, $0.verified, ProfileText.value($0)) })
+      try refuse(mistakes)
     }
-    let sorted = declarations.sorted { $0.name < $1.name }
+  }
+
+  private func print(_ declarations: [Declaration]) {
+    print(
+      declarations.map { ($0.name, $0.summary, $0.verified, DeclarationText.value($0)) })
+  }
+
+  private func print(_ things: [(String, String, String?, Value)]) {
+    let sorted = things.sorted { $0.0 < $1.0 }
     switch format {
-    case .text: Terminal.standardOutput.line(DeclarationText.list(sorted))
-    case .json:
-      Terminal.standardOutput.line(
-        Value.list(sorted.map(DeclarationText.value)).json)
+    case .text:
+      Terminal.standardOutput.line(DeclarationText.list(sorted.map { ($0.0, $0.1, $0.2) }))
+    case .json: Terminal.standardOutput.line(Value.list(sorted.map(\.3)).json)
     }
+  }
+
+  /// After the profiles that can be read, what is wrong with the others.
+  private func refuse(_ mistakes: [Diagnostic]) throws {
+    guard !mistakes.isEmpty else { return }
+    throw ConfigurationFailure(mistakes)
   }
 }

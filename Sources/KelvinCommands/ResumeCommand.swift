@@ -17,42 +17,48 @@ struct ResumeCommand: AsyncParsableCommand {
 
       EXAMPLES
         kelvin resume runs/2026-11-21T10-02-33-governors
+        kelvin resume runs/2026-11-21T10-02-33-governors --take-over   from a host that is gone
       """)
 
   @Argument(help: "The run directory.", completion: .directory)
   var directory: String
 
   @OptionGroup var progress: ProgressOptions
+  @OptionGroup var lease: LeaseOptions
+  @OptionGroup var bench: BenchOptions
 
   func run() async throws {
     let environment = CommandEnvironment.current
     let reader = try RunReader(directory: directory)
     let record = try reader.run().record
+    let board = try RunBoard.find(record.board, bench: bench, environment)
     let control = RunControl(runID: record.id)
     control.begin()
     ProcessLauncher.becomeSubreaper()
     let store = try RunStore.resume(at: directory, life: try LifeRecord.current())
-    try endSurvivors(of: record.id, in: store)
-    let jobs = try store.reopenStoppedJobs()
-    guard !jobs.isEmpty else {
-      store.close()
-      Terminal.standardOutput.line("\(directory): every job has its verdict; nothing to resume")
-      return
+    defer { store.close() }
+    // Taken also when nothing is left to run: a killed life may have left the board leased.
+    let held = try await lease.take(
+      board, run: record.id, name: record.name, directory: directory,
+      wasExclusive: record.commandLine.contains("--exclusive"), control: control)
+    try await held.during {
+      try endSurvivors(of: record.id, in: store)
+      let jobs = try store.reopenStoppedJobs()
+      guard !jobs.isEmpty else {
+        Terminal.standardOutput.line(
+          "\(directory): every job has its verdict; nothing to resume")
+        return
+      }
+      try await RunSession(
+        runID: record.id, directory: directory, plan: try reader.plan(), board: board,
+        store: store,
+        pending: jobs.map {
+          .init(
+            position: $0.position, attempts: $0.attempts, countedAttempts: $0.countedAttempts)
+        },
+        progress: progress, control: control
+      ).carryOut(environment)
     }
-    guard let board = BoardChoice(rawValue: record.board) else {
-      throw PlainFailure(
-        .configuration, "\(directory): was run on board '\(record.board)'",
-        hint: "this version knows the boards "
-          + BoardChoice.allCases.map(\.rawValue).joined(separator: " and "))
-    }
-    try await RunSession(
-      runID: record.id, directory: directory, plan: try reader.plan(), board: board, store: store,
-      pending: jobs.map {
-        .init(
-          position: $0.position, attempts: $0.attempts, countedAttempts: $0.countedAttempts)
-      },
-      progress: progress, control: control
-    ).carryOut(environment)
   }
 
   /// Ends every process of the dead life, then gives its open attempts their verdict.

@@ -23,6 +23,8 @@ struct RunCommand: AsyncParsableCommand {
         kelvin run agenda.yaml --disable cpufreq    without that instrument
         kelvin run agenda.yaml --dry-run            what would run, touching nothing
         kelvin run agenda.yaml --board local-shell  this machine through one persistent sh
+        kelvin run agenda.yaml --exclusive          no other run on this machine meanwhile
+        kelvin run agenda.yaml --board rock         on a board of bench.yaml, which is leased
 
       EXIT CODES
         0 all ok; 1 some job not ok; 2 bad input; 3 the run could not go on; 130, 143 signals
@@ -30,6 +32,7 @@ struct RunCommand: AsyncParsableCommand {
 
   @OptionGroup var agenda: AgendaOptions
   @OptionGroup var progress: ProgressOptions
+  @OptionGroup var lease: LeaseOptions
 
   @Option(
     name: [.customShort("d"), .long],
@@ -42,8 +45,15 @@ struct RunCommand: AsyncParsableCommand {
     help: "Replace the run directory if it holds an earlier run that is not going on.")
   var force = false
 
-  @Option(help: "The board: local, or local-shell for this machine through one persistent sh.")
-  var board = BoardChoice.local
+  @Option(
+    help: """
+      The board: its name in the bench file; local; or local-shell for this machine through one \
+      persistent sh.
+      """,
+    completion: .list(BoardChoice.allCases.map(\.rawValue)))
+  var board = BoardChoice.local.rawValue
+
+  @OptionGroup var bench: BenchOptions
 
   @Flag(help: "Print the plan and end; the same as 'kelvin plan'.")
   var dryRun = false
@@ -57,25 +67,32 @@ struct RunCommand: AsyncParsableCommand {
       PlanCommand.print(read.plan)
       return
     }
+    let board = try RunBoard.find(board, bench: bench, environment)
     let directory = try runDirectory(named: runName(plan))
     let runID = UUID().uuidString.lowercased()
     // Before any other thread exists.
     let control = RunControl(runID: runID)
     control.begin()
     ProcessLauncher.becomeSubreaper()
-    let store = try RunStore.create(
-      at: directory,
-      run: RunRecord(
-        id: runID, name: runName(plan), kelvinVersion: KelvinVersion.text,
-        commandLine: CommandLine.arguments, board: board.rawValue,
-        createdWallNanoseconds: MonotonicTime.wallNanoseconds,
-        sources: read.sources.map { .init(path: $0.path, content: $0.content) }),
-      plan: plan, life: try LifeRecord.current())
-    try await RunSession(
-      runID: runID, directory: directory, plan: plan, board: board, store: store,
-      pending: plan.jobs.indices.map { .init(position: $0) }, progress: progress,
-      control: control
-    ).carryOut(environment)
+    let held = try await lease.take(
+      board, run: runID, name: runName(plan), directory: directory, control: control)
+    try await held.during {
+      // Not before the board is ours: a run that is refused has touched nothing.
+      if force, holdsRun(directory) { try RunCatalog.remove(run: directory) }
+      let store = try RunStore.create(
+        at: directory,
+        run: RunRecord(
+          id: runID, name: runName(plan), kelvinVersion: KelvinVersion.text,
+          commandLine: CommandLine.arguments, board: board.name,
+          createdWallNanoseconds: MonotonicTime.wallNanoseconds,
+          sources: read.sources.map { .init(path: $0.path, content: $0.content) }),
+        plan: plan, life: try LifeRecord.current())
+      try await RunSession(
+        runID: runID, directory: directory, plan: plan, board: board, store: store,
+        pending: plan.jobs.indices.map { .init(position: $0) }, progress: progress,
+        control: control
+      ).carryOut(environment)
+    }
   }
 
   private func readAgenda(_ environment: CommandEnvironment) throws -> Agenda {
@@ -97,6 +114,8 @@ struct RunCommand: AsyncParsableCommand {
     return String(file.split(separator: ".").first ?? file)
   }
 
+  private func holdsRun(_ directory: String) -> Bool { access(directory + "/run.db", F_OK) == 0 }
+
   /// The directory to be made: as asked for, or a new one below `runs`.
   private func runDirectory(named name: String) throws -> String {
     guard let directory else {
@@ -113,16 +132,11 @@ struct RunCommand: AsyncParsableCommand {
       }
       return candidate
     }
-    if access(directory, F_OK) == 0, access(directory + "/run.db", F_OK) == 0 {
-      guard force else {
-        throw PlainFailure(
-          .configuration, "\(directory): holds an earlier run",
-          hint: "choose another directory with -d, or replace it with -f")
-      }
-      try RunCatalog.remove(run: directory)
+    guard force || !holdsRun(directory) else {
+      throw PlainFailure(
+        .configuration, "\(directory): holds an earlier run",
+        hint: "choose another directory with -d, or replace it with -f")
     }
     return directory
   }
 }
-
-extension BoardChoice: ExpressibleByArgument {}

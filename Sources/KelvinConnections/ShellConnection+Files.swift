@@ -8,7 +8,11 @@ extension ShellConnection {
   public func read(
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
-    try each(paths, "head -c \(ShellConnection.readLimit + 1) -- \"$f\"", until: deadline).map {
+    // Some builds of busybox call a directory an input/output error.
+    let snippet =
+      "if [ -d \"$f\" ]; then echo ': Is a directory' >&2; (exit 1); "
+      + "else head -c \(ShellConnection.readLimit + 1) -- \"$f\"; fi"
+    return try each(paths, snippet, until: deadline).map {
       switch $0 {
       case .success(let bytes) where bytes.count > ShellConnection.readLimit:
         .failure(Errno(EFBIG))

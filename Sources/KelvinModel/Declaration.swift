@@ -16,6 +16,8 @@ public struct Declaration: Sendable, Hashable {
   /// Paragraphs for `kelvin show`: what is measured and how, sources, limits.
   public let description: String
   public let options: [OptionDeclaration]
+  /// Options that exclude each other.
+  public let alternatives: [Alternatives]
   /// Metrics that it yields, for `kelvin show`: name, unit, meaning.
   public let metrics: [MetricDeclaration]
   /// What the figures have been checked on, when that is less than a real kernel of this kind.
@@ -25,7 +27,7 @@ public struct Declaration: Sendable, Hashable {
   public init(
     _ kind: Kind, _ name: String, aliases: [String] = [], summary: String,
     description: String = "", options: [OptionDeclaration] = [],
-    metrics: [MetricDeclaration] = [], verified: String? = nil
+    alternatives: [Alternatives] = [], metrics: [MetricDeclaration] = [], verified: String? = nil
   ) {
     self.kind = kind
     self.name = name
@@ -33,8 +35,40 @@ public struct Declaration: Sendable, Hashable {
     self.summary = summary
     self.description = description
     self.options = options
+    self.alternatives = alternatives
     self.metrics = metrics
     self.verified = verified
+  }
+
+  /// Options of which one alone is written, such as `path` or `match`.
+  public struct Alternatives: Sendable, Hashable {
+    public let names: [String]
+    /// Whether one must be written.
+    public let isRequired: Bool
+
+    /// Groups options that exclude each other.
+    public init(_ names: [String], required isRequired: Bool = false) {
+      self.names = names
+      self.isRequired = isRequired
+    }
+  }
+
+  /// The option that a scalar or list in place of the map of options stands for, as in
+  /// `power: {meter: ppk2-a}`: the only one that is required, or the first of the only alternatives;
+  /// nil when nothing or more is required.
+  public var shorthand: OptionDeclaration? {
+    let required =
+      options.filter(\.isRequired).map(\.name)
+      + alternatives.filter(\.isRequired).compactMap(\.names.first)
+    return required.count == 1 ? options.first { $0.name == required[0] } : nil
+  }
+
+  /// The options that say which piece of equipment a choice means; details are left out, so that
+  /// two choices with equal identities mean the same.
+  public func identity(of choice: DriverChoice) -> [String: Value] {
+    choice.options.filter { name, _ in
+      !options.contains { $0.name == name && $0.isDetail }
+    }
   }
 }
 

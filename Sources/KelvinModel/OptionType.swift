@@ -64,12 +64,15 @@ public struct OptionDeclaration: Sendable, Hashable {
   public let range: ClosedRange<Double>?
   /// One or two sentences.
   public let documentation: String
+  /// Whether it only says how a thing of the bench is used (a baud rate, a delay), not which thing is
+  /// meant: two boards whose choices differ in details alone claim the same thing.
+  public let isDetail: Bool
 
   /// Declares an option.
   public init(
     _ name: String, _ type: OptionType, aliases: [String] = [], default defaultValue: Value? = nil,
     required isRequired: Bool = false, range: ClosedRange<Double>? = nil,
-    _ documentation: String
+    isDetail: Bool = false, _ documentation: String
   ) {
     self.name = name
     self.aliases = aliases
@@ -78,6 +81,7 @@ public struct OptionDeclaration: Sendable, Hashable {
     self.isRequired = isRequired
     self.range = range
     self.documentation = documentation
+    self.isDetail = isDetail
   }
 
   /// Whether `key` names this option.

@@ -8,6 +8,8 @@ public struct StoreFailure: Failure, Hashable {
     case notFound
     /// There is something at the path, but not a run of Kelvin.
     case notARun
+    /// There is something at the path, but not a bench database of Kelvin.
+    case notABench
     /// A run is there already.
     case exists
     /// Another live Kelvin owns the run, or another process locks its database.
@@ -46,9 +48,20 @@ public struct StoreFailure: Failure, Hashable {
     self.hint = hint ?? code.hint
   }
 
+  /// The same failure with other advice.
+  init(
+    _ code: Code, message: String, path: String, evidence: String, hint: String
+  ) {
+    self.code = code
+    self.path = path
+    self.message = message
+    self.evidence = evidence
+    self.hint = hint
+  }
+
   public var kind: FailureKind {
     switch code {
-    case .notFound, .notARun, .exists, .busy, .newerSchema, .readOnly: .configuration
+    case .notFound, .notARun, .notABench, .exists, .busy, .newerSchema, .readOnly: .configuration
     case .corrupt, .diskFull, .vanished, .system: .infrastructure
     case .misuse: .internal
     }
@@ -61,6 +74,7 @@ extension StoreFailure.Code {
     switch self {
     case .notFound: "give a directory that holds a run.db; 'kelvin list runs' shows them"
     case .notARun: "give the directory of a run; 'kelvin list runs' shows them"
+    case .notABench: "move it away"
     case .exists: "choose another directory with -d, or delete it first with -f"
     case .busy: "wait until it has ended, or end it first"
     case .newerSchema: "use the newer Kelvin, or one that is newer still"

@@ -127,7 +127,7 @@ import Testing
     files["21.yaml"] = "config: {}"
     let reading = Reading(files) { request, _ in request.limits.values = 10_000 }
     #expect(reading.errors.count >= 1)
-    #expect(reading.errors[0].contains("the agenda holds more than 10000 values"))
+    #expect(reading.errors[0].contains("all files hold more than 10000 values"))
   }
 
   @Test func includesCannotNestDeeperThanOneFile() {

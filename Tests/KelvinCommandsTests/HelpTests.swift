@@ -35,7 +35,11 @@ import Testing
     #expect(words.contains("runs"))
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: ["instruments", "workloads", "outputs"])
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: [
+      "instruments", "workloads", "outputs", "boards", "meters", "connections", "consoles"
+    ])
   func everythingListedCanBeShown(kind: String) async throws {
     let scratch = try Scratch()
     let list = try await KelvinBinary.run(["list", kind], in: scratch.path)
@@ -62,7 +66,7 @@ import Testing
   @Test(.timeLimit(.minutes(1)))
   func helpOfEveryCommandHasExamples() async throws {
     let scratch = try Scratch()
-    for command in ["run", "resume", "plan", "process", "show", "list", "completion"] {
+    for command in ["run", "resume", "plan", "process", "show", "list", "bench", "completion"] {
       let help = try await KelvinBinary.run([command, "--help"], in: scratch.path)
       #expect(help.output.contains("EXAMPLES"), "\(command)")
       #expect(help.output.contains("kelvin \(command)"), "\(command)")

@@ -16,7 +16,8 @@ import Testing
     let count = fread(&bytes, 1, bytes.count, file)
     let text = String(decoding: bytes[..<count], as: UTF8.self)
     for table in [
-      RunState.transitionTable(), UnitState.transitionTable(), AttemptState.transitionTable()
+      RunState.transitionTable(), UnitState.transitionTable(), AttemptState.transitionTable(),
+      BoardState.transitionTable()
     ] {
       #expect(text.contains(table), "docs/architecture.md lacks this table:\n\(table)")
     }

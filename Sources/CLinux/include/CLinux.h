@@ -6,6 +6,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "CLinuxGPIO.h"
+#include "CLinuxTTY.h"
+#include "CLinuxUSBFS.h"
 #include "CLinuxOwner.h"
 #include "CLinuxTTY.h"
 #include "CLinuxTerminal.h"
@@ -54,5 +57,7 @@ int64_t kelvin_peak_memory(void);
 char **kelvin_environment(void);
 /// eventfd(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_eventfd(void);
+/// statfs(2): the magic number of the file system at a path, 32 bits; -1 with errno.
+int64_t kelvin_file_system_type(const char *path);
 
 #endif

@@ -17,6 +17,10 @@ int kelvin_tty_discard_input(int fd);
 int kelvin_tty_lines(int fd);
 /// TIOCMBIS or TIOCMBIC of the lines in `mask`, bits as in kelvin_tty_lines. Returns -1 with errno.
 int kelvin_tty_set_lines(int fd, int mask, int asserted);
+/// TIOCM_LOOP: a UART's own test mode, in which its lines come back into it. Returns -1 with errno.
+int kelvin_tty_loop_lines(int fd, int is_looped);
+/// What comes back there: bit 0 DSR (from DTR), bit 1 CTS (from RTS). Returns -1 with errno.
+int kelvin_tty_looped_lines(int fd);
 /// A new pseudo terminal: returns its master's descriptor and writes its slave's path, or -1 with
 /// errno. Closed on exec.
 int kelvin_pty(char *slave, size_t size);

@@ -47,7 +47,8 @@ struct AgendaOptions: ParsableArguments {
     guard let home = getenv("HOME").map({ String(cString: $0) }) else { return [] }
     let wa =
       getenv("WA_USER_DIRECTORY").map { String(cString: $0) } ?? home + "/.workload_automation"
-    let xdg = getenv("XDG_CONFIG_HOME").map { String(cString: $0) } ?? home + "/.config"
-    return [wa + "/config.yaml", xdg + "/kelvin/config.yaml"].filter { access($0, R_OK) == 0 }
+    let own = UserConfiguration.directory(HostEnvironment.variables)
+    return ([wa] + (own.map { [$0] } ?? [])).map { $0 + "/config.yaml" }
+      .filter { access($0, R_OK) == 0 }
   }
 }

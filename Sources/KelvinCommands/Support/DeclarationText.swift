@@ -4,12 +4,17 @@ internal import KelvinModel
 enum DeclarationText {
   /// A line each: name and summary.
   static func list(_ declarations: [Declaration]) -> String {
-    let width = declarations.map(\.name.count).max() ?? 0
-    return declarations.map { declaration in
-      let padding = String(repeating: " ", count: width - declaration.name.count)
+    list(declarations.map { ($0.name, $0.summary, $0.verified) })
+  }
+
+  /// A line each: name, summary, and what it was checked on.
+  static func list(_ things: [(name: String, summary: String, verified: String?)]) -> String {
+    let width = things.map(\.name.count).max() ?? 0
+    return things.map { name, summary, verified in
+      let padding = String(repeating: " ", count: width - name.count)
       // A figure says how far it can be trusted wherever it is offered.
-      let note = declaration.verified.map { " (verified: \($0))" } ?? ""
-      return "\(declaration.name)\(padding)  \(declaration.summary)\(note)"
+      let note = verified.map { " (verified: \($0))" } ?? ""
+      return LocatedValue.printable("\(name)\(padding)  \(summary)\(note)")
     }.joined(separator: "\n")
   }
 
@@ -31,7 +36,8 @@ enum DeclarationText {
     if !declaration.options.isEmpty {
       lines += ["", "OPTIONS"]
       for option in declaration.options {
-        lines.append("  \(option.name): \(option.type.expectation)\(suffix(option))")
+        let notes = suffix(option, declaration)
+        lines.append("  \(option.name): \(option.type.expectation)\(notes)")
         lines += wrap(option.documentation, columns: columns, indent: 6)
       }
     }
@@ -45,15 +51,20 @@ enum DeclarationText {
     return lines.joined(separator: "\n")
   }
 
-  private static func suffix(_ option: OptionDeclaration) -> String {
+  private static func suffix(_ option: OptionDeclaration, _ declaration: Declaration) -> String {
     var notes: [String] = []
     if option.isRequired { notes.append("required") }
+    for group in declaration.alternatives where group.names.contains(option.name) {
+      let others = group.names.filter { $0 != option.name }.joined(separator: " or ")
+      notes.append(group.isRequired ? "this or \(others) is required" : "excludes \(others)")
+    }
     if let value = option.defaultValue { notes.append("default \(value.display)") }
     if !option.aliases.isEmpty { notes.append("also " + option.aliases.joined(separator: ", ")) }
     return notes.isEmpty ? "" : " (" + notes.joined(separator: "; ") + ")"
   }
 
-  private static func wrap(_ text: String, columns: Int, indent: Int) -> [String] {
+  /// Lines of at most so many columns, each after a margin.
+  static func wrap(_ text: String, columns: Int, indent: Int) -> [String] {
     let margin = String(repeating: " ", count: indent)
     var lines: [String] = []
     var line = ""
@@ -75,6 +86,12 @@ enum DeclarationText {
       "aliases": .list(declaration.aliases.map(Value.text)),
       "summary": .text(declaration.summary), "description": .text(declaration.description),
       "verified": declaration.verified.map(Value.text) ?? .null,
+      "alternatives": .list(
+        declaration.alternatives.map { group in
+          .map([
+            "names": .list(group.names.map(Value.text)), "required": .boolean(group.isRequired)
+          ])
+        }),
       "options": .list(
         declaration.options.map { option in
           .map([

@@ -12,7 +12,7 @@ struct RunSession {
   let runID: String
   let directory: String
   let plan: Plan
-  let board: BoardChoice
+  let board: RunBoard
   let store: RunStore
   let pending: [RunRequest.PendingJob]
   let progress: ProgressOptions
@@ -29,7 +29,7 @@ struct RunSession {
     let outputs = OutputObserver(
       OutputChain(try processors(environment)), directory: directory, store: store)
     let target = Target(
-      name: board.rawValue, connection: board.connection(runID: runID), runID: runID)
+      name: board.name, connection: board.connection(runID), runID: runID)
     let runner = Runner(
       RunRequest(
         id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
@@ -80,7 +80,7 @@ struct RunSession {
   }
 }
 
-/// Which board, and how it is reached. Boards of a bench come with bench.yaml.
+/// This machine as a board, which needs no bench file, and how it is reached.
 enum BoardChoice: String, CaseIterable, Sendable {
   /// This machine, by direct system calls.
   case local

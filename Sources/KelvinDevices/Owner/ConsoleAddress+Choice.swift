@@ -16,6 +16,8 @@ extension ConsoleAddress {
     }
   ) throws {
     let options = choice.options
+    // The owner's working directory is another one.
+    let absolute = ConsoleAddress.absolute
     switch choice.driver {
     case "serial":
       let rate = options["baud"]?.integer.flatMap(UInt32.init(exactly:)) ?? baud
@@ -23,10 +25,10 @@ extension ConsoleAddress {
       if let match = DeviceMatch(options["match"]) {
         path = ConsoleAddress.stablePath(of: try resolve(match))
       } else {
-        path = try ConsoleAddress.text("path", choice)
+        path = absolute(try ConsoleAddress.text("path", choice))
       }
       self = .serial(path: path, baud: rate ?? ConsoleAddress.defaultBaud)
-    case "socket": self = .socket(path: try ConsoleAddress.text("path", choice))
+    case "socket": self = .socket(path: absolute(try ConsoleAddress.text("path", choice)))
     case "telnet":
       self = .telnet(
         host: try ConsoleAddress.text("host", choice),
@@ -42,6 +44,15 @@ extension ConsoleAddress {
     }
     // Through the text, so that one place says what is allowed.
     self = try ConsoleAddress(description)
+  }
+
+  /// The path from the root, through no links above the file itself: the file may come and go.
+  static func absolute(_ path: String) -> String {
+    let slash = path.lastIndex(of: "/")
+    let parent = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    guard let directory = SmallFile.realPath(parent) else { return path }
+    let name = slash.map { path[path.index(after: $0)...] } ?? path[...]
+    return directory == "/" ? "/\(name)" : "\(directory)/\(name)"
   }
 
   private static func text(_ name: String, _ choice: DriverChoice) throws(OwnerFailure) -> String {

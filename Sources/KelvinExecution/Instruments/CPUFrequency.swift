@@ -28,7 +28,7 @@ public struct CPUFrequency: Instrument {
     "stats/time_in_state", "stats/total_trans"
   ]
   private let reader = WindowReader()
-  private let policies = BoardState<[String]>([])
+  private let policies = BoardConfined<[String]>([])
 
   /// Takes no settings of its own.
   public init(settings: [String: Value]) {}

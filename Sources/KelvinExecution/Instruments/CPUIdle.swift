@@ -27,7 +27,7 @@ public struct CPUIdle: Instrument {
     var name: String
   }
   private let reader = WindowReader()
-  private let states = BoardState<[State]>([])
+  private let states = BoardConfined<[State]>([])
 
   /// Takes no settings of its own.
   public init(settings: [String: Value]) {}

@@ -59,9 +59,9 @@ public struct FilePoller: Instrument {
   private let isText: Bool
   private let realtimePriority: Int?
   private let maxSize: Int
-  private let files = BoardState<[SampledFile]>([])
-  private let session = BoardState<SamplerSession?>(nil)
-  private let recorder = BoardState<TextRecorder?>(nil)
+  private let files = BoardConfined<[SampledFile]>([])
+  private let session = BoardConfined<SamplerSession?>(nil)
+  private let recorder = BoardConfined<TextRecorder?>(nil)
 
   /// Takes the declared options.
   ///

@@ -3,7 +3,7 @@ public import KelvinModel
 /// Code that acts on signals around a job: start and stop, extract, annotate.
 ///
 /// One instance for each board and run; used on the board's thread only. State between callbacks
-/// lives in the instance, behind ``BoardState``.
+/// lives in the instance, behind ``BoardConfined``.
 public protocol Instrument: Sendable {
   /// What it is and takes; its name is what agendas list.
   static var declaration: Declaration { get }

@@ -23,7 +23,7 @@ public struct MemoryInfo: Instrument {
 
   private let settings: [String: Value]
   private let reader = WindowReader(["/proc/meminfo"])
-  private let fields = BoardState<[String]>([])
+  private let fields = BoardConfined<[String]>([])
 
   /// Takes `fields`.
   public init(settings: [String: Value]) { self.settings = settings }

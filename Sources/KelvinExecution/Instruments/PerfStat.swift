@@ -44,13 +44,13 @@ public struct PerfStat: Instrument {
     /// Options that make perf wait for the workload's end (see ``PerfProbe``).
     var control: [String]
   }
-  private let setup = BoardState<Setup?>(nil)
+  private let setup = BoardConfined<Setup?>(nil)
   private struct Running: Sendable {
     var attempt: Int64
     var program: String
     var file: TargetPath
   }
-  private let running = BoardState<Running?>(nil)
+  private let running = BoardConfined<Running?>(nil)
 
   /// Takes `events` and `optionstring`.
   public init(settings: [String: Value]) {

@@ -32,8 +32,8 @@ final class SamplerSession: Sendable {
   }
   /// The drain thread's until it is joined, then the board thread's.
   private let state: Mutex<State>
-  private let thread = BoardState<NamedThread?>(nil)
-  private let result = BoardState<Result?>(nil)
+  private let thread = BoardConfined<NamedThread?>(nil)
+  private let result = BoardConfined<Result?>(nil)
 
   /// Opens the files and begins the capture; sampling begins at ``start()``.
   init(

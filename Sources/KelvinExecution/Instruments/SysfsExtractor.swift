@@ -44,8 +44,8 @@ public struct SysfsExtractor: Instrument {
     var after: TreeReader.Tree?
   }
   /// What was left out when the run began, and has been logged.
-  private let leftOut = BoardState<Set<String>>([])
-  private let readings = BoardState<Readings?>(nil)
+  private let leftOut = BoardConfined<Set<String>>([])
+  private let readings = BoardConfined<Readings?>(nil)
 
   /// Takes `paths` and the limits.
   public init(settings: [String: Value]) {

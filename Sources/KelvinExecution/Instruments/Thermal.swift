@@ -34,8 +34,8 @@ public struct Thermal: Instrument {
   }
   private let period: Double?
   private let reader = WindowReader()
-  private let zones = BoardState<[Zone]>([])
-  private let session = BoardState<SamplerSession?>(nil)
+  private let zones = BoardConfined<[Zone]>([])
+  private let session = BoardConfined<SamplerSession?>(nil)
 
   /// Takes `period`.
   public init(settings: [String: Value]) { period = settings["period"]?.number }

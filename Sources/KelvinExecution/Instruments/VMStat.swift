@@ -26,7 +26,7 @@ public struct VMStat: Instrument {
 
   private let settings: [String: Value]
   private let reader = WindowReader(["/proc/vmstat"])
-  private let fields = BoardState<[String]>([])
+  private let fields = BoardConfined<[String]>([])
 
   /// Takes `fields`.
   public init(settings: [String: Value]) { self.settings = settings }

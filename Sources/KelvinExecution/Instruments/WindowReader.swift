@@ -38,10 +38,10 @@ final class WindowReader: Sendable {
     var before: Reading?
     var after: Reading?
   }
-  private let state: BoardState<State>
+  private let state: BoardConfined<State>
 
   /// Creates a reader of these files.
-  init(_ paths: [TargetPath] = []) { state = BoardState(State(paths: paths)) }
+  init(_ paths: [TargetPath] = []) { state = BoardConfined(State(paths: paths)) }
 
   /// The files, in the order of a reading's contents.
   var paths: [TargetPath] {

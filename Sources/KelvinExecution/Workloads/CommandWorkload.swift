@@ -14,7 +14,7 @@ public struct CommandWorkload: Workload {
   private let areMetricsRequired: Bool
   private let affinity: [Int]?
   /// Found in initialization: the command's words with programs resolved, files on the host.
-  private let prepared = BoardState<Prepared?>(nil)
+  private let prepared = BoardConfined<Prepared?>(nil)
 
   struct Prepared: Sendable {
     var argv: [String]

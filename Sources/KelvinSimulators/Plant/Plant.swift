@@ -82,8 +82,8 @@ public final class Plant {
   }
 
   private var header: String {
-    let cpus = model.cpus.indices.map { "cpu\($0)_mhz,cpu\($0)_load" }.joined(separator: ",")
-    return "monotonic_ns,\(cpus),temperature_c,power_w,energy_j\n"
+    let cpus = model.cpus.indices.map { "cpu\($0)_mhz,cpu\($0)_load," }.joined()
+    return "monotonic_ns,\(cpus)temperature_c,power_w,energy_j\n"
   }
 
   private func line(

@@ -9,6 +9,10 @@ public protocol PowerSwitch: Sendable {
   /// Of kind ``Declaration/Kind/power``: what stands in a bench file, and `kelvin show power NAME`.
   static var declaration: Declaration { get }
 
+  /// Whether what was set is only certain while a program holds the line: when Kelvin ends, the board
+  /// may lose power or leave reset.
+  static var holdsLine: Bool { get }
+
   /// Prepares a switch; the device is looked for and opened by the first call, not here.
   ///
   /// - Throws: of kind configuration, when options contradict each other.
@@ -25,10 +29,24 @@ public protocol PowerSwitch: Sendable {
 }
 
 extension PowerSwitch {
+  public static var holdsLine: Bool { false }
+
   public func cycle(offSeconds: Double, until deadline: Deadline) async throws(PowerFailure) {
     try await set(.off, until: deadline)
-    _ = deadline.limited(toSeconds: offSeconds).wait()
+    try pause(offSeconds, until: deadline)
     try await set(.on, until: deadline)
+  }
+
+  /// Waits out the time without power.
+  ///
+  /// - Throws: when the deadline comes first: the board stays off, and the message says so.
+  func pause(_ seconds: Double, until deadline: Deadline) throws(PowerFailure) {
+    _ = deadline.limited(toSeconds: seconds).wait()
+    guard deadline.isInterrupted || deadline.hasPassed else { return }
+    throw PowerFailure(
+      deadline.isInterrupted ? .infrastructure : .timeout,
+      "it was switched off, and there was no time left to switch it on again",
+      hint: "the board is off: 'kelvin power on'")
   }
 }
 
@@ -61,11 +79,28 @@ public struct PowerHost: Sendable {
   public var sysfs: String
   /// Where device nodes are.
   public var dev: String
+  /// The device node of the serial port that a match means.
+  public var resolve: @Sendable (DeviceMatch) throws(PowerFailure) -> String
+  /// Takes what a user should know although nothing failed: one sentence.
+  public var warn: @Sendable (String) -> Void
 
   /// Creates a host.
-  public init(sysfs: String = "/sys", dev: String = "/dev") {
+  public init(
+    sysfs: String = "/sys", dev: String = "/dev",
+    resolve: @escaping @Sendable (DeviceMatch) throws(PowerFailure) -> String = PowerHost.byUDev,
+    warn: @escaping @Sendable (String) -> Void = { _ in }
+  ) {
     self.sysfs = sysfs
     self.dev = dev
+    self.resolve = resolve
+    self.warn = warn
+  }
+
+  /// Refuses every match: where only paths name devices.
+  public static let noMatcher: @Sendable (DeviceMatch) throws(PowerFailure) -> String = {
+    (match) throws(PowerFailure) in
+    throw PowerFailure(
+      .configuration, "\(match): devices are not looked for here", hint: "name it by 'path'")
   }
 }
 
@@ -85,5 +120,18 @@ public struct PowerFailure: Failure, Hashable {
     self.message = message
     self.evidence = evidence
     self.hint = hint
+  }
+  /// The same failure, said of what was being switched: `power of 'rock' (lcus): ...`.
+  public func of(_ subject: String) -> PowerFailure {
+    PowerFailure(kind, "\(subject): \(message)", evidence: evidence, hint: hint)
+  }
+
+  /// A deadline's end: a timeout, or the interrupt.
+  package init(waitingFor what: String, _ deadline: Deadline, hint: String = "") {
+    if deadline.isInterrupted {
+      self.init(.infrastructure, "\(what): stopped while waiting")
+    } else {
+      self.init(.timeout, "\(what): no answer in time", hint: hint)
+    }
   }
 }

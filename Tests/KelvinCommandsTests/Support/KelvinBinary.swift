@@ -33,7 +33,10 @@ enum KelvinBinary {
   static func start(
     _ arguments: [String], in directory: String, environment: [String: String] = [:]
   ) async throws -> any RemoteProcess {
-    var variables = ["HOME": directory, "XDG_CONFIG_HOME": directory + "/.config"]
+    var variables = [
+      "HOME": directory, "XDG_CONFIG_HOME": directory + "/.config",
+      "KELVIN_STATE": directory + "/.state", "KELVIN_USER": ""
+    ]
     variables.merge(environment) { _, new in new }
     return try await LocalConnection().start(
       Command(

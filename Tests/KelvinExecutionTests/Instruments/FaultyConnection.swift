@@ -11,7 +11,7 @@ struct FaultyConnection: Connection {
   /// Executables that are not there.
   var missing: Set<String> = []
   /// While true, the link is gone: reads throw.
-  let isLost = BoardState(false)
+  let isLost = BoardConfined(false)
 
   var name: String { base.name }
   var capabilities: Capabilities { base.capabilities }

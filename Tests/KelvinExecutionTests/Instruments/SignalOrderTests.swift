@@ -52,7 +52,7 @@ private struct Fastest: Marker {
 /// Attaches one callback and detaches another while their signal is being sent.
 private struct Changing: Marker {
   static let declaration = Declaration(.instrument, "changing", summary: "Test.")
-  private let token = BoardState<Dispatcher.Token?>(nil)
+  private let token = BoardConfined<Dispatcher.Token?>(nil)
   var hooks: [Hook] {
     normal.initialize { context in
       token.value = context.run.signals.attach(

@@ -11,7 +11,7 @@ import time
 
 from . import guests, processes
 from .guests import BOARDS, GUESTS, Guest
-from .places import BenchError, cache, running, say
+from .places import ROOT, BenchError, cache, running, say
 
 EXAMPLES = """\
 guests:
@@ -24,6 +24,7 @@ examples:
   scripts/virtual-bench ssh x86-a -- uname -a     a command on a board (root's password: kelvin)
   scripts/virtual-bench exec -- lsusb             a command of this machine on the bench host
   scripts/virtual-bench live x86-a power-mW=5000  what the board's power meter says from now on
+  scripts/virtual-bench plant x86-a --background  its power follows what it does
   scripts/virtual-bench stop                      ends every process that start began
 """
 
@@ -134,7 +135,8 @@ def words(options) -> list[str]:
 def ssh(options) -> int:
     guest = Guest.named(options.guest)
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
-    return subprocess.call(guest.ssh([shlex.join(command)] if command else []))
+    # One word is shell text, as with ssh itself; several are an argument vector.
+    return subprocess.call(guest.ssh(command if len(command) < 2 else [shlex.join(command)]))
 
 
 def execute(options) -> int:
@@ -158,6 +160,35 @@ def live(options) -> int:
         guest.set_live(values)
     for name, value in guest.live().items():
         print(f"{name}={value}")
+    return 0
+
+
+def plant(options) -> int:
+    """Starts the plant of a guest as a process of the bench, or runs it in the foreground."""
+    guest = Guest.named(options.guest)
+    if guest.definition.kind not in ("x86", "arm"):
+        raise BenchError(f"{guest.name}: has no plant; x86 and arm boards have")
+    binary = ROOT / ".build" / "release" / "kelvin"
+    kelvin = [str(binary)] if binary.exists() else [str(ROOT / "scripts" / "kelvin")]
+    command = [*kelvin, "simulate", "plant", str(guest.folder), "--kind", guest.definition.kind]
+    command += options.command[1:] if options.command[:1] == ["--"] else options.command
+    if not options.background:
+        os.execv(command[0], command)
+    log = open(guest.folder / "plant.log", "wb")
+    started = subprocess.Popen(
+        command,
+        env=processes.environment(guest.folder),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 10
+    while not (guest.folder / "plant.csv").exists():
+        if started.poll() is not None or time.monotonic() > deadline:
+            raise BenchError(f"no plant: {(guest.folder / 'plant.log').read_text().strip()}")
+        time.sleep(0.02)
+    say(f"{guest.name}: its plant writes {guest.folder / 'plant.csv'}")
     return 0
 
 
@@ -214,6 +245,12 @@ def main() -> int:
     values = command("live", live, "Shows or sets what a guest's ACPI devices read.")
     values.add_argument("guest", metavar="GUEST")
     values.add_argument("values", nargs="*", metavar="NAME=NUMBER")
+    planting = command("plant", plant, "Drives a board's power from what it does.")
+    planting.add_argument("guest", metavar="GUEST")
+    planting.add_argument("--background", action="store_true",
+                          help="go on beside the guest, and end with it")
+    planting.add_argument("command", nargs=argparse.REMAINDER,
+                          metavar="-- OPTIONS OF kelvin simulate plant...")
     building = command("build", build, "Makes what guests boot, without starting any.")
     building.add_argument("guests", nargs="*", metavar="GUEST")
     command("clean", clean, "Deletes everything that was built or downloaded.")

@@ -348,6 +348,8 @@ class Guest:
     def stop(self) -> bool:
         """Ends everything of this guest; gives whether there was something."""
         count = processes.end(self.pids)
+        if self.name != self.definition.name:
+            shutil.rmtree(self.folder, ignore_errors=True)
         for name in ("ram", "initrd"):
             (self.folder / name).unlink(missing_ok=True)
         return count > 0

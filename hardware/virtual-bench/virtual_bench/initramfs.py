@@ -206,7 +206,8 @@ def modules(
 def _key(*parts: str) -> str:
     """Names an image after everything that goes into it."""
     digest = hashlib.sha256()
-    for path in sorted((HERE / "guest").rglob("*")) + sorted(Path(__file__).parent.glob("*.py")):
+    recipes = [Path(__file__), Path(kernels.__file__), Path(debian.__file__)]
+    for path in sorted((HERE / "guest").rglob("*")) + recipes:
         if path.is_file():
             digest.update(path.read_bytes())
     for part in parts:
@@ -263,7 +264,8 @@ def arm_board(kernel: kernels.Kernel) -> Path:
         programs = Programs(archive, root)
         programs.add("/usr/sbin/dropbear")
         programs.add("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server")
-        archive.file("bin/vb-work", built("vb-work", "aarch64-linux-gnu-gcc"), 0o755)
+        for program in ("vb-work", "vb-report"):
+            archive.file(f"bin/{program}", built(program, "aarch64-linux-gnu-gcc"), 0o755)
         archive.file("etc/vb-modules", ("\n".join(ARM_MODULES) + "\n").encode())
         modules(archive, kernel, ARM_MODULES, None)
         shutil.rmtree(root, ignore_errors=True)

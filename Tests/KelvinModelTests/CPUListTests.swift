@@ -1,4 +1,4 @@
-import KelvinTargets
+import KelvinModel
 import Testing
 
 /// The kernel's CPU lists.

@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// Callbacks of one board never run at the same time, so the lock is never waited for; it is there
 /// because the compiler cannot know that.
-public final class BoardState<Value: Sendable>: Sendable {
+public final class BoardConfined<Value: Sendable>: Sendable {
   private let mutex: Mutex<Value>
 
   /// Creates the state.

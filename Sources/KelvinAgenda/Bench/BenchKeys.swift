@@ -1,0 +1,42 @@
+public import KelvinModel
+
+/// The keys of bench files, declared once for reading, completion and documentation.
+public enum BenchKeys {
+  /// At the top of a bench file.
+  public static let top: [OptionDeclaration] = [
+    .init("boards", .map(.any), "Boards by name."),
+    .init("meters", .map(.any), "Meters by name.")
+  ]
+
+  /// Of a board.
+  public static let board: [OptionDeclaration] = [
+    .init(
+      "profile", .text, required: true,
+      "What kind of board it is: a profile's name; 'kelvin list boards' lists them."),
+    .init(
+      "connection", .any,
+      "How commands and files reach it: a driver with its options. Without it, the console is used."
+    ),
+    .init("console", .any, "Its serial console: a driver with its options."),
+    .init("power", .any, "What cuts its power: a driver with its options."),
+    .init("reset", .any, "What resets it: a driver with its options; power switches will do."),
+    .init("meters", .list(.text), default: [], "Names of the meters that measure it."),
+    .init("labels", .map(.text), default: [:], "Tags of your own, by which boards are chosen."),
+    .init(
+      "lease", .structure(lease, shorthand: nil),
+      "Commands that take the board from another system and give it back.")
+  ]
+
+  /// Of `lease`.
+  public static let lease: [OptionDeclaration] = [
+    .init(
+      "acquire", .argv, required: true,
+      "Run before the board is used; exit code 0 grants it, any other refuses it."),
+    .init("release", .argv, required: true, "Run when the board is no longer used.")
+  ]
+
+  /// Of a meter; everything else belongs to its driver.
+  public static let meter: [OptionDeclaration] = [
+    .init("driver", .text, required: true, "What drives it; 'kelvin list meters' lists them.")
+  ]
+}

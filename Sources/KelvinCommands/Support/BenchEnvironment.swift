@@ -1,0 +1,72 @@
+internal import ArgumentParser
+internal import Glibc
+internal import KelvinAgenda
+internal import KelvinConnections
+internal import KelvinExecution
+internal import KelvinModel
+internal import KelvinTargets
+
+// What commands know of equipment.
+extension CommandEnvironment {
+  /// The profiles of this process: the user's own, and what comes with Kelvin.
+  var hardware: HardwareProfiles {
+    HardwareProfiles(
+      roots: HardwareProfiles.roots(
+        environment: HostEnvironment.variables, executable: HostEnvironment.executable),
+      checkPattern: { Pattern.problem(with: $0) })
+  }
+
+  /// Drivers of connections, consoles and power switches that bench files may name.
+  var driverDeclarations: [Declaration] {
+    ConnectionDeclarations.all + PowerSwitches.builtIn.map { $0.declaration }
+  }
+
+  /// Everything that bench files are checked against.
+  func benchDeclarations(_ hardware: HardwareProfiles) -> BenchDeclarations {
+    // A broken meter profile is told by whoever shows or lists it; here its driver is unknown.
+    BenchDeclarations(
+      driverDeclarations + hardware.meters().profiles.map(\.declaration),
+      checkPattern: { Pattern.problem(with: $0) })
+  }
+}
+
+/// `--bench FILE`, and the bench that it or the usual places describe.
+struct BenchOptions: ParsableArguments {
+  @Option(
+    help: "The bench file; default: bench.yaml and bench.d/ here, then the user's.",
+    completion: .file(extensions: ["yaml", "yml"]))
+  var bench: String?
+
+  /// Reads the bench; warnings go to standard error.
+  ///
+  /// - Throws: with every mistake, or when no bench is described.
+  func read(_ environment: CommandEnvironment) throws -> BenchReading {
+    let paths = try BenchFiles.find(chosen: bench, environment: HostEnvironment.variables)
+    let hardware = environment.hardware
+    let reading = try BenchReader.read(
+      BenchRequest(paths: paths, profileNames: hardware.names(.board)),
+      declarations: environment.benchDeclarations(hardware))
+    for warning in reading.warnings { Terminal.standardError.line("\(warning)") }
+    return reading
+  }
+}
+
+/// What this process was started with.
+enum HostEnvironment {
+  /// The variables that say where configuration stands.
+  static var variables: [String: String] {
+    var result: [String: String] = [:]
+    for name in ["HOME", "XDG_CONFIG_HOME", "KELVIN_HARDWARE"] {
+      if let value = getenv(name) { result[name] = String(cString: value) }
+    }
+    return result
+  }
+
+  /// The path of the running program; empty when the kernel does not say.
+  static var executable: String {
+    var buffer = [CChar](repeating: 0, count: 4096)
+    let count = readlink("/proc/self/exe", &buffer, buffer.count)
+    return String(
+      decoding: buffer.prefix(max(0, count)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+}

@@ -1,0 +1,110 @@
+internal import ArgumentParser
+internal import Glibc
+internal import KelvinExecution
+internal import KelvinModel
+internal import KelvinStore
+
+/// The options by which `run` and `resume` take the board for themselves.
+struct LeaseOptions: ParsableArguments {
+  @Flag(
+    help: """
+      Take this machine's lease: no other run gets it meanwhile. Boards of a bench file are always \
+      taken.
+      """)
+  var exclusive = false
+
+  @Flag(
+    help: """
+      Take over the board from a run that is gone, or on a host that is gone for good; its settings \
+      are restored first.
+      """)
+  var takeOver = false
+
+  /// Takes what a run on a board needs: always what belongs to a bench, this machine when the run,
+  /// now or in an earlier life, wants it for itself.
+  ///
+  /// - Throws: ``LeaseRefusal`` and what else ``BoardLease/take(_:until:)`` throws; after a signal
+  ///   ``CommandExit`` with its code.
+  func take(
+    _ board: RunBoard, run: String, name: String, directory: String,
+    wasExclusive: Bool = false, control: RunControl
+  ) async throws -> HeldBoards {
+    var isExclusive = exclusive || wasExclusive || board.isExclusive
+    if !isExclusive, let machine = board.resources.first?.resource {
+      isExclusive = try look(at: machine, run: run)
+    }
+    guard isExclusive else { return HeldBoards(lease: nil) }
+    let wish = LeaseWish(
+      board.resources, run: run, directory: LeaseOptions.absolute(directory),
+      purpose: "run \(name)", takesOver: takeOver,
+      note: { Terminal.standardError.line("kelvin: \($0)") },
+      // Kelvin has changed no setting that outlives its run.
+      restore: { _, _ in })
+    do {
+      return HeldBoards(
+        lease: try await BoardLease.take(
+          wish, until: Deadline(time: nil, interrupt: control.stop)))
+    } catch {
+      guard let code = control.exitCode else { throw error }
+      Terminal.standardError.line("kelvin: \(PlainFailure(error))")
+      throw CommandExit(code: code)
+    }
+  }
+
+  /// Looks whether somebody wants this machine for themselves; a bench database that cannot be read
+  /// is worth a warning only, since nothing is asked of it.
+  ///
+  /// - Returns: whether a dead life of this very run has it.
+  private func look(at machine: BenchResource, run: String) throws -> Bool {
+    let statuses: [ResourceStatus]
+    do throws(StoreFailure) {
+      statuses = try BenchListing.read().statuses(of: machine)
+    } catch {
+      Terminal.standardError.line("kelvin: warning: \(error)")
+      return false
+    }
+    if statuses.contains(where: { $0.lease?.run == run }) { return true }
+    let user = LeaseHolder.currentUser()
+    for status in statuses {
+      if let health = status.health { throw LeaseRefusal([.init(machine, .unwell(health))]) }
+      if let lease = status.lease, status.standing == .alive {
+        throw LeaseRefusal([.init(machine, .leased(lease, .alive))])
+      }
+      if let reservation = status.reservation, reservation.user != user {
+        throw LeaseRefusal([.init(machine, .reserved(reservation))])
+      }
+    }
+    return false
+  }
+
+  private static func absolute(_ path: String) -> String {
+    if path.hasPrefix("/") { return path }
+    guard let current = getcwd(nil, 0) else { return path }
+    defer { free(current) }
+    return String(cString: current) + "/" + path
+  }
+}
+
+/// What a run holds while it goes on; nothing on a machine that is shared.
+struct HeldBoards {
+  let lease: BoardLease?
+
+  /// Runs `body`, and gives everything back at its end, however it ends. A process that is killed,
+  /// or ended at once by a second signal, gives nothing back: only its resume knows how it left the
+  /// board.
+  func during(_ body: () async throws -> Void) async throws {
+    do {
+      try await body()
+    } catch {
+      await giveBack()
+      throw error
+    }
+    await giveBack()
+  }
+
+  private func giveBack() async {
+    for problem in await lease?.giveBack() ?? [] {
+      Terminal.standardError.line("kelvin: warning: \(problem)")
+    }
+  }
+}

@@ -1,0 +1,102 @@
+internal import KelvinExecution
+internal import KelvinModel
+internal import KelvinTargets
+internal import Synchronization
+
+/// What is done to a board's power.
+enum PowerAction: Sendable, Hashable {
+  case on, off, state
+  case cycle(offSeconds: Double)
+}
+
+/// One call of `kelvin power`, without files and terminals.
+struct PowerRequest: Sendable {
+  var action: PowerAction
+  var board: String
+  /// `.power` or `.reset`.
+  var kind: Declaration.Kind
+  /// Nil: no meter is asked. Whoever knows meters sets it.
+  var confirm: PowerControl.Confirmation?
+
+  init(action: PowerAction, board: String, kind: Declaration.Kind = .power) {
+    self.action = action
+    self.board = board
+    self.kind = kind
+  }
+
+  /// What is known of the board afterwards.
+  struct Report: Sendable, Hashable {
+    var board: String
+    var kind: Declaration.Kind
+    var reading: PowerReading
+
+    /// `rock: on (measured)`
+    var text: String {
+      "\(board): \(state) (\(reading.source.rawValue))"
+    }
+    /// For `--format json`.
+    var value: Value {
+      [
+        "board": .text(board), "line": .text(kind.rawValue),
+        "state": reading.state.map { .text($0.rawValue) } ?? nil,
+        "source": .text(reading.source.rawValue)
+      ]
+    }
+    private var state: String {
+      switch (kind, reading.state) {
+      case (_, nil): "unknown"
+      case (.reset, .off?): "held in reset"
+      case (.reset, .on?): "out of reset"
+      case (_, let state?): state.rawValue
+      }
+    }
+  }
+
+  /// Switches on a thread of the board's own, since switches block.
+  ///
+  /// - Returns: the report, and what a user should know besides.
+  func carryOut(
+    on bench: Bench, until deadline: Deadline
+  ) async throws -> (report: Report, warnings: [String]) {
+    guard let entry = bench.board(named: board) else {
+      throw PlainFailure(
+        .configuration, "\(LocatedValue.quoted(board)): the bench has no such board",
+        hint: NearestName.hint(for: board, in: bench.boards.map(\.name)))
+    }
+    let warnings = Warnings()
+    let control = try PowerControl(
+      entry, kind, host: PowerHost(warn: { warnings.add($0) }), confirm: confirm)
+    let reading = try await BoardActor(name: board).run(control, action, deadline)
+    if control.holdsLine, action != .state {
+      warnings.add(
+        "\(control.subject): the line is only sure to keep its level while a program holds it, and "
+          + "this one ends now")
+    }
+    return (Report(board: board, kind: kind, reading: reading), warnings.all)
+  }
+
+  private final class Warnings: Sendable {
+    private let stored = Mutex<[String]>([])
+    var all: [String] { stored.withLock { $0 } }
+    func add(_ text: String) { stored.withLock { $0.append(text) } }
+  }
+
+  private actor BoardActor {
+    private let thread: BoardThread
+    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
+
+    init(name: String) { thread = BoardThread(name: name) }
+
+    func run(
+      _ control: PowerControl, _ action: PowerAction, _ deadline: Deadline
+    ) async throws(PowerFailure) -> PowerReading {
+      switch action {
+      case .on: try await control.set(.on, until: deadline)
+      case .off: try await control.set(.off, until: deadline)
+      case .state: try await control.state(until: deadline)
+      case .cycle(let offSeconds):
+        try await control.cycle(offSeconds: offSeconds, until: deadline)
+      }
+    }
+  }
+}

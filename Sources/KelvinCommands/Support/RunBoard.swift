@@ -1,0 +1,57 @@
+internal import KelvinAgenda
+internal import KelvinConnections
+internal import KelvinExecution
+internal import KelvinModel
+internal import KelvinStore
+
+/// The board of a run: how it is reached, and what must be leased to use it.
+struct RunBoard {
+  let name: String
+  /// The board itself and its meters; of this machine the machine.
+  let resources: [LeaseWish.Resource]
+  /// Whether it is leased without being asked: boards of a bench are, this machine is not.
+  let isExclusive: Bool
+  /// A new connection, whose processes carry the run's id.
+  let connection: @Sendable (_ runID: String) -> any Connection
+
+  /// This machine, or a board of the bench.
+  ///
+  /// - Throws: every mistake in the bench file; a name that is on no bench; a connection that Kelvin
+  ///   cannot make.
+  static func find(
+    _ name: String, bench: BenchOptions, _ environment: CommandEnvironment
+  ) throws -> RunBoard {
+    let host = try HostIdentity.current()
+    if let choice = BoardChoice(rawValue: name) {
+      return RunBoard(
+        name: name, resources: [.init(.thisMachine(on: host))],
+        isExclusive: false,
+        connection: { choice.connection(runID: $0) })
+    }
+    let reading = try bench.read(environment)
+    let entry = try bench.board(name, in: reading.bench)
+    let declarations = environment.benchDeclarations(environment.hardware)
+    let board = BenchResource(entry, declarations: declarations, host: host)
+    let meters = entry.meters.compactMap { reading.bench.meter(named: $0) }.map {
+      LeaseWish.Resource(BenchResource($0, declarations: declarations, host: host))
+    }
+    return RunBoard(
+      name: name, resources: [.init(board, external: entry.lease)] + meters, isExclusive: true,
+      connection: try connection(of: entry))
+  }
+
+  private static func connection(
+    of entry: BoardEntry
+  ) throws(PlainFailure) -> @Sendable (String) -> any Connection {
+    guard let choice = entry.connection ?? entry.console, choice.driver == "local" else {
+      let driver = (entry.connection ?? entry.console)?.driver ?? "none"
+      throw PlainFailure(
+        .configuration,
+        "\(entry.location): board '\(entry.name)': no run is possible over its connection, "
+          + "'\(driver)', yet",
+        hint: "runs go over 'connection: local' so far")
+    }
+    let root = choice.options["root"]?.text ?? "/"
+    return { LocalConnection(root: root, environment: ["KELVIN_RUN": $0]) }
+  }
+}

@@ -1,0 +1,113 @@
+public import KelvinModel
+
+/// What bench files may say of connections and consoles: values only.
+///
+/// Only `local` leads anywhere so far; the others say so.
+public enum ConnectionDeclarations {
+  /// How commands and files reach a board.
+  public static let connections: [Declaration] =
+    [
+      Declaration(
+        .connection, "local", summary: "This machine itself.",
+        description: "Commands run as processes of this machine, without a shell.",
+        options: [
+          .init("root", .path, "A recorded tree that stands for / where files are read.")
+        ]),
+      later(
+        .connection, "ssh", "A board on the network that runs an SSH server.",
+        options: [
+          .init("host", .text, required: true, "Name or address."),
+          .init("port", .integer, default: 22, range: 1...65_535, "TCP port."),
+          .init("user", .text, default: "root", isDetail: true, "Who logs in."),
+          .init(
+            "key", .path, isDetail: true,
+            "The private key's file; without it, ssh's own configuration decides.")
+        ]),
+      later(
+        .connection, "adb", "An Android board, or any board that runs adbd.",
+        description: "Through the server of adb, or without it: over TCP or USB. With none of "
+          + "'serial', 'tcp' and 'usb' it is the only device that the server knows.",
+        options: [
+          .init("serial", .text, "The serial number, as 'adb devices' prints it."),
+          .init(
+            "server", .text, default: "127.0.0.1:5037", "The server's HOST:PORT, for 'serial'."),
+          .init("tcp", .text, "HOST:PORT of the board's adbd, without a server."),
+          .init(
+            "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
+            "The USB device, without a server.")
+        ],
+        alternatives: [.init(["serial", "tcp", "usb"])]),
+      later(
+        .connection, "fastboot", "A board whose boot loader speaks fastboot.",
+        options: [
+          .init(
+            "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
+            "The USB device."),
+          .init("tcp", .text, "HOST:PORT; fastboot's own port is 5554."),
+          .init("udp", .text, "HOST:PORT; fastboot's own port is 5554.")
+        ],
+        alternatives: [.init(["usb", "tcp", "udp"], required: true)])
+    ] + lines(.connection)
+
+  /// Byte streams of a board's serial console.
+  public static let consoles: [Declaration] = lines(.console)
+
+  /// Connections, then consoles.
+  public static let all = connections + consoles
+
+  /// Serial lines, near and far; a console that is also the connection carries commands as well.
+  private static func lines(_ kind: Declaration.Kind) -> [Declaration] {
+    [
+      later(
+        kind, "serial", "A serial line of this host.",
+        options: [
+          .init(
+            "path", .path,
+            "The device's file. Names such as /dev/ttyUSB0 change with every plug; 'match' or "
+              + "/dev/serial/by-path does not."),
+          DeviceMatch.option(of: "serial adapter"), baud
+        ] + login,
+        alternatives: [.init(["path", "match"], required: true)]),
+      later(
+        kind, "telnet", "A serial line that another machine serves by the telnet protocol.",
+        options: [
+          .init("host", .text, required: true, "Name or address."),
+          .init("port", .integer, default: 23, range: 1...65_535, "TCP port.")
+        ] + login),
+      later(
+        kind, "rfc2217", "A serial line that another machine serves, its baud rate included.",
+        description: "Telnet with the serial port's settings, RFC 2217, as ser2net and pyserial "
+          + "serve it.",
+        options: [
+          .init("host", .text, required: true, "Name or address."),
+          .init("port", .integer, required: true, range: 1...65_535, "TCP port."), baud
+        ] + login),
+      later(
+        kind, "socket", "A Unix socket, such as a virtual board's console.",
+        options: [.init("path", .path, required: true, "The socket's file.")] + login)
+    ]
+  }
+
+  private static let baud = OptionDeclaration(
+    "baud", .integer, range: 50...4_000_000, isDetail: true,
+    "Bits a second; default: the profile's, else 115,200.")
+
+  private static let login: [OptionDeclaration] = [
+    .init("login", .text, isDetail: true, "Who logs in; default: the profile's user."),
+    .init(
+      "password-from", .text, isDetail: true,
+      "Where the password is: 'env:NAME' or 'file:PATH'. It never stands in a bench file.")
+  ]
+
+  /// A declaration of what Kelvin cannot reach yet.
+  private static func later(
+    _ kind: Declaration.Kind, _ name: String, _ summary: String, description: String = "",
+    options: [OptionDeclaration], alternatives: [Declaration.Alternatives] = []
+  ) -> Declaration {
+    let note = "Not there yet: bench files may describe it, but nothing is reached by it."
+    return Declaration(
+      kind, name, summary: summary.dropLast() + " (not there yet).",
+      description: description.isEmpty ? note : description + "\n\n" + note, options: options,
+      alternatives: alternatives)
+  }
+}

@@ -1,0 +1,41 @@
+public import KelvinModel
+
+/// A device that could not be found, told apart, or used.
+public struct DeviceFailure: Failure, Hashable {
+  public enum Problem: String, Sendable {
+    /// Nothing matches.
+    case absent
+    /// More than one matches.
+    case ambiguous
+    /// It is there, and not for this user.
+    case notPermitted
+    /// It was there, and has gone.
+    case vanished
+    /// libudev cannot be used.
+    case unavailable
+  }
+
+  public let problem: Problem
+  public let message: String
+  public let evidence: String
+  public let hint: String
+
+  /// Creates a failure from its parts.
+  public init(_ problem: Problem, _ message: String, evidence: String = "", hint: String = "") {
+    self.problem = problem
+    self.message = message
+    self.evidence = evidence
+    self.hint = hint
+  }
+
+  public var kind: FailureKind {
+    switch problem {
+    case .absent, .vanished, .unavailable: .infrastructure
+    case .ambiguous, .notPermitted: .configuration
+    }
+  }
+
+  static func unavailable(_ message: String, _ error: Errno) -> DeviceFailure {
+    DeviceFailure(.unavailable, message, evidence: "\(error)")
+  }
+}

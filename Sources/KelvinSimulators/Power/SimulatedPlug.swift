@@ -1,0 +1,192 @@
+internal import KelvinModel
+internal import Synchronization
+
+/// A plug or PDU with an HTTP interface.
+package final class SimulatedPlug: SimulatedDevice {
+  package enum Model: Sendable, Hashable {
+    case tasmota(password: String?)
+    case shelly1
+    case shelly2
+    case pdudaemon
+    /// Nobody's: `PUT /outlet/N` with `{"power":"on"}`, `GET /outlet/N`, a token in `X-Token`.
+    case plain(token: String?)
+  }
+
+  private struct State {
+    var outputs: [Bool]
+    var watts = 0.0
+    var fault = DeviceFault.none
+    var requests: [String] = []
+  }
+  private let model: Model
+  private let state: Mutex<State>
+  package let closesAfterAnswer = true
+
+  /// - Parameter outputs: how many, all off.
+  package init(_ model: Model, outputs: Int = 2) {
+    self.model = model
+    state = Mutex(State(outputs: [Bool](repeating: false, count: outputs)))
+  }
+
+  package var outputs: [Bool] { state.withLock { $0.outputs } }
+  /// The first lines of all requests so far.
+  package var requests: [String] { state.withLock { $0.requests } }
+  package var fault: DeviceFault {
+    get { state.withLock { $0.fault } }
+    set { state.withLock { $0.fault = newValue } }
+  }
+  /// What its power meter shows, where it has one.
+  package var watts: Double {
+    get { state.withLock { $0.watts } }
+    set { state.withLock { $0.watts = newValue } }
+  }
+
+  package func answer(_ received: inout [UInt8]) -> [UInt8]? {
+    guard let request = PlugRequest(&received) else { return nil }
+    return state.withLock { state in
+      state.requests.append(request.line)
+      let (status, body) =
+        switch model {
+        case .tasmota(let password): Self.tasmota(request, password, &state)
+        case .shelly1: Self.shelly1(request, &state)
+        case .shelly2: Self.shelly2(request, &state)
+        case .pdudaemon: Self.pdudaemon(request, &state)
+        case .plain(let token): Self.plain(request, token, &state)
+        }
+      var text = "HTTP/1.1 \(status) X\r\nContent-Type: application/json\r\n"
+      text += "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
+      return Array(text.utf8)
+    }
+  }
+
+  private static func tasmota(
+    _ request: PlugRequest, _ password: String?, _ state: inout State
+  ) -> (Int, String) {
+    guard request.path == "/cm" else { return (404, "") }
+    if let password, request.query["password"] != password {
+      return (401, #"{"WARNING":"Need user=<username>&password=<password>"}"#)
+    }
+    let words = (request.query["cmnd"] ?? "").split(separator: " ").map { $0.lowercased() }
+    guard let command = words.first, command.hasPrefix("power"),
+      let number = Int(command.dropFirst(5)), state.outputs.indices.contains(number - 1)
+    else { return (200, #"{"Command":"Unknown"}"#) }
+    let wanted = words.count > 1 ? words[1] == "on" : state.outputs[number - 1]
+    // Only the answer to a command pretends; a question shows the truth.
+    if state.fault != .acknowledgesOnly { state.outputs[number - 1] = wanted }
+    let name = state.outputs.count == 1 ? "POWER" : "POWER\(number)"
+    let shown = state.fault == .otherDevice ? "POWER\(number + 7)" : name
+    return (200, "{\"\(shown)\":\"\(wanted ? "ON" : "OFF")\"}")
+  }
+
+  private static func shelly1(_ request: PlugRequest, _ state: inout State) -> (Int, String) {
+    if state.fault == .otherDevice { return (200, #"{"name":"printer","ready":true}"#) }
+    if request.path == "/shelly" {
+      return (200, #"{"type":"SHPLG-S","mac":"AABBCCDDEEFF","auth":false,"fw":"1.14"}"#)
+    }
+    guard request.path.hasPrefix("/relay/"), let output = Int(request.path.dropFirst(7)),
+      state.outputs.indices.contains(output)
+    else { return (404, "Not Found") }
+    if let turn = request.query["turn"], state.fault != .acknowledgesOnly {
+      state.outputs[output] = turn == "on"
+    }
+    return (200, "{\"ison\":\(state.outputs[output]),\"has_timer\":false,\"overpower\":false}")
+  }
+
+  private static func shelly2(_ request: PlugRequest, _ state: inout State) -> (Int, String) {
+    if request.path == "/shelly" {
+      return (200, #"{"id":"shellyplusplugs-1","gen":2,"app":"PlusPlugS","auth_en":false}"#)
+    }
+    guard let output = request.query["id"].flatMap({ Int($0) }),
+      state.outputs.indices.contains(output)
+    else { return (404, #"{"code":-105,"message":"Argument 'id', value 9 not found!"}"#) }
+    switch request.path {
+    case "/rpc/Switch.Set":
+      let before = state.outputs[output]
+      if state.fault != .acknowledgesOnly { state.outputs[output] = request.query["on"] == "true" }
+      return (200, "{\"was_on\":\(before)}")
+    case "/rpc/Switch.GetStatus":
+      let id = state.fault == .otherDevice ? output + 1 : output
+      var text = "{\"id\":\(id), \"source\":\"HTTP_in\", \"output\":\(state.outputs[output]), "
+      text += "\"apower\":\(state.watts), \"voltage\":230.1}"
+      return (200, text)
+    default: return (404, #"{"code":404,"message":"No handler"}"#)
+    }
+  }
+
+  private static func pdudaemon(_ request: PlugRequest, _ state: inout State) -> (Int, String) {
+    if state.fault == .otherDevice { return (200, "<html>It works!</html>") }
+    guard request.query["hostname"] == "pdu1",
+      let port = request.query["port"].flatMap({ Int($0) }),
+      state.outputs.indices.contains(port - 1)
+    else { return (500, "Invalid request\n") }
+    if state.fault != .acknowledgesOnly {
+      state.outputs[port - 1] = request.path == "/power/control/on"
+    }
+    return (200, "OK - accepted request\n")
+  }
+
+  private static func plain(
+    _ request: PlugRequest, _ token: String?, _ state: inout State
+  ) -> (Int, String) {
+    if let token, request.headers["x-token"] != token { return (403, "no") }
+    guard request.path.hasPrefix("/outlet/"), let output = Int(request.path.dropFirst(8)),
+      state.outputs.indices.contains(output)
+    else { return (404, "Not Found") }
+    if request.line.hasPrefix("PUT "), state.fault != .acknowledgesOnly {
+      state.outputs[output] = request.body.contains("\"on\"")
+    }
+    let shown = state.fault == .otherDevice ? "blue" : state.outputs[output] ? "on" : "off"
+    return (200, "{\"outlets\":[{\"power\":\"\(shown)\"}]}")
+  }
+}
+
+/// A request as a plug reads it.
+private struct PlugRequest {
+  let line: String
+  let path: String
+  var query: [String: String] = [:]
+  var headers: [String: String] = [:]
+  let body: String
+
+  /// Nil while it is not whole.
+  init?(_ received: inout [UInt8]) {
+    let text = String(decoding: received, as: UTF8.self)
+    let parts = text.split(separator: "\r\n\r\n", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2 else { return nil }
+    let lines = parts[0].split(separator: "\r\n")
+    for line in lines.dropFirst() {
+      let pair = line.split(separator: ":", maxSplits: 1)
+      guard pair.count == 2 else { continue }
+      headers[pair[0].lowercased()] = String(pair[1].drop { $0 == " " })
+    }
+    guard parts[1].utf8.count >= headers["content-length"].flatMap({ Int($0) }) ?? 0 else {
+      return nil
+    }
+    body = String(parts[1])
+    line = lines.first.map(String.init) ?? ""
+    let words = line.split(separator: " ")
+    let target = words.count > 1 ? words[1] : "/"
+    path = String(target.prefix { $0 != "?" })
+    for pair in target.dropFirst(path.count + 1).split(separator: "&") {
+      let sides = pair.split(separator: "=", maxSplits: 1).map { PlugRequest.decode($0) }
+      if sides.count == 2 { query[sides[0]] = sides[1] }
+    }
+    received = []
+  }
+
+  private static func decode(_ text: Substring) -> String {
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+      if byte == UInt8(ascii: "%"), rest.count >= 2,
+        let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+      {
+        bytes.append(value)
+        rest = rest.dropFirst(2)
+      } else {
+        bytes.append(byte == UInt8(ascii: "+") ? 32 : byte)
+      }
+    }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+}

@@ -1,0 +1,147 @@
+internal import GRDB
+internal import KelvinModel
+internal import KelvinSystem
+
+/// All that bench.db says of the present, in memory: a bench has some dozens of resources, and what
+/// may be done with one is then decided without SQL.
+struct BenchTables {
+  struct ResourceRow {
+    var id: Int64
+    var kind: BenchResource.Kind
+    /// Empty in a row that stands for a physical identity.
+    var name: String
+    var bench: String
+    /// Empty in a row that stands for a name.
+    var identity: String
+    /// Of a name: the row of the identity that it was last seen with.
+    var physical: Int64?
+  }
+  struct Holding {
+    var lease: Int64
+    var isRecovering: Bool
+    var external: ExternalBooking?
+  }
+
+  var resources: [Int64: ResourceRow] = [:]
+  var leases: [Int64: Lease] = [:]
+  var holdings: [Int64: Holding] = [:]
+  var reservations: [Int64: Reservation] = [:]
+  var health: [Int64: BenchHealth] = [:]
+
+  init(_ database: Database, path: String) throws {
+    func rows(_ sql: String, _ body: (RowReader) throws -> Void) throws {
+      let cursor = try Row.fetchCursor(database, sql: sql)
+      while let row = try cursor.next() { try body(RowReader(row: row, path: path)) }
+    }
+    try rows("SELECT id, kind, name, bench, identity, physical FROM resources") { row in
+      let id = try row.integer(0)
+      resources[id] = ResourceRow(
+        id: id, kind: try row.word(1, as: BenchResource.Kind.self), name: try row.text(2),
+        bench: try row.text(3), identity: try row.text(4), physical: try row.optionalInteger(5))
+    }
+    try rows(
+      """
+      SELECT id, run, directory, purpose, user, host, machine_id, boot_id, process_namespace,
+        process_id, start_ticks, taken_wall_ns, taken_boottime_ns FROM leases
+      """
+    ) { row in
+      let id = try row.integer(0)
+      let host = HostIdentity(
+        name: try row.text(5), machineID: try row.text(6), bootID: try row.text(7),
+        processNamespace: try row.text(8))
+      leases[id] = Lease(
+        id: id,
+        holder: LeaseHolder(
+          host: host,
+          process: ProcessIdentity(
+            processID: Int32(clamping: try row.integer(9)),
+            startTicks: UInt64(bitPattern: try row.integer(10))), user: try row.text(4)),
+        run: try row.text(1), directory: try row.text(2), purpose: try row.text(3),
+        takenWallNanoseconds: try row.integer(11),
+        takenBoottimeNanoseconds: try row.integer(12))
+    }
+    try rows(
+      "SELECT resource, lease, recovering, external_release, external_granted FROM holdings"
+    ) { row in
+      let argv = try row.json(3).list?.compactMap(\.text)
+      let isGranted = try row.integer(4) != 0
+      holdings[try row.integer(0)] = Holding(
+        lease: try row.integer(1), isRecovering: try row.integer(2) != 0,
+        external: argv.map { ExternalBooking(release: $0, isGranted: isGranted) })
+    }
+    try rows(
+      """
+      SELECT resource, user, host, reason, made_wall_ns, expires_wall_ns, boot_id,
+        expires_boottime_ns FROM reservations
+      """
+    ) { row in
+      reservations[try row.integer(0)] = Reservation(
+        user: try row.text(1), host: try row.text(2), reason: try row.text(3),
+        madeWallNanoseconds: try row.integer(4),
+        expires: BenchMoment(
+          wallNanoseconds: try row.integer(5), bootID: try row.text(6),
+          boottimeNanoseconds: try row.integer(7)))
+    }
+    try rows(
+      "SELECT resource, condition, reason, evidence, user, host, since_wall_ns FROM health"
+    ) { row in
+      health[try row.integer(0)] = BenchHealth(
+        try row.word(1, as: BenchHealth.Condition.self), reason: try row.text(2),
+        evidence: try row.text(3), user: try row.text(4), host: try row.text(5),
+        sinceWallNanoseconds: try row.integer(6))
+    }
+  }
+
+  /// The rows that stand for a resource: that of its name, and that of its identity, which may be
+  /// known from an earlier time.
+  func rows(of resource: BenchResource) -> [Int64] {
+    let name = resources.values.first {
+      $0.kind == resource.kind && $0.name == resource.name && $0.bench == resource.bench
+        && $0.identity.isEmpty
+    }
+    var rows = name.map { [$0.id] } ?? []
+    if let identity = resource.identity {
+      if let row = resources.values.first(where: {
+        $0.kind == resource.kind && $0.identity == identity
+      }) {
+        rows.append(row.id)
+      }
+    } else if let physical = name?.physical {
+      rows.append(physical)
+    }
+    return rows
+  }
+
+  /// The state that the rows of one resource give together.
+  func state(of rows: [Int64]) -> BoardState {
+    let conditions = rows.compactMap { health[$0]?.condition }
+    if conditions.contains(.disabled) { return .disabled }
+    if conditions.contains(.quarantined) { return .quarantined }
+    return leaseState(of: rows)
+  }
+
+  /// The state that only the lease gives.
+  func leaseState(of rows: [Int64]) -> BoardState {
+    let holdings = rows.compactMap { self.holdings[$0] }
+    if holdings.isEmpty { return .free }
+    return holdings.contains(where: \.isRecovering) ? .recovering : .leased
+  }
+
+  /// The health of one resource: what takes it out longest.
+  func health(of rows: [Int64]) -> BenchHealth? {
+    let all = rows.compactMap { health[$0] }
+    return all.first { $0.condition == .disabled } ?? all.first
+  }
+
+  /// The leases on a resource: one, but when two names have turned out to be one device.
+  func leases(on rows: [Int64]) -> [Lease] {
+    var seen: Set<Int64> = []
+    return rows.compactMap { holdings[$0]?.lease }.filter { seen.insert($0).inserted }
+      .compactMap { leases[$0] }
+  }
+
+  /// A reservation that has not expired.
+  func reservation(of rows: [Int64], at now: BenchMoment) -> Reservation? {
+    rows.compactMap { reservations[$0] }.first { !$0.expires.isPast(at: now) }
+  }
+}

@@ -1,0 +1,13 @@
+public import KelvinModel
+
+/// A board or meter, and all that the bench database says of it now.
+public struct ResourceStatus: Sendable, Hashable {
+  public var resource: BenchResource
+  public var state: BoardState
+  public var lease: Lease?
+  /// What is known of the lease's holder.
+  public var standing: LeaseHolder.Standing?
+  /// Only one that has not expired.
+  public var reservation: Reservation?
+  public var health: BenchHealth?
+}

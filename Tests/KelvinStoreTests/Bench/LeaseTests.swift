@@ -1,0 +1,224 @@
+import Glibc
+import KelvinModel
+import KelvinSystem
+import Synchronization
+import Testing
+
+@testable import KelvinStore
+
+/// Who gets a board, who does not, and what happens when its holder dies: with real processes.
+@Suite struct LeaseTests {
+  let directory = TemporaryDirectory()
+
+  private func open(_ holder: LeaseHolder? = nil) throws -> BenchStore {
+    try BenchStore.open(directory: directory.path, as: holder)
+  }
+
+  @Test func givesAllOrNone() throws {
+    let other = try IdleProcess()
+    let store = try open()
+    try open(try other.holder()).take(ppk2)
+    let refusal = try store.refusal(rock, ppk2)
+    #expect(refusal.problems.map(\.resource) == [ppk2])
+    #expect(try store.status(of: rock).state == .free)
+    try store.take(rock, pi)
+    #expect(try store.status(of: rock).state == .leased)
+    #expect(try store.status(of: pi).state == .leased)
+  }
+
+  @Test func namesTheHolderAndWhatToDo() throws {
+    let other = try IdleProcess()
+    let holder = try other.holder()
+    try open(holder).take(rock, run: "r1", directory: "/runs/x")
+    let refusal = try open().refusal(rock, run: "r2", takesOver: true)
+    #expect(refusal.kind == .infrastructure)
+    for part in [
+      "board 'rock'", "anna", "process \(other.processID)", holder.host.name, "a test",
+      "kill -INT \(other.processID)"
+    ] { #expect(refusal.description.contains(part), "\(refusal)") }
+    #expect(!refusal.description.contains("take-over"), "a live owner keeps its lease: \(refusal)")
+  }
+
+  @Test func isGivenBackOnce() throws {
+    let store = try open()
+    let lease = try store.take(rock, ppk2).lease
+    #expect(try store.isInForce(lease))
+    #expect(try store.release(lease))
+    #expect(try !store.release(lease))
+    #expect(try store.status(of: rock).state == .free)
+    #expect(try store.actions() == ["acquire", "acquire", "release", "release"])
+  }
+
+  @Test(arguments: [false, true])
+  func aKilledHoldersLeaseIsOrphaned(isReaped: Bool) throws {
+    let other = try IdleProcess()
+    try open(try other.holder()).take(rock, run: "r1", directory: "/runs/x")
+    try other.killUnreaped()
+    if isReaped { other.reap() }
+    let store = try open()
+    let refusal = try store.refusal(rock, run: "r2")
+    for part in ["orphaned", "kelvin resume /runs/x", "--take-over"] {
+      #expect(refusal.description.contains(part), "\(refusal)")
+    }
+    #expect(try store.status(of: rock).standing == .dead)
+    // Its own run goes on with it, as it left it.
+    let grant = try store.take(rock, run: "r1")
+    #expect(grant.inherited.map(\.isReclaimed) == [true])
+    #expect(grant.inherited.map(\.mustRestore) == [false])
+    #expect(try store.status(of: rock).state == .leased)
+  }
+
+  @Test func takingOverMeansToRestoreFirst() throws {
+    let other = try IdleProcess()
+    try open(try other.holder()).take(rock, ppk2, run: "r1")
+    try other.killUnreaped()
+    let store = try open()
+    let grant = try store.take(rock, run: "r2", takesOver: true)
+    #expect(grant.inherited.map(\.mustRestore) == [true])
+    #expect(grant.inherited.map(\.previous.run) == ["r1"])
+    #expect(try store.status(of: rock).state == .recovering)
+    // What was not asked for stays with the dead run, which may still go on with it.
+    #expect(try store.status(of: ppk2).lease?.run == "r1")
+    try store.restored(rock, in: grant.lease)
+    #expect(try store.status(of: rock).state == .leased)
+    #expect(throws: StoreFailure.self) { try store.restored(rock, in: grant.lease) }
+    try store.release(grant.lease)
+    #expect(try store.status(of: rock).state == .free)
+  }
+
+  @Test func whoeverDiesWhileRestoringLeavesItToRestore() throws {
+    let first = try IdleProcess()
+    let second = try IdleProcess()
+    try open(try first.holder()).take(rock, run: "r1")
+    try first.killUnreaped()
+    try open(try second.holder()).take(rock, run: "r2", takesOver: true)
+    try second.killUnreaped()
+    let store = try open()
+    let grant = try store.take(rock, run: "r2")
+    #expect(grant.inherited.map(\.isReclaimed) == [true])
+    #expect(grant.inherited.map(\.mustRestore) == [true])
+    // Given back without that, nobody knows that it is well.
+    try store.release(grant.lease)
+    #expect(try store.status(of: rock).state == .quarantined)
+    #expect(try store.refusal(rock).description.contains("kelvin bench enable rock"))
+  }
+
+  @Test func aProcessIDThatWasGivenAgainIsNotItsHolder() throws {
+    let other = try IdleProcess()
+    var holder = try other.holder()
+    holder.process = ProcessIdentity(
+      processID: holder.process.processID, startTicks: holder.process.startTicks - 1)
+    try open(holder).take(rock, run: "r1")
+    #expect(try open().status(of: rock).standing == .dead)
+    #expect(try open().refusal(rock).description.contains("orphaned"))
+  }
+
+  @Test func aRebootKillsAllHolders() throws {
+    var holder = try LeaseHolder.current()
+    holder.host.bootID = "00000000-0000-0000-0000-000000000000"
+    try open(holder).take(rock, run: "r1")
+    #expect(try open().status(of: rock).standing == .dead)
+    try open().take(rock, run: "r1")
+  }
+
+  /// A dead process id here says nothing of another host, or of another container.
+  @Test(arguments: ["host", "machine", "namespace"])
+  func anotherHostsLeaseIsNeverJudgedByItsProcessID(what: String) throws {
+    var holder = try LeaseHolder.current()
+    holder.process = ProcessIdentity(processID: 4_000_000, startTicks: 1)
+    switch what {
+    case "host":
+      holder.host.name = "other"
+      holder.host.bootID = "00000000-0000-0000-0000-000000000000"
+    case "machine":
+      holder.host.machineID = "another machine of this name"
+      holder.host.bootID = "00000000-0000-0000-0000-000000000000"
+    default: holder.host.processNamespace = "pid:[1]"
+    }
+    try open(holder).take(rock, run: "r1")
+    let store = try open()
+    #expect(try store.status(of: rock).standing == .elsewhere)
+    // Not even for the run of that name.
+    let refusal = try store.refusal(rock, run: "r1")
+    #expect(refusal.description.contains("cannot be seen"), "\(refusal)")
+    #expect(refusal.hint.contains("--take-over"))
+    #expect(try store.take(rock, run: "r2", takesOver: true).inherited.map(\.mustRestore) == [true])
+  }
+
+  @Test func whoseLeaseWasTakenOverNoticesIt() throws {
+    var elsewhere = try LeaseHolder.current()
+    elsewhere.host.processNamespace = "pid:[1]"
+    let first = try open(elsewhere)
+    let lost = try first.take(rock, run: "r1").lease
+    try open().take(rock, run: "r2", takesOver: true)
+    #expect(try !first.isInForce(lost))
+    #expect(try !first.release(lost))
+    #expect(try open().status(of: rock).lease?.run == "r2")
+    #expect {
+      try first.restored(rock, in: lost)
+    } throws: { error in "\(error)".contains("no longer") }
+  }
+
+  /// Two bench files, two names, one device.
+  @Test func oneDeviceUnderTwoNamesIsOne() throws {
+    let other = try IdleProcess()
+    let theirs = BenchResource(.board, "rock", bench: "/a", identity: "usb:1")
+    let mine = BenchResource(.board, "stone", bench: "/b", identity: "usb:1")
+    let holder = try open(try other.holder())
+    let lease = try holder.take(theirs).lease
+    let store = try open()
+    #expect(try store.refusal(mine).problems.count == 1)
+    try holder.release(lease)
+    try store.quarantine(mine, reason: "no prompt")
+    // Also where the identity is not known at the moment.
+    #expect(
+      try store.refusal(BenchResource(.board, "rock", bench: "/a")).description
+        .contains("no prompt"))
+    // Another device in its place is not sick.
+    try store.take(BenchResource(.board, "rock", bench: "/a", identity: "usb:2"))
+    #expect(try BenchListing.read(directory: directory.path).state("stone") == .quarantined)
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func ofManyConnectionsOneGetsTheBoard() throws {
+    let count = 12
+    let won = Atomic<Int>(0)
+    let lost = Atomic<Int>(0)
+    let failed = Mutex<[String]>([])
+    let path = directory("new/state")
+    // Each takes the two in another order, and opens a database that nobody has made yet.
+    let threads = try (0..<count).map { number in
+      try NamedThread("racer") {
+        do {
+          let store = try BenchStore.open(directory: path)
+          let order = number.isMultiple(of: 2) ? [rock, ppk2] : [ppk2, rock]
+          switch try store.acquire(LeaseRequest(order, run: "r\(number)", purpose: "")) {
+          case .granted: won.add(1, ordering: .relaxed)
+          case .refused: lost.add(1, ordering: .relaxed)
+          }
+        } catch {
+          failed.withLock { $0.append("\(error)") }
+        }
+      }
+    }
+    for thread in threads { thread.join() }
+    #expect(failed.withLock { $0 } == [])
+    #expect(won.load(ordering: .relaxed) == 1)
+    #expect(lost.load(ordering: .relaxed) == count - 1)
+    #expect(shell("ls \(path)").output.split(separator: "\n").first == "bench.db")
+    #expect(!shell("ls \(path)").output.contains(".new-"))
+  }
+
+  @Test func remembersBookingsElsewhere() throws {
+    let other = try IdleProcess()
+    let first = try open(try other.holder())
+    let lease = try first.take(rock, run: "r1").lease
+    let booking = ExternalBooking(release: ["lava", "release", "a b"], isGranted: true)
+    try first.setBooking(booking, for: rock, in: lease)
+    try other.killUnreaped()
+    let grant = try open().take(rock, run: "r2", takesOver: true)
+    #expect(grant.inherited.map(\.external) == [booking])
+    try open().setBooking(nil, for: rock, in: grant.lease)
+    #expect(try open().take(pi).inherited.isEmpty)
+  }
+}
