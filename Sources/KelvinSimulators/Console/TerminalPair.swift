@@ -4,7 +4,7 @@ package import KelvinModel
 
 /// A pseudo terminal: the wire is the board's end, the path is what a serial port's would be.
 package final class TerminalPair: Sendable {
-  package let wire: Wire
+  package let wire: ConsoleWire
   /// The slave's device file; it is another one for each pair.
   package let path: String
 
@@ -16,7 +16,7 @@ package final class TerminalPair: Sendable {
       throw PlainFailure(.infrastructure, "no pseudo terminal: \(Errno.current)")
     }
     path = String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    wire = Wire(master, name: path)
+    wire = ConsoleWire(master, name: path)
   }
 
   /// Makes a symbolic link that leads here, as udev does for an adapter that came back.

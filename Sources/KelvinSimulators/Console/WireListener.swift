@@ -60,12 +60,14 @@ package final class WireListener: Sendable {
   }
 
   /// Waits for somebody to connect.
-  package func accept(until deadline: Deadline = .after(seconds: 10)) throws(PlainFailure) -> Wire {
+  package func accept(
+    until deadline: Deadline = .after(seconds: 10)
+  ) throws(PlainFailure) -> ConsoleWire {
     guard deadline.wait(for: descriptor) == .ready else {
       throw PlainFailure(.timeout, "nobody connected")
     }
     let wire = kelvin_accept(descriptor)
     guard wire >= 0 else { throw PlainFailure(.infrastructure, "accept: \(Errno.current)") }
-    return Wire(wire, name: "wire \(wire)")
+    return ConsoleWire(wire, name: "wire \(wire)")
   }
 }

@@ -23,7 +23,7 @@ import Testing
   /// Makes a far end of a kind and has it held.
   private func hold(
     _ kind: Kind, _ client: Owner.Client
-  ) throws -> (wire: Wire, more: AnyObject) {
+  ) throws -> (wire: ConsoleWire, more: AnyObject) {
     switch kind {
     case .serial, .pty:
       let pair = try TerminalPair()

@@ -167,7 +167,7 @@ import Testing
     }
     for bytes in openings {
       let descriptor = try UnixSocket.connect(path: scratch.places.socketPath, until: limit)
-      let wire = Wire(descriptor, name: "hostile")
+      let wire = ConsoleWire(descriptor, name: "hostile")
       _ = try? wire.write(bytes)
       shutdown(descriptor, Int32(SHUT_WR))
       // The owner ends the talk; it does not wait for more.
@@ -185,7 +185,7 @@ import Testing
     let pair = try TerminalPair()
     let good = try owner.client()
     _ = try good.open("a", at: .pty(path: pair.path), until: limit)
-    let wire = Wire(
+    let wire = ConsoleWire(
       try UnixSocket.connect(path: scratch.places.socketPath, until: limit), name: "greedy")
     try wire.write(
       OwnerRequest.hello(version: Owner.version, client: "greedy").frame(id: 1).encoded)

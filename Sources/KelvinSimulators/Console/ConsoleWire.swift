@@ -5,7 +5,7 @@ internal import KelvinSystem
 internal import Synchronization
 
 /// The far end of a console: what a board would be. Bytes go both ways, each wait has a deadline.
-package final class Wire: Sendable {
+package final class ConsoleWire: Sendable {
   private let open: Mutex<Int32>
   /// What messages call it.
   package let name: String
