@@ -158,11 +158,29 @@ struct PowerUSBGuestTests {
     }
     try #require(EmulatedDevice.wait { hidraw() != nil })
     let name = try #require(hidraw())
-    let host = PowerHost(resolve: { _ in "/dev/\(name)" })
+    let host = PowerHost(resolveUSB: { _ in "/dev/\(name)" })
     let power = try makeSwitch(
       HIDRelaySwitch.self, ["match": .map(["idVendor": .text("16c0")])], host: host)
     try await power.set(.on, until: deadline)
     #expect(device.truth("relay") == "relay 10")
+  }
+
+  @Test func findsADeviceByItsMatch() async throws {
+    let device = try EmulatedDevice("ykush")
+    try #require(
+      EmulatedDevice.wait {
+        (try? PowerHost.usbByUDev(DeviceMatch([.init("ID_SERIAL_SHORT", "VB0001")]))) != nil
+      })
+    let power = try makeSwitch(
+      YKUSHSwitch.self,
+      ["match": .map(["ID_SERIAL_SHORT": .text("VB0001")]), "port": .integer(3)])
+    try await power.set(.off, until: deadline)
+    #expect(device.truth("ykush") == "ykush 110")
+    let other = try makeSwitch(
+      YKUSHSwitch.self,
+      ["match": .map(["ID_SERIAL_SHORT": .text("VB0002")]), "port": .integer(3)])
+    let found = await failure { try await other.set(.off, until: deadline) }
+    #expect(found?.message.hasPrefix("no USB device matches") == true)
   }
 
   // MARK: YKUSH

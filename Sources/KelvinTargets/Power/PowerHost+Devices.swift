@@ -17,6 +17,17 @@ extension PowerHost {
     }
   }
 
+  /// Looks through the devices of this host for the USB device that a match means.
+  public static let usbByUDev: @Sendable (DeviceMatch) throws(PowerFailure) -> String = {
+    (match) throws(PowerFailure) in
+    do throws(DeviceFailure) {
+      return try DeviceMatcher(match, role: .usbDevice).find(in: UDevContext()).node ?? ""
+    } catch {
+      throw PowerFailure(
+        error.kind, error.message, evidence: error.evidence, hint: error.hint)
+    }
+  }
+
   private static func port(
     _ match: DeviceMatch, _ context: UDevContext
   ) throws(DeviceFailure) -> HostDevice {

@@ -81,6 +81,8 @@ public struct PowerHost: Sendable {
   public var dev: String
   /// The device node of the serial port that a match means.
   public var resolve: @Sendable (DeviceMatch) throws(PowerFailure) -> String
+  /// The device node of the USB device that a match means, or of something that belongs to it.
+  public var resolveUSB: @Sendable (DeviceMatch) throws(PowerFailure) -> String
   /// Takes what a user should know although nothing failed: one sentence.
   public var warn: @Sendable (String) -> Void
 
@@ -88,11 +90,14 @@ public struct PowerHost: Sendable {
   public init(
     sysfs: String = "/sys", dev: String = "/dev",
     resolve: @escaping @Sendable (DeviceMatch) throws(PowerFailure) -> String = PowerHost.byUDev,
+    resolveUSB: @escaping @Sendable (DeviceMatch) throws(PowerFailure) -> String =
+      PowerHost.usbByUDev,
     warn: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.sysfs = sysfs
     self.dev = dev
     self.resolve = resolve
+    self.resolveUSB = resolveUSB
     self.warn = warn
   }
 

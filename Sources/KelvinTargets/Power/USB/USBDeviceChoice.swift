@@ -47,7 +47,7 @@ struct USBDeviceChoice: Sendable {
       }
       return info
     }
-    let node = try host.resolve(match ?? DeviceMatch([]))
+    let node = try host.resolveUSB(match ?? DeviceMatch([]))
     guard let info = Self.device(of: node, host) else {
       throw PowerFailure(.infrastructure, "\(node): not the node of a USB device")
     }
