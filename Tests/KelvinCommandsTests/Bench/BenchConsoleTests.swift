@@ -172,7 +172,9 @@ import Testing
     let lost = try await run(["up", "--console", "gone=socket:/nonexistent/x"])
     #expect(lost.code == 1)
     #expect(lost.output.contains("gone  socket:/nonexistent/x  lost: "))
-    #expect(try await run(["up", "--console", "rock=socket:/x"]).code == 2)
+    let other = try await run(["up", "--console", "rock=socket:/x"])
+    #expect(other.code == 1)
+    #expect(other.errors.contains("is held at serial:"))
     #expect(try await run(["up", "--console", "rock=nonsense"]).code == 2)
     #expect(try await run(["console", "stone"]).code == 2)
     #expect(try await run(["down", "--console", "gone"]).code == 0)
@@ -186,4 +188,39 @@ import Testing
     #expect(forced.code == 0, "\(forced.both)")
     #expect(forced.output.contains("closed rock"))
   }
+
+  @Test(.timeLimit(.minutes(1)))
+  func upOpensTheConsolesOfTheBench() async throws {
+    let bench = try OwnerBench()
+    let far = try WireListener.unix(bench.scratch.path + "/far.sock")
+    let pair = try TerminalPair()
+    try bench.scratch.write(
+      "bench.yaml",
+      """
+      boards:
+        a: {profile: generic-linux, console: {socket: far.sock}}
+        b: {profile: generic-linux, console: {serial: {path: \(pair.path), baud: 9600}}}
+        c: {profile: generic-linux, connection: local}
+        d: {profile: generic-linux, console: {serial: {match: {ID_SERIAL: nowhere}}}}
+      """)
+    let up = try await KelvinBinary.run(
+      ["bench", "up"] + bench.arguments, in: bench.scratch.path,
+      environment: ["KELVIN_HARDWARE": BenchConsoleTests.hardware])
+    // One that is not plugged in is told, and does not stop the others.
+    #expect(up.code == 1, "\(up.both)")
+    #expect(up.errors.contains("kelvin: d: "))
+    #expect(up.output.contains("a  socket:\(bench.scratch.path)/far.sock  open"))
+    #expect(up.output.contains("b  serial:\(pair.path)@9600  open"))
+    #expect(!up.output.contains("\nc  "))
+    _ = try far.accept()
+    let json = try await KelvinBinary.run(
+      ["bench", "up", "--format", "json", "--console", "e=pty:/nonexistent"] + bench.arguments,
+      in: bench.scratch.path)
+    #expect(json.code == 1)
+    #expect(json.output.contains("\"name\":\"a\""))
+  }
+
+  /// The profiles of this checkout.
+  private static let hardware =
+    "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/hardware"
 }
