@@ -18,8 +18,9 @@ final class PortLoop {
   /// How many bytes of the first order ``wire`` began with; 0: it is negotiation.
   private var piece = 0
   private var breakEnd: Deadline?
-  /// After a bulky read, the next one waits so that bytes come in batches.
+  /// In a stream, the next read waits so that bytes come in batches.
   private var pauseEnd: Deadline?
+  private var lastRead = MonotonicTime(nanoseconds: 0)
   /// What clients set, for when the line comes back.
   private var wantedLines = ControlLines()
 
@@ -31,6 +32,8 @@ final class PortLoop {
   private static let bufferSize = 65_536
   private static let bulkSize = 1024
   private static let pause = 0.002
+  /// Bytes that follow others within so many nanoseconds are a stream.
+  private static let streaming: Int64 = 3_000_000
 
   init(_ port: HeldPort) { self.port = port }
 
@@ -117,7 +120,12 @@ final class PortLoop {
       if !data.isEmpty {
         data.withUnsafeBytes { port.log.append($0) }
         port.onChange()
-        if data.count >= PortLoop.bulkSize { pauseEnd = .after(seconds: PortLoop.pause) }
+        // Waking costs more than reading: what goes on is taken in batches, what begins at once.
+        let now = MonotonicTime.now
+        if data.count >= PortLoop.bulkSize || now - lastRead < PortLoop.streaming {
+          pauseEnd = .after(seconds: PortLoop.pause)
+        }
+        lastRead = now
       }
       if case .gone(let reason) = result { return reason }
     }

@@ -42,6 +42,17 @@ import Testing
     let wire = try listener.accept()
     var attachment = try client.attach("a", from: .first, until: limit)
 
+    // Some room is left on the last page, so that a write is refused in its middle.
+    let line = [UInt8](repeating: 108, count: 999) + [10]
+    try wire.write(line)
+    var sent = line.count
+    var status = try client.list(until: limit)[0]
+    #expect(
+      try eventually {
+        status = try client.list(until: limit)[0]
+        return Int(status.end) == sent
+      })
+
     // The owner's files, seen through its own eyes.
     let root = "/proc/\(client.processID)/root"
     let ballast = root + state + "/ballast"
@@ -51,9 +62,6 @@ import Testing
     while write(descriptor, page, page.count) == page.count {}
     close(descriptor)
 
-    let line = [UInt8](repeating: 108, count: 999) + [10]
-    var sent = 0
-    var status = try client.list(until: limit)[0]
     #expect(
       try eventually {
         try wire.write(line)
@@ -62,6 +70,7 @@ import Testing
         return status.lost > 0
       })
     #expect(status.state == .open)
+    #expect(Int(status.end) > line.count, "a part of it found room")
     let problem = try #require(status.logProblem)
     #expect(problem.contains("No space"))
     // With room again, the log goes on, and notes the loss before it does.
