@@ -201,8 +201,9 @@ package final class OwnerServer {
 
   /// Closes every port; one that hangs in the kernel or in a name's look-up is not waited for.
   private func end() {
-    seat.beginLeaving()
+    // Ports first: nobody who holds the lock up shall keep them open.
     for console in consoles.values { console.port.stop() }
+    seat.beginLeaving()
     let deadline = Deadline.after(seconds: 3)
     while consoles.values.contains(where: { !$0.port.snapshot.isFinished }), !deadline.hasPassed {
       _ = deadline.wait(for: doorbell.descriptor)
