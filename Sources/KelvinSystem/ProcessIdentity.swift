@@ -31,6 +31,8 @@ package struct ProcessEntry {
   package let parent: Int32
   package let group: Int32
   package let session: Int32
+  /// The device number of its controlling terminal; 0: it has none.
+  package let terminal: UInt32
   package let startTicks: UInt64
 
   package var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
@@ -60,8 +62,10 @@ package struct ProcessEntry {
     var index = end + 2
     let state = stat[index]
     index += 2
-    // The fields after the state: parent 0, group 1, session 2, start 18.
-    var numbers = (parent: Int64(0), group: Int64(0), session: Int64(0), ticks: UInt64(0))
+    // The fields after the state: parent 0, group 1, session 2, terminal 3, start 18.
+    var numbers = (
+      parent: Int64(0), group: Int64(0), session: Int64(0), terminal: Int64(0), ticks: UInt64(0)
+    )
     for field in 0...18 {
       let isNegative = index < stat.count && stat[index] == UInt8(ascii: "-")
       if isNegative { index += 1 }
@@ -82,6 +86,7 @@ package struct ProcessEntry {
       case 0: numbers.parent = signed
       case 1: numbers.group = signed
       case 2: numbers.session = signed
+      case 3: numbers.terminal = signed
       case 18: numbers.ticks = value
       default: break
       }
@@ -94,6 +99,7 @@ package struct ProcessEntry {
     self.parent = parent
     self.group = group
     self.session = session
+    terminal = UInt32(truncatingIfNeeded: numbers.terminal)
     startTicks = numbers.ticks
   }
 

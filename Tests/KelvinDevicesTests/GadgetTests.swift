@@ -141,7 +141,7 @@ struct GadgetTests {
 }
 
 /// A CDC ACM gadget in configfs (Documentation/usb/gadget_configfs.rst).
-private final class Gadget {
+final class Gadget {
   private let path: String
   private let made: [String]
 

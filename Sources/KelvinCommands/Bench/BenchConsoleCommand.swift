@@ -28,6 +28,7 @@ struct BenchConsoleCommand: AsyncParsableCommand {
   var address: String?
 
   @Option(
+    parsing: .unconditional,
     help: "Where to begin: first, end, a position in the log, or -N for N bytes before the end.")
   var from = "end"
 

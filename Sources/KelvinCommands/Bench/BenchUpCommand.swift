@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import KelvinAgenda
 internal import KelvinDevices
 internal import KelvinModel
 
@@ -10,34 +11,80 @@ struct BenchUpCommand: AsyncParsableCommand {
     discussion: """
       The owner of ports keeps consoles open and logs what they say, whatever becomes of the commands
       that use them. It starts by itself when it is needed, and ends when it is idle (docs/owner.md).
+      The consoles that the bench file names are opened, or those that are named here; a board may
+      have none, and so may the bench.
 
       EXAMPLES
         kelvin bench up
+        kelvin bench up --bench examples/virtual-bench.yaml
         kelvin bench up --format json
         kelvin bench up --console rock=serial:/dev/serial/by-path/X@1500000
         kelvin bench up --console a=socket:/run/a.sock --console b=telnet:10.0.0.9:4001 --keep
+
+      EXIT CODES
+        0 all are open; 1 some are not, and are tried again; 2 bad input
       """)
 
   @OptionGroup var places: OwnerPlaceOptions
+  @OptionGroup var bench: BenchOptions
 
   @Option(
     help: ArgumentHelp(
-      "Have a console held; may be repeated. KIND:WHERE is serial:PATH[@BAUD], socket:PATH, "
-        + "pty:PATH, tcp:HOST:PORT or telnet:HOST:PORT.", valueName: "name=kind:where"))
+      "Have this console held, and not those of the default bench; may be repeated. KIND:WHERE is "
+        + "serial:PATH[@BAUD], socket:PATH, pty:PATH, tcp:HOST:PORT or telnet:HOST:PORT.",
+      valueName: "name=kind:where"))
   var console: [ConsoleArgument] = []
 
-  @Flag(help: "Idleness never closes the consoles that are named.")
+  @Flag(help: "Idleness never closes the consoles that are opened.")
   var keep = false
 
   @Option(help: "Print as text or json.") var format = OutputFormat.text
 
   func run() async throws {
-    let deadline = Deadline.after(seconds: 30, interrupt: SignalInterrupt.begin())
+    let interrupt = SignalInterrupt.begin()
+    var failures: [String] = []
+    let boards = try described(&failures)
+    let deadline = Deadline.after(seconds: 30, interrupt: interrupt)
     let client = try Owner.Client.connect(
       to: places.places, as: "kelvin bench up", until: deadline)
-    for console in console {
-      _ = try client.open(console.name, at: console.address, keep: keep, until: deadline)
+    for (name, address) in boards + console.map({ ($0.name, $0.address) }) {
+      do throws(OwnerFailure) {
+        let status = try client.open(name, at: address, keep: keep, until: deadline)
+        if status.state != .open { failures.append("\(name): \(status.state)") }
+      } catch {
+        guard error.code == .conflict else { throw error }
+        failures.append(error.description)
+      }
     }
+    try show(client, until: deadline)
+    for failure in failures { Terminal.standardError.line("kelvin: \(failure)") }
+    if !failures.isEmpty { throw CommandExit.jobNotOK }
+  }
+
+  /// The consoles of the bench file; without any bench there are none.
+  private func described(_ failures: inout [String]) throws -> [(String, ConsoleAddress)] {
+    let environment = CommandEnvironment.current
+    if bench.bench == nil {
+      let isDescribed = (try? BenchFiles.find(environment: HostEnvironment.variables)) != nil
+      guard console.isEmpty, isDescribed else { return [] }
+    }
+    let hardware = environment.hardware
+    var found: [(String, ConsoleAddress)] = []
+    for board in try bench.read(environment).bench.boards {
+      guard let choice = board.console else { continue }
+      let baud = try hardware.board(named: board.profile).consoleBaud
+      do {
+        let address = try ConsoleAddress(choice, baud: baud.flatMap(UInt32.init(exactly:)))
+        found.append((board.name, address))
+      } catch {
+        // One adapter that is not plugged in does not keep the others from being held.
+        failures.append("\(board.name): \(error)")
+      }
+    }
+    return found
+  }
+
+  private func show(_ client: Owner.Client, until deadline: Deadline) throws {
     let held = try client.list(until: deadline)
     switch format {
     case .json:
@@ -51,12 +98,9 @@ struct BenchUpCommand: AsyncParsableCommand {
       for console in held { Terminal.standardOutput.line(Self.line(console)) }
       if held.isEmpty { Terminal.standardOutput.line("no consoles are held") }
     }
-    let named = Set(console.map(\.name))
-    let isLost = held.contains { named.contains($0.name) && $0.state != .open }
-    if isLost { throw CommandExit.jobNotOK }
   }
 
-  /// `rock  serial:/dev/x@115200  open, kept; 1234 bytes logged; kelvin run (77) attached, writes`
+  /// `rock  serial:/dev/x@115200  open, kept; 1234 bytes logged; kelvin run (77) attached`
   static func line(_ console: ConsoleStatus) -> String {
     var parts = ["\(console.state)\(console.keep ? ", kept" : "")"]
     var log = "\(console.end) bytes logged"

@@ -11,9 +11,7 @@ extension ConsoleAddress {
   ///   whatever `resolve` throws.
   package init(
     _ choice: DriverChoice, baud: UInt32? = nil,
-    resolve: (DeviceMatch) throws -> String = { match in
-      throw OwnerFailure(.invalid, "\(match): devices cannot be looked up here")
-    }
+    resolve: (DeviceMatch) throws -> String = ConsoleAddress.node(of:)
   ) throws {
     let options = choice.options
     // The owner's working directory is another one.
@@ -44,6 +42,15 @@ extension ConsoleAddress {
     }
     // Through the text, so that one place says what is allowed.
     self = try ConsoleAddress(description)
+  }
+
+  /// The device node of a match, as udev tells it now.
+  ///
+  /// - Throws: `DeviceFailure` when none or several match, or this user may not open it.
+  package static func node(of match: DeviceMatch) throws -> String {
+    let device = try DeviceMatcher(match, role: .serialPort).find(in: UDevContext())
+    try device.requireAccess()
+    return device.node ?? ""
   }
 
   /// The path from the root, through no links above the file itself: the file may come and go.

@@ -24,6 +24,8 @@ final class HeldPort: Sendable {
     var orders: [PortOrder] = []
     var orderedBytes = 0
     var outcomes: [PortOutcome] = []
+    /// Somebody asked for another attempt, now.
+    var isToRetry = false
   }
 
   /// How often a far end that is gone is tried: at first, and at last, in seconds.
@@ -94,6 +96,17 @@ final class HeldPort: Sendable {
     }
   }
 
+  /// Tries a far end that is gone at once, also one that is not tried by itself.
+  func retry() {
+    shared.withLock { shared in
+      guard let next = shared.snapshot.state.next(on: .asked) else { return }
+      shared.isToRetry = true
+      shared.snapshot.state = next
+      shared.snapshot.serial += 1
+    }
+    doorbell.ring()
+  }
+
   /// Ends the thread; ``Snapshot/isFinished`` tells when it is through.
   func stop() {
     stopping.raise()
@@ -101,6 +114,15 @@ final class HeldPort: Sendable {
   }
 
   // MARK: For the port's thread
+
+  var isToRetry: Bool { shared.withLock { $0.isToRetry } }
+
+  func takeRetry() -> Bool {
+    shared.withLock { shared in
+      defer { shared.isToRetry = false }
+      return shared.isToRetry
+    }
+  }
 
   func change(on event: PortState.Event, lines: ControlLines? = nil) {
     let isChange = shared.withLock { shared in

@@ -58,7 +58,7 @@ extension Owner.Client {
   ///   - resolve: gives the device node of a match, now.
   package func open(
     console name: String, _ choice: DriverChoice, baud: UInt32? = nil, keep: Bool = false,
-    resolve: (DeviceMatch) throws -> String, until deadline: Deadline
+    resolve: (DeviceMatch) throws -> String = ConsoleAddress.node(of:), until deadline: Deadline
   ) throws -> ConsoleStatus {
     let address = try ConsoleAddress(choice, baud: baud, resolve: resolve)
     return try open(name, at: address, keep: keep, until: deadline)

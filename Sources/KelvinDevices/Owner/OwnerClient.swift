@@ -65,6 +65,12 @@ extension Owner {
         default: throw OwnerFailure(.system, "\(places.socketPath): \(error)")
         }
       }
+      var peer: pid_t = 0
+      var user: uid_t = 0
+      guard kelvin_peer(descriptor, &peer, &user) == 0, user == geteuid() else {
+        Glibc.close(descriptor)
+        throw OwnerFailure(.denied, "\(places.socketPath): another user listens there")
+      }
       // Set before the first call, which needs the whole object.
       (processID, stateDirectory) = try Client.greet(descriptor, name, until: deadline)
       nextID = 2

@@ -120,6 +120,8 @@ extension OwnerServer {
         hint: "close it first: 'kelvin bench down --console \(name)'")
     }
     if keep { consoles[name]?.keep = true }
+    // Whoever asks for it again means what is there now.
+    console.port.retry()
     guard console.port.snapshot.state != .opening, let status = status(of: name) else {
       consoles[name]?.opening.append((client.id, number))
       return

@@ -121,12 +121,13 @@ package final class OwnerServer {
 
   /// Does all that can be done for a client without waiting for it.
   private func attend(_ client: ServedClient) {
+    // What is stuck goes first, for nothing would bring us here again when it is through.
+    client.flush()
     var isGoingOn = true
     while isGoingOn, !client.isGone {
       let hadRequests = takeRequests(of: client)
       let hadBytes = answerReads(of: client)
       client.flush()
-      // What is stuck goes on when its socket takes it.
       isGoingOn = (hadRequests || hadBytes) && !client.hasOutbound
     }
   }
@@ -200,8 +201,9 @@ package final class OwnerServer {
 
   /// Closes every port; one that hangs in the kernel or in a name's look-up is not waited for.
   private func end() {
-    seat.beginLeaving()
+    // Ports first: nobody who holds the lock up shall keep them open.
     for console in consoles.values { console.port.stop() }
+    seat.beginLeaving()
     let deadline = Deadline.after(seconds: 3)
     while consoles.values.contains(where: { !$0.port.snapshot.isFinished }), !deadline.hasPassed {
       _ = deadline.wait(for: doorbell.descriptor)

@@ -20,14 +20,17 @@ package struct OwnerStarter: Sendable {
     self.options = options
   }
 
-  /// This very program.
+  /// This very program; a `kelvin` beside it goes before one of another name, which may be no
+  /// command line of Kelvin's at all: a test bundle, say.
   package static var standard: OwnerStarter { OwnerStarter(program: ownProgram) }
 
   /// The file of this program; when that was replaced meanwhile, the kernel's own handle on it.
   private static var ownProgram: String {
     let handle = "/proc/self/exe"
     guard let path = SmallFile.realPath(handle), access(path, X_OK) == 0 else { return handle }
-    return path
+    let directory = path.prefix(through: path.lastIndex(of: "/") ?? path.startIndex)
+    let beside = directory + "kelvin"
+    return access(String(beside), X_OK) == 0 ? String(beside) : path
   }
 
   /// Starts an owner, or finds that there is one: returns when it listens.

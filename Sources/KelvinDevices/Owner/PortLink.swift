@@ -11,11 +11,17 @@ final class PortLink {
   /// Nil: bytes are bytes.
   var telnet: TelnetCodec?
   let isTerminal: Bool
+  /// Nil: it is none.
+  let pseudoTerminal: PseudoTerminal?
 
-  private init(_ descriptor: Int32, telnet: TelnetCodec? = nil, isTerminal: Bool = false) {
+  private init(
+    _ descriptor: Int32, telnet: TelnetCodec? = nil, isTerminal: Bool = false,
+    pseudoTerminal: PseudoTerminal? = nil
+  ) {
     self.descriptor = descriptor
     self.telnet = telnet
     self.isTerminal = isTerminal
+    self.pseudoTerminal = pseudoTerminal
   }
 
   deinit {
@@ -25,14 +31,14 @@ final class PortLink {
   }
 
   /// Opens the far end.
+  ///
+  /// - Parameter dead: a pseudo terminal that hung up, which is not taken for its successor.
   static func open(
-    _ address: ConsoleAddress, until deadline: Deadline
-  ) throws(OwnerFailure)
-    -> PortLink
-  {
+    _ address: ConsoleAddress, except dead: PseudoTerminal? = nil, until deadline: Deadline
+  ) throws(OwnerFailure) -> PortLink {
     switch address {
-    case .serial(let path, let baud): return try terminal(path, baud)
-    case .pty(let path): return try terminal(path, ConsoleAddress.defaultBaud)
+    case .serial(let path, let baud): return try terminal(path, baud, dead)
+    case .pty(let path): return try terminal(path, ConsoleAddress.defaultBaud, dead)
     case .socket(let path):
       do {
         return PortLink(try UnixSocket.connect(path: path, until: deadline))
@@ -53,22 +59,44 @@ final class PortLink {
   ///
   /// Linux raises DTR and RTS when it opens a line that was closed; HUPCL is cleared, so that a close
   /// leaves them.
-  private static func terminal(_ path: String, _ baud: UInt32) throws(OwnerFailure) -> PortLink {
+  private static func terminal(
+    _ path: String, _ baud: UInt32, _ dead: PseudoTerminal?
+  ) throws(OwnerFailure) -> PortLink {
     let descriptor = kelvin_open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, 0)
     guard descriptor >= 0 else { throw openFailure(path, .current) }
     guard isatty(descriptor) == 1 else {
       close(descriptor)
       throw OwnerFailure(.lost, "\(path): is no serial line")
     }
+    let pseudoTerminal = PseudoTerminal(descriptor: descriptor, path: path)
+    if let pseudoTerminal, let stranger = strangerFailure(path, pseudoTerminal, dead) {
+      close(descriptor)
+      throw stranger
+    }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
       throw openFailure(path, Errno(EBUSY))
     }
-    let link = PortLink(descriptor, isTerminal: true)
+    let link = PortLink(descriptor, isTerminal: true, pseudoTerminal: pseudoTerminal)
     guard kelvin_tty_exclusive(descriptor, 1) == 0, kelvin_tty_raw(descriptor, baud) == 0 else {
       throw OwnerFailure(.lost, "\(path): cannot be set up: \(Errno.current)")
     }
     return link
+  }
+
+  /// Nothing is read from a terminal that may have become somebody else's.
+  private static func strangerFailure(
+    _ path: String, _ terminal: PseudoTerminal, _ dead: PseudoTerminal?
+  ) -> OwnerFailure? {
+    if terminal == dead {
+      return OwnerFailure(
+        .lost, "\(path): it hung up, and may be another program's terminal by now",
+        hint: "have it opened again when it is the console")
+    }
+    guard let user = terminal.user else { return nil }
+    return OwnerFailure(
+      .lost, "\(path): is the terminal of process \(user), and no console",
+      hint: "a symbolic link that leads there may be an old one")
   }
 
   private static func openFailure(_ path: String, _ error: KelvinModel.Errno) -> OwnerFailure {

@@ -18,16 +18,22 @@ final class PortLoop {
   /// How many bytes of the first order ``wire`` began with; 0: it is negotiation.
   private var piece = 0
   private var breakEnd: Deadline?
-  /// After a bulky read, the next one waits so that bytes come in batches.
+  /// In a stream, the next read waits so that bytes come in batches.
   private var pauseEnd: Deadline?
+  private var lastRead = MonotonicTime(nanoseconds: 0)
   /// What clients set, for when the line comes back.
   private var wantedLines = ControlLines()
+
+  /// What hung up, and is not to be mistaken for what has its number now.
+  private var deadTerminal: PseudoTerminal?
 
   /// Data go to the wire in pieces, so that it is known how far they came.
   private static let pieceSize = 4096
   private static let bufferSize = 65_536
   private static let bulkSize = 1024
   private static let pause = 0.002
+  /// Bytes that follow others within so many nanoseconds are a stream.
+  private static let streaming: Int64 = 3_000_000
 
   init(_ port: HeldPort) { self.port = port }
 
@@ -36,7 +42,9 @@ final class PortLoop {
     var pause = port.backoff.first
     while !port.stopping.isRaised {
       do throws(OwnerFailure) {
-        let link = try PortLink.open(port.address, until: isStopping.limited(toSeconds: 5))
+        let link = try PortLink.open(
+          port.address, except: deadTerminal, until: isStopping.limited(toSeconds: 5))
+        deadTerminal = link.pseudoTerminal
         _ = link.set(wantedLines)
         port.change(on: .opened, lines: link.lines)
         let begin = MonotonicTime.now
@@ -49,6 +57,10 @@ final class PortLoop {
       refuseOrders()
       waitBeforeRetry(isStopping.limited(toSeconds: pause))
       pause = min(port.backoff.last, pause * 2)
+      if port.takeRetry() {
+        deadTerminal = nil
+        pause = port.backoff.first
+      }
     }
     port.change(on: .closed)
     refuseOrders()
@@ -58,7 +70,9 @@ final class PortLoop {
 
   /// Orders are answered meanwhile, not kept.
   private func waitBeforeRetry(_ deadline: Deadline) {
-    while deadline.wait(for: port.doorbell.descriptor) == .ready { refuseOrders() }
+    while !port.isToRetry, deadline.wait(for: port.doorbell.descriptor) == .ready {
+      refuseOrders()
+    }
   }
 
   private func refuseOrders() {
@@ -106,7 +120,12 @@ final class PortLoop {
       if !data.isEmpty {
         data.withUnsafeBytes { port.log.append($0) }
         port.onChange()
-        if data.count >= PortLoop.bulkSize { pauseEnd = .after(seconds: PortLoop.pause) }
+        // Waking costs more than reading: what goes on is taken in batches, what begins at once.
+        let now = MonotonicTime.now
+        if data.count >= PortLoop.bulkSize || now - lastRead < PortLoop.streaming {
+          pauseEnd = .after(seconds: PortLoop.pause)
+        }
+        lastRead = now
       }
       if case .gone(let reason) = result { return reason }
     }

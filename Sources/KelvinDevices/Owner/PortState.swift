@@ -11,6 +11,8 @@ package enum PortState: Sendable, Hashable {
   enum Event {
     case opened
     case failed(String)
+    /// Somebody asked for another attempt.
+    case asked
     case closed
   }
 
@@ -21,6 +23,8 @@ package enum PortState: Sendable, Hashable {
     case (_, .closed): .closed
     case (.opening, .opened), (.lost, .opened): .open
     case (.open, .opened): nil
+    case (.lost, .asked): .opening
+    case (.opening, .asked), (.open, .asked): nil
     case (_, .failed(let reason)): .lost(reason: reason)
     }
   }

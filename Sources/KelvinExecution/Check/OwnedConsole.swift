@@ -30,12 +30,7 @@ package struct OwnedConsole: Sendable {
   ) throws -> ConsolePrompt? {
     let client = try Owner.Client.connect(to: places, as: "kelvin bench check", until: deadline)
     let status = try client.open(
-      console: board.name, console, baud: baud(board),
-      resolve: { match in
-        let device = try DeviceMatcher(match, role: .serialPort).find(in: UDevContext())
-        try device.requireAccess()
-        return device.node ?? ""
-      }, until: deadline)
+      console: board.name, console, baud: baud(board), until: deadline)
     if case .lost(let reason) = status.state { throw OwnerFailure(.lost, reason) }
     var attachment = try client.attach(board.name, from: .end, until: deadline)
     try client.takeWriter(board.name, until: deadline)

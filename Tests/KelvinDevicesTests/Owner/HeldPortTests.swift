@@ -141,6 +141,42 @@ import Testing
   }
 
   @Test(.timeLimit(.minutes(1)))
+  func aTerminalThatHungUpIsNotTakenForTheNextOneWithItsNumber() throws {
+    let client = try owner.client()
+    let first = try TerminalPair()
+    let path = first.path
+    _ = try client.open("direct", at: .pty(path: path), until: limit)
+    var direct = try client.attach("direct", until: limit)
+    first.wire.close()
+    _ = try client.wait(&direct) { $0 != .open }
+    // The kernel gives the number away again; other terminals are held meanwhile, so that it does.
+    var others: [TerminalPair] = []
+    repeat {
+      others.append(try TerminalPair())
+    } while others.last?.path != path && others.count < 64
+    let stranger = try #require(others.last)
+    try #require(stranger.path == path)
+    let deadline = Deadline.after(seconds: 0.5)
+    while try client.news(of: &direct, until: deadline) != nil {}
+    #expect(direct.state.reason?.contains("may be another program's") == true)
+    // Whoever asks again means this one.
+    #expect(try client.open("direct", at: .pty(path: path), until: limit).state == .open)
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func somebodysTerminalIsNoConsole() throws {
+    let client = try owner.client()
+    let pair = try TerminalPair()
+    // A process that sits at the terminal: a session's leader that opens it gets it.
+    let process = Program.start(
+      "/usr/bin/setsid", ["sh", "-c", "exec <'\(pair.path)'; echo ready >'\(pair.path)'; exec cat"])
+    defer { Program.end(process) }
+    #expect(try pair.wire.read(through: Array("ready".utf8)).suffix(5).elementsEqual("ready".utf8))
+    let status = try client.open("a", at: .pty(path: pair.path), until: limit)
+    #expect(status.state.reason?.contains("is the terminal of process") == true)
+  }
+
+  @Test(.timeLimit(.minutes(1)))
   func aFarEndThatIsNotThereYetIsTriedAgain() throws {
     let client = try owner.client()
     let path = scratch.path + "/late.sock"

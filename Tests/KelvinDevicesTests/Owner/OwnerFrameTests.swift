@@ -1,4 +1,5 @@
 import KelvinModel
+import KelvinSystem
 import Testing
 
 @testable import KelvinDevices
@@ -123,12 +124,26 @@ struct OwnerFrameTests {
     (.open, .failed("x"), .lost(reason: "x")), (.open, .closed, .closed),
     (.lost(reason: "x"), .opened, .open), (.lost(reason: "x"), .failed("y"), .lost(reason: "y")),
     (.lost(reason: "x"), .closed, .closed), (.closed, .opened, nil), (.closed, .failed("x"), nil),
-    (.closed, .closed, nil)
+    (.closed, .closed, nil), (.opening, .asked, nil), (.open, .asked, nil),
+    (.lost(reason: "x"), .asked, .opening), (.closed, .asked, nil)
   ]
 
   @Test func aPortsStatesFollowTheirTable() {
     for (state, event, next) in OwnerFrameTests.transitions {
       #expect(state.next(on: event) == next)
     }
+  }
+
+  @Test func thePageAboutTheOwnerNamesEveryRequestAndCode() throws {
+    let top = "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
+    let page = try #require(SmallFile.text(top + "/docs/owner.md"))
+    for request in OwnerFrameTests.requests {
+      let verb = try #require(request.frame(id: 1).header["do"]?.text)
+      #expect(page.contains("| `\(verb)` |"), "\(verb)")
+    }
+    for code in OwnerFailure.Code.allCases {
+      #expect(page.contains("`\(code.rawValue)`"), "\(code)")
+    }
+    #expect(page.contains("The protocol, version \(Owner.version)"))
   }
 }

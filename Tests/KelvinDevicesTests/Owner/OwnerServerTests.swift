@@ -142,7 +142,9 @@ import Testing
     writer.join()
     // And when it wakes up, its answers are there.
     var late = position
+    let begin = MonotonicTime.now
     #expect(try lazy.read(&late, count: 1000).count >= 1000)
+    #expect(MonotonicTime.now - begin < 5_000_000_000)
   }
 
   @Test(.timeLimit(.minutes(1)))
@@ -306,15 +308,29 @@ import Testing
   }
 }
 
-/// Runs a program to its end.
+/// Other programs.
 enum Program {
-  /// - Returns: the exit code; -1 when it was not exited.
-  static func run(_ program: String, _ arguments: [String]) -> Int32 {
+  /// - Returns: the process id; -1 when it could not be started.
+  static func start(_ program: String, _ arguments: [String]) -> pid_t {
     var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
     words.append(nil)
     defer { for word in words { free(word) } }
     var processID = pid_t()
-    guard posix_spawn(&processID, program, nil, nil, words, environ) == 0 else { return -1 }
+    return posix_spawn(&processID, program, nil, nil, words, environ) == 0 ? processID : -1
+  }
+
+  static func end(_ processID: pid_t) {
+    guard processID > 0 else { return }
+    kill(processID, SIGKILL)
+    waitpid(processID, nil, 0)
+  }
+
+  /// Runs a program to its end.
+  ///
+  /// - Returns: the exit code; -1 when it was not exited.
+  static func run(_ program: String, _ arguments: [String]) -> Int32 {
+    let processID = start(program, arguments)
+    guard processID > 0 else { return -1 }
     var status: Int32 = 0
     waitpid(processID, &status, 0)
     return status & 0x7F == 0 ? (status >> 8) & 0xFF : -1
