@@ -131,6 +131,11 @@ private struct CheckedBoard {
       let step = CheckStep(subject, "lease", .skipped, refusal.message, hint: refusal.hint)
       report(step)
       return [step]
+    } catch let failure as StoreFailure {
+      // Nobody can say whether somebody uses it.
+      let step = CheckStep(subject, "lease", .failed, failure.message, hint: failure.hint)
+      report(step)
+      return [step]
     }
     var steps = await check.check(board)
     func add(_ step: CheckStep) {
