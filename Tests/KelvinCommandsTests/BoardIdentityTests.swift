@@ -72,6 +72,39 @@ struct BoardIdentityTests {
     }
   }
 
+  /// Leased while it was off and nobody had ever seen it: another match that finds it finds that, too.
+  @Test func aBoardThatWasNeverSeenIsFoundUnderAnotherMatch() async throws {
+    #expect(try await run(in: nil, as: "anna", reserve, bench: "serial.yaml").code == 0)
+    let unseen = try await run(in: nil, as: "ben", ["power", "off", "two"], bench: "port.yaml")
+    #expect(unseen.code == 0, "\(unseen.both)")
+    let seen = try await run(in: "bench", as: "ben", ["power", "off", "two"], bench: "port.yaml")
+    #expect(seen.code == 3, "\(seen.both)")
+    #expect(seen.errors.contains("board 'two': reserved by anna"), "\(seen.errors)")
+    try write("other.yaml", "three", "{ID_SERIAL_SHORT: somebody-elses}")
+    let other = try await run(
+      in: "bench", as: "ben", ["power", "off", "three"], bench: "other.yaml")
+    #expect(other.code == 0, "\(other.both)")
+  }
+
+  @Test func twoMatchesOfOneMeterAreOneMeter() async throws {
+    for (file, board, match) in [
+      ("serial.yaml", "one", "{ID_SERIAL_SHORT: E1A2}"),
+      ("port.yaml", "two", "{'@ID_PATH': 'pci-0000:00:14.0-usb-0:5'}")
+    ] {
+      try scratch.write(
+        file,
+        """
+        boards: {\(board): {profile: generic-linux, connection: {local: {root: /}}, meters: [m]}}
+        meters: {m: {driver: ppk2, match: \(match)}}
+        """)
+    }
+    for (file, name) in [("serial.yaml", "one"), ("port.yaml", "two")] {
+      let health = try await run(
+        in: "ppk2-at-5", as: "anna", ["bench", "health", "m"], bench: file)
+      #expect(health.output.contains("usb:1915:c00a:E1A2"), "\(name): \(health.both)")
+    }
+  }
+
   /// Both adapters say 0001: the ports tell the boards apart.
   @Test func twinsAreTwoBoards() async throws {
     try write("serial.yaml", "one", "{'@ID_PATH': 'pci-0000:00:14.0-usb-0:1'}")

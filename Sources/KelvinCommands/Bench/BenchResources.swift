@@ -28,12 +28,15 @@ final class BenchResources {
       guard var identity = BenchResource.identity(of: choice, declaration, host: host) else {
         continue
       }
-      if let match = DeviceMatch(choice.options["match"]) {
-        identity.devices = names(devices.identities(ofSerialPort: match))
-      } else if case .map(let usb)? = choice.options["usb"], let match = DeviceMatch(usb["match"]) {
-        identity.devices = names(devices.identities(ofDevice: match))
+      let match = BenchResources.match(in: choice.options)
+      if let match {
+        let isPort = choice.options["match"] != nil
+        identity.devices = names(
+          isPort
+            ? devices.identities(ofSerialPort: match) : devices.identities(ofDevice: match))
       }
       identities.append(identity)
+      identities += otherDescriptions(of: identity, match, .board)
     }
     return BenchResource(
       .board, entry.name, bench: BenchResources.path(of: entry.location), identities: identities)
@@ -46,13 +49,39 @@ final class BenchResources {
     let declaration = declarations.driver(.meter, named: choice.driver).flatMap {
       $0.options.contains { !$0.isDetail } ? $0 : nil
     }
-    var identity = BenchResource.identity(of: choice, declaration, host: host)
-    if let match = DeviceMatch(choice.options["match"]) {
-      identity?.devices = names(devices.identities(ofDevice: match))
+    var identities: [BenchResource.Identity] = []
+    if var identity = BenchResource.identity(of: choice, declaration, host: host) {
+      let match = BenchResources.match(in: choice.options)
+      identity.devices = match.map { names(devices.identities(ofDevice: $0)) } ?? []
+      identities = [identity] + otherDescriptions(of: identity, match, .meter)
     }
     return BenchResource(
-      .meter, entry.name, bench: BenchResources.path(of: entry.location),
-      identities: identity.map { [$0] } ?? [])
+      .meter, entry.name, bench: BenchResources.path(of: entry.location), identities: identities)
+  }
+
+  private static func match(in options: [String: Value]) -> DeviceMatch? {
+    if let match = DeviceMatch(options["match"]) { return match }
+    guard case .map(let usb)? = options["usb"] else { return nil }
+    return DeviceMatch(usb["match"])
+  }
+
+  /// How others described the device that is found now before it was there: whoever leased a board
+  /// that was off, by another match, has it still.
+  private func otherDescriptions(
+    of identity: BenchResource.Identity, _ match: DeviceMatch?, _ kind: BenchResource.Kind
+  ) -> [BenchResource.Identity] {
+    // A database that cannot be read is told by whoever takes the board.
+    guard !identity.devices.isEmpty, let match,
+      let inUse = try? BenchListing.descriptionsInUse(of: kind)
+    else { return [] }
+    let place = "\(host.name): "
+    return inUse.filter { text in
+      guard text != identity.written, text.hasPrefix(place), let json = text.firstIndex(of: "{"),
+        let options = Value(json: String(text[json...])), case .map(let map) = options,
+        let other = BenchResources.match(in: map)
+      else { return false }
+      return devices.meanTheSame(match, other)
+    }.map { BenchResource.Identity($0, devices: identity.devices) }
   }
 
   /// A device is told from that of another host which shares the bench database: serial numbers of

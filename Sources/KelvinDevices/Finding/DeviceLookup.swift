@@ -40,6 +40,15 @@ public final class DeviceLookup {
     return []
   }
 
+  /// Whether two matches mean one device now, for those who use a serial port and for those who use
+  /// the whole device alike.
+  public func meanTheSame(_ a: DeviceMatch, _ b: DeviceMatch) -> Bool {
+    let ports = identities(ofSerialPort: a)
+    if !ports.isEmpty { return ports == identities(ofSerialPort: b) }
+    let devices = identities(ofDevice: a)
+    return !devices.isEmpty && devices == identities(ofDevice: b)
+  }
+
   private func only(_ match: DeviceMatch, _ role: DeviceRole) -> HostDevice? {
     let matching = devices(role).filter(DeviceMatcher(match, role: role).matches)
     return matching.count == 1 ? matching[0] : nil

@@ -33,6 +33,22 @@ public struct BenchListing: Sendable, Hashable {
     } ?? ResourceStatus(resource: resource, state: .free)
   }
 
+  /// Reads the descriptions of devices that nobody has found yet, and that somebody has or keeps all
+  /// the same, or has taken out: one of them may mean a device that is found now.
+  ///
+  /// - Parameter directory: default: that of ``StateDirectory``.
+  public static func descriptionsInUse(
+    of kind: BenchResource.Kind, directory: String? = nil
+  ) throws(StoreFailure) -> [String] {
+    try reading(directory) { _, tables in
+      tables.resources.values.filter { row in
+        row.kind == kind && row.name.isEmpty && row.physical == nil
+          && (tables.holdings[row.id] != nil || tables.reservations[row.id] != nil
+            || tables.health[row.id] != nil)
+      }.map(\.identity).sorted()
+    } ?? []
+  }
+
   /// Runs `body` on one state of the database; nil when there is none, or an empty one.
   static func reading<T>(
     _ directory: String?, _ body: (Database, BenchTables) throws -> T
