@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import KelvinAgenda
 internal import KelvinExecution
 internal import KelvinModel
+internal import KelvinStore
 internal import KelvinTargets
 
 /// `kelvin power`: switches a board of the bench, or tells its state.
@@ -13,11 +14,16 @@ struct PowerCommand: AsyncParsableCommand {
       A state is 'measured' where a contact, a voltage or a current tells it, and 'commanded' where it \
       is only what the switch was told.
 
+      Switching leases the board for the moment, so that no run gets it meanwhile. A board that
+      somebody else has or keeps is refused; one that a run of your own has needs --force. Telling the
+      state asks nobody.
+
       EXAMPLES
         kelvin power on rock
         kelvin power cycle rock --off-for '5 s'
         kelvin power state rock --bench lab2.yaml --format json
         kelvin power cycle rock --reset           by its reset line
+        kelvin power off rock --take-over         although a run that is gone left it leased
       """, subcommands: [On.self, Off.self, Cycle.self, State.self])
 
   struct On: AsyncParsableCommand {
@@ -59,6 +65,15 @@ struct PowerOptions: ParsableArguments {
   @Flag(help: "The board's reset line instead of its power: off is held, on released.")
   var reset = false
 
+  @Flag(
+    help: """
+      Take over the board from a run that is gone, or on a host that is gone for good; its settings \
+      are restored first.
+      """)
+  var takeOver = false
+
+  @OptionGroup var use: BoardUseOptions
+
   @Option(help: "How long it may take in all.") var timeout = "60 s"
 
   @Option(help: "Print as text or json.") var format = OutputFormat.text
@@ -68,10 +83,44 @@ struct PowerOptions: ParsableArguments {
     let deadline = Deadline.after(
       seconds: try Self.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
     let request = PowerRequest(action: action, board: board, kind: reset ? .reset : .power)
-    let reading = try bench.read(.current)
-    let (report, warnings) = try await request.carryOut(on: reading.bench, until: deadline)
+    let bench = try bench.read(.current).bench
+    let lease = try await lease(for: request, on: bench, until: deadline)
+    let (report, warnings): (PowerRequest.Report, [String])
+    do {
+      (report, warnings) = try await request.carryOut(on: bench, until: deadline)
+    } catch {
+      await Self.giveBack(lease)
+      throw error
+    }
+    await Self.giveBack(lease)
     for warning in warnings { Terminal.standardError.line("kelvin: \(warning)") }
     Terminal.standardOutput.line(format == .json ? report.value.json : report.text)
+  }
+
+  /// The board, for as long as it is switched; nil when nothing is, or it is used beside a run.
+  private func lease(
+    for request: PowerRequest, on bench: Bench, until deadline: Deadline
+  ) async throws -> BoardLease? {
+    // What cannot be switched at all is told by the request itself.
+    guard request.action != .state, let entry = bench.board(named: board),
+      (reset ? entry.reset : entry.power) != nil
+    else { return nil }
+    let environment = CommandEnvironment.current
+    let resources = BenchResources(
+      environment.benchDeclarations(environment.hardware), host: try HostIdentity.current())
+    return try await use.use.take(
+      LeaseWish(
+        [.init(resources.board(entry), external: entry.lease)],
+        purpose: "kelvin power \(request.action.word)", takesOver: takeOver, attends: true,
+        note: { Terminal.standardError.line("kelvin: \($0)") },
+        // Kelvin has changed no setting that outlives its run.
+        restore: { _, _ in }), until: deadline)
+  }
+
+  private static func giveBack(_ lease: BoardLease?) async {
+    for problem in await lease?.giveBack() ?? [] {
+      Terminal.standardError.line("kelvin: warning: \(problem)")
+    }
   }
 
   static func seconds(_ text: String, _ option: String) throws -> Double {

@@ -15,6 +15,9 @@ struct ResumeCommand: AsyncParsableCommand {
       (it does not count against max_retries), and runs every job that has no verdict yet, as well
       as those that were aborted or skipped when the run was stopped.
 
+      A board of a bench is found by the bench files that the run used, wherever this is called from;
+      --bench names another.
+
       EXAMPLES
         kelvin resume runs/2026-11-21T10-02-33-governors
         kelvin resume runs/2026-11-21T10-02-33-governors --take-over   from a host that is gone
@@ -31,7 +34,8 @@ struct ResumeCommand: AsyncParsableCommand {
     let environment = CommandEnvironment.current
     let reader = try RunReader(directory: directory)
     let record = try reader.run().record
-    let board = try RunBoard.find(record.board, bench: bench, environment)
+    let board = try RunBoard.find(
+      record.board, bench: bench, remembered: record.benchFiles, environment)
     let control = RunControl(runID: record.id)
     control.begin()
     ProcessLauncher.becomeSubreaper()

@@ -85,7 +85,8 @@ struct RunCommand: AsyncParsableCommand {
           id: runID, name: runName(plan), kelvinVersion: KelvinVersion.text,
           commandLine: CommandLine.arguments, board: board.name,
           createdWallNanoseconds: MonotonicTime.wallNanoseconds,
-          sources: read.sources.map { .init(path: $0.path, content: $0.content) }),
+          sources: read.sources.map { .init(path: $0.path, content: $0.content) },
+          benchFiles: board.benchFiles),
         plan: plan, life: try LifeRecord.current())
       try await RunSession(
         runID: runID, directory: directory, plan: plan, board: board, store: store,

@@ -13,6 +13,8 @@ public enum BoardState: String, StateMachine {
 
   public enum Event: String, Sendable, CaseIterable {
     case acquire
+    /// Somebody takes a board that was taken out, to look after it; it stays out.
+    case attend
     /// A lease whose owner is gone goes to another one, who must restore the board's settings.
     case takeOver = "take over"
     /// The board stopped answering, or answers wrongly.
@@ -33,6 +35,8 @@ public enum BoardState: String, StateMachine {
   public func next(_ event: Event) -> BoardState? {
     switch (self, event) {
     case (.free, .acquire): .leased
+    case (.quarantined, .attend): .quarantined
+    case (.disabled, .attend): .disabled
     case (.leased, .takeOver), (.recovering, .takeOver), (.leased, .recover): .recovering
     case (.recovering, .recovered): .leased
     case (.leased, .release): .free

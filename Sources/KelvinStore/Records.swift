@@ -38,6 +38,8 @@ public struct RunRecord: Sendable, Hashable {
   public var createdWallNanoseconds: Int64
   /// Agenda, includes and configuration files as they were read: path and content.
   public var sources: [SourceText]
+  /// The absolute paths of the bench files that described the board; empty for this machine.
+  public var benchFiles: [String]
 
   public struct SourceText: Sendable, Hashable {
     public var path: String
@@ -53,7 +55,7 @@ public struct RunRecord: Sendable, Hashable {
   /// Creates a record.
   public init(
     id: String, name: String, kelvinVersion: String, commandLine: [String], board: String,
-    createdWallNanoseconds: Int64, sources: [SourceText]
+    createdWallNanoseconds: Int64, sources: [SourceText], benchFiles: [String] = []
   ) {
     self.id = id
     self.name = name
@@ -62,6 +64,7 @@ public struct RunRecord: Sendable, Hashable {
     self.board = board
     self.createdWallNanoseconds = createdWallNanoseconds
     self.sources = sources
+    self.benchFiles = benchFiles
   }
 }
 

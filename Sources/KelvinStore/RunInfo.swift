@@ -74,10 +74,18 @@ extension RunInfo {
         return RunRecord.SourceText(path: try row.text(0), content: try row.text(1))
       }
     }
+    // Runs of schema version 1 knew no benches.
+    var benchFiles: [String] = []
+    if try database.tableExists("bench_files") {
+      benchFiles = try Row.fetchAll(database, sql: "SELECT path FROM bench_files ORDER BY id").map {
+        try RowReader(row: $0, path: path).text(0)
+      }
+    }
     let record = RunRecord(
       id: try row.text(0), name: try row.text(1), kelvinVersion: try row.text(2),
       commandLine: (try row.json(3).list ?? []).compactMap(\.text), board: try row.text(4),
-      createdWallNanoseconds: try row.integer(5), sources: texts)
+      createdWallNanoseconds: try row.integer(5), sources: texts,
+      benchFiles: benchFiles)
     return RunInfo(
       record: record, state: try row.word(7, as: RunState.self), outcome: try row.outcome(8),
       endedWallNanoseconds: try row.optionalInteger(6), settings: settings,

@@ -104,6 +104,10 @@ extension RunStore {
         sql: "INSERT INTO sources (path, content) VALUES (?, ?)",
         arguments: [source.path.storable, source.content.storable(limit: 64 << 20)])
     }
+    for path in run.benchFiles {
+      try database.execute(
+        sql: "INSERT INTO bench_files (path) VALUES (?)", arguments: [path.storable])
+    }
     let specs = try database.makeStatement(sql: JobSpec.insertion)
     for (position, spec) in plan.specs.enumerated() {
       try specs.execute(arguments: spec.arguments(position: position))
@@ -145,7 +149,7 @@ extension Schema {
     let (application, version, runs) = try queue.inDatabase { database in
       let application = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
       let version = try Int64.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-      let isKelvin = application == applicationID && version == Schema.version
+      let isKelvin = application == applicationID && (1...Schema.version).contains(version)
       let runs = isKelvin ? try Int64.fetchOne(database, sql: "SELECT count(*) FROM run") ?? 0 : 0
       return (application, version, runs)
     }

@@ -8,7 +8,7 @@ enum Schema {
   /// "Klvn"; `file` and Kelvin know a run by it.
   static let applicationID: Int64 = 0x4B6C_766E
   /// Kept in user_version; equals the number of migrations.
-  static let version: Int64 = 1
+  static let version: Int64 = 2
 
   /// Brings a database from any released version to the present one.
   static func migrate(_ queue: DatabaseQueue) throws {
@@ -16,8 +16,21 @@ enum Schema {
     migrator.registerMigration("v1") { database in
       try database.execute(sql: version1)
     }
+    migrator.registerMigration("v2") { database in
+      try database.execute(sql: version2)
+    }
     try migrator.migrate(queue)
   }
+
+  /// Which bench files described the board, so that a resume finds it again.
+  private static let version2 = """
+    PRAGMA user_version = 2;
+
+    CREATE TABLE bench_files (
+      id INTEGER NOT NULL PRIMARY KEY,
+      path TEXT NOT NULL
+    ) STRICT;
+    """
 
   private static let version1 = """
     PRAGMA application_id = \(applicationID);

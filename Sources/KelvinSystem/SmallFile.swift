@@ -61,6 +61,14 @@ extension SmallFile {
     return names.sorted()
   }
 
+  /// The path from the root, as seen from the working directory; links stay as they are.
+  package static func absolute(_ path: String) -> String {
+    if path.hasPrefix("/") { return path }
+    guard let current = getcwd(nil, 0) else { return path }
+    defer { free(current) }
+    return String(cString: current) + "/" + path
+  }
+
   /// The absolute path behind all symbolic links; nil when there is none.
   package static func realPath(_ path: String) -> String? {
     guard let resolved = realpath(path, nil) else { return nil }

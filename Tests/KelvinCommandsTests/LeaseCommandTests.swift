@@ -311,6 +311,46 @@ import Testing
     #expect(try await who().contains("nobody has"))
   }
 
+  /// From another directory, without being told: the bench file was beside the agenda.
+  @Test(.timeLimit(.minutes(1)))
+  func aResumeFindsTheBenchOfItsRun() async throws {
+    try writeBench("bench.yaml", board: "one")
+    try scratch.write(
+      "a.yaml",
+      """
+      workloads:
+        - name: command
+          params:
+            argv: [sh, -c, 'cd \(scratch.path); touch started; while ! test -e go; do sleep 0.02; done']
+      """)
+    let process = try await KelvinBinary.start(
+      ["run", "a.yaml", "-d", "out", "--board", "one", "-q"], in: scratch.path)
+    try await waitFor { scratch.exists("started") }
+    kill(process.processID, SIGKILL)
+    _ = try await process.wait(until: .after(seconds: 30))
+    try scratch.write("go", "")
+    mkdir(scratch.path + "/elsewhere", 0o700)
+    func resume(_ more: String...) async throws -> Ran {
+      try await KelvinBinary.run(
+        ["resume", "../out", "-q"] + more, in: scratch.path + "/elsewhere",
+        environment: ["KELVIN_STATE": scratch.path + "/.state"])
+    }
+    // Moved meanwhile, it must be named.
+    try #require(rename(scratch.path + "/bench.yaml", scratch.path + "/lab.yaml") == 0)
+    let moved = try await resume()
+    #expect(moved.code == 2, "\(moved.both)")
+    #expect(moved.errors.contains("\(scratch.path)/bench.yaml"), "\(moved.errors)")
+    #expect(moved.errors.contains("--bench"))
+    try #require(rename(scratch.path + "/lab.yaml", scratch.path + "/bench.yaml") == 0)
+    let resumed = try await resume()
+    #expect(resumed.code == 0, "\(resumed.both)")
+    #expect(resumed.errors.contains("board 'one': reclaimed from"), "\(resumed.both)")
+    #expect(try await who().contains("nobody has"))
+    // A last word by --bench.
+    try #require(rename(scratch.path + "/bench.yaml", scratch.path + "/lab.yaml") == 0)
+    #expect(try await resume("--bench", "../lab.yaml").code == 0)
+  }
+
   @Test(.timeLimit(.minutes(1)))
   func aRefusedBookingStopsTheRunBeforeItBegins() async throws {
     try writeBench(

@@ -19,11 +19,15 @@ struct SchemaTests {
 
   static let versions = Array(1...Schema.version)
 
+  /// Known to the schema from version 2 on.
+  private static let benchFiles = ["/lab/bench.yaml", "/lab/bench.d/more.yaml"]
+
   private static func makeSample(at path: String) throws {
     let plan = Plan(
       settings: PlanRowsTests.settings, specs: [PlanRowsTests.spec],
       jobs: [PlannedJob(spec: 0, iteration: 1), PlannedJob(spec: 0, iteration: 2)])
-    let store = try RunStore.create(at: path, run: makeRun(), plan: plan, life: deadLife)
+    let store = try RunStore.create(
+      at: path, run: makeRun(benchFiles: benchFiles), plan: plan, life: deadLife)
     try store.setRunState(.running, outcome: nil)
     let failed = try store.beginAttempt(job: 0, number: 1, startedWallNanoseconds: 5)
     try store.recordProcess(attempt: failed, processID: 77, startTicks: 88)
@@ -56,10 +60,12 @@ struct SchemaTests {
     store.close()
   }
 
-  private static func expectSample(at path: String) throws {
+  private static func expectSample(
+    at path: String, version: Int64 = Schema.version
+  ) throws {
     let reader = try RunReader(directory: path)
     let info = try reader.run()
-    #expect(info.record == makeRun())
+    #expect(info.record == makeRun(benchFiles: version < 2 ? [] : benchFiles))
     #expect(info.state == .ended)
     #expect(info.outcome == Outcome(.aborted, "SIGINT"))
     #expect(info.lives.map(\.record) == [deadLife])
@@ -96,7 +102,7 @@ struct SchemaTests {
     mkdir(path, 0o777)
     let loaded = shell("sqlite3 \(path)/run.db < \(Self.fixtures)/v\(version).sql")
     #expect(loaded.code == 0 && loaded.output == "")
-    try Self.expectSample(at: path)
+    try Self.expectSample(at: path, version: version)
     // A resume brings it to the present schema.
     try RunStore.resume(at: path, life: deadLife).close()
     #expect(

@@ -89,11 +89,14 @@ func makePlan(iterations: Int = 2) -> Plan {
   return Plan(settings: RunSettings(seed: .max), specs: specs, jobs: jobs)
 }
 
-func makeRun(name: String = "test", created: Int64 = 1_700_000_000_000_000_000) -> RunRecord {
+func makeRun(
+  name: String = "test", created: Int64 = 1_700_000_000_000_000_000, benchFiles: [String] = []
+) -> RunRecord {
   RunRecord(
     id: "8f7f0c4e-0000-4000-8000-000000000001", name: name, kelvinVersion: "0.1",
     commandLine: ["kelvin", "run", "a b.yaml"], board: "local", createdWallNanoseconds: created,
-    sources: [.init(path: "a b.yaml", content: "workloads: [idle]\n")])
+    sources: [.init(path: "a b.yaml", content: "workloads: [idle]\n")],
+    benchFiles: benchFiles)
 }
 
 /// A life whose process is certainly dead: it is of another boot.

@@ -19,6 +19,7 @@ struct BenchCheckCommand: AsyncParsableCommand {
       EXAMPLES
         kelvin bench check
         kelvin bench check rock --switch           also off and on again, and see it come back
+        kelvin bench check rock --take-over        although a run that is gone left it leased
         kelvin bench check --bench examples/virtual-bench.yaml --format json
 
       EXIT CODES
@@ -31,6 +32,13 @@ struct BenchCheckCommand: AsyncParsableCommand {
 
   @Flag(name: .customLong("switch"), help: "Cut each board's power, restore it, see it come back.")
   var switches = false
+
+  @Flag(
+    help: """
+      Take over boards from runs that are gone, or on a host that is gone for good; their settings are \
+      restored first.
+      """)
+  var takeOver = false
 
   @Option(help: "How long each step may take, in seconds.") var timeout = 20.0
   @Option(help: "Print as text or json.") var format = OutputFormat.text
@@ -57,13 +65,13 @@ struct BenchCheckCommand: AsyncParsableCommand {
         try console.prompt(of: board, choice, among: prompts, until: deadline)
       },
       switches: switches, seconds: timeout, interrupt: interrupt, report: printer.print)
-    let declarations = environment.benchDeclarations(hardware)
-    let host = try HostIdentity.current()
+    let resources = BenchResources(
+      environment.benchDeclarations(hardware), host: try HostIdentity.current())
     var steps: [CheckStep] = []
     for board in boards where !interrupt.isRaised {
-      let resource = BenchResource(board, declarations: declarations, host: host)
       steps += try await CheckedBoard(
-        board: board, resource: resource, interrupt: interrupt, report: printer.print
+        board: board, resource: resources.board(board), takesOver: takeOver, interrupt: interrupt,
+        report: printer.print
       ).check(by: check)
     }
     for meter in meters where !interrupt.isRaised { steps += check.check(meter) }
@@ -102,52 +110,73 @@ struct BenchCheckCommand: AsyncParsableCommand {
 private struct CheckedBoard {
   let board: BoardEntry
   let resource: BenchResource
+  let takesOver: Bool
   let interrupt: Interrupt
   let report: @Sendable (CheckStep) -> Void
 
   func check(by check: BenchCheck) async throws -> [CheckStep] {
     let subject = "board '\(board.name)'"
-    guard let health = try BenchListing.read().statuses(of: resource).compactMap(\.health).first
-    else { return try await leased(subject, check) }
-    // Nobody gets a board that was taken out, so no lease is needed, and none would be granted.
-    let steps = await check.check(board)
-    let isWell = steps.allSatisfy { $0.result != .failed }
-    let step: CheckStep
-    if isWell, health.condition == .quarantined {
-      let store = try BenchStore.open()
-      defer { store.close() }
-      _ = try store.enable(resource, reason: "passed bench check")
-      step = CheckStep(subject, "health", .ok, "was in quarantine (\(health.reason)); is back")
-    } else {
-      step = CheckStep(
-        subject, "health", .skipped, "stays \(health.condition.rawValue): \(health.reason)",
-        hint: "'kelvin bench enable \(board.name)' puts it back")
-    }
-    report(step)
-    return steps + [step]
-  }
-
-  private func leased(_ subject: String, _ check: BenchCheck) async throws -> [CheckStep] {
     let lease: BoardLease
+    let health: BenchHealth?
     do {
       lease = try await BoardLease.take(
         LeaseWish(
-          [.init(resource, external: board.lease)], purpose: "bench check",
-          // A board that a dead run left is refused, so there is nothing to restore.
+          [.init(resource, external: board.lease)], purpose: "bench check", takesOver: takesOver,
+          attends: true, note: { Terminal.standardError.line("kelvin: \($0)") },
+          // Kelvin has changed no setting that outlives its run.
           restore: { _, _ in }),
         until: Deadline(time: nil, interrupt: interrupt))
+      health = try BenchListing.status(of: resource).health
     } catch let refusal as LeaseRefusal {
       let step = CheckStep(subject, "lease", .skipped, refusal.message, hint: refusal.hint)
       report(step)
       return [step]
+    } catch let failure as StoreFailure {
+      // Nobody can say whether somebody uses it.
+      let step = CheckStep(subject, "lease", .failed, failure.message, hint: failure.hint)
+      report(step)
+      return [step]
     }
     var steps = await check.check(board)
-    for problem in await lease.giveBack() {
-      let step = CheckStep(subject, "lease", .failed, "\(problem)")
+    func add(_ step: CheckStep) {
       report(step)
       steps.append(step)
     }
+    if let health, !interrupt.isRaised {
+      do throws(StoreFailure) {
+        add(try conclude(from: steps, health))
+      } catch {
+        add(CheckStep(subject, "health", .failed, error.message, hint: error.hint))
+      }
+    }
+    for problem in await lease.giveBack() {
+      add(CheckStep(subject, "lease", .failed, "\(problem)"))
+    }
     return steps
+  }
+
+  /// Brings a board back that was sick and has passed; what a person took out stays out.
+  private func conclude(
+    from steps: [CheckStep], _ health: BenchHealth
+  ) throws(StoreFailure) -> CheckStep {
+    let subject = "board '\(board.name)'"
+    // A board of which nothing could be looked at has passed nothing.
+    let isWell =
+      steps.allSatisfy { $0.result != .failed } && steps.contains { $0.result == .ok }
+    guard isWell, health.condition == .quarantined else {
+      return CheckStep(
+        subject, "health", .skipped, "stays \(health.condition.rawValue): \(health.reason)",
+        hint: "'kelvin bench enable \(board.name)' puts it back")
+    }
+    let store = try BenchStore.open()
+    defer { store.close() }
+    // Whoever disabled it meanwhile has the last word.
+    guard try store.enable(resource, reason: "passed bench check", from: .quarantined) else {
+      return CheckStep(
+        subject, "health", .skipped, "was disabled, or put back, while it was checked",
+        hint: "'kelvin bench health \(board.name)' tells")
+    }
+    return CheckStep(subject, "health", .ok, "was in quarantine (\(health.reason)); is back")
   }
 }
 

@@ -22,6 +22,7 @@ struct BenchCommand: AsyncParsableCommand {
       BenchConsoleCommand.self,
       BenchOwnerCommand.self,
       BenchWhoCommand.self,
+      BenchHealthCommand.self,
       BenchReserveCommand.self,
       BenchReleaseCommand.self,
       BenchDisableCommand.self,

@@ -1,8 +1,11 @@
 internal import ArgumentParser
 internal import CLinux
 internal import Glibc
+internal import KelvinAgenda
 internal import KelvinDevices
+internal import KelvinExecution
 internal import KelvinModel
+internal import KelvinStore
 
 /// `kelvin bench console`: this terminal as a console that the owner of ports holds.
 struct BenchConsoleCommand: AsyncParsableCommand {
@@ -11,6 +14,9 @@ struct BenchConsoleCommand: AsyncParsableCommand {
     discussion: """
       The console stays held, and its log goes on, when this command ends. Several may read a console;
       one at a time writes to it. Without a terminal, standard input is sent as it is.
+
+      Reading asks nobody. To write to the console of a board of the bench, nobody else may have or
+      keep the board; nothing is leased for it, so that your own runs may begin meanwhile.
 
       EXAMPLES
         kelvin bench console rock
@@ -21,8 +27,10 @@ struct BenchConsoleCommand: AsyncParsableCommand {
       """)
 
   @OptionGroup var places: OwnerPlaceOptions
+  @OptionGroup var bench: BenchOptions
+  @OptionGroup var use: BoardUseOptions
 
-  @Argument(help: "The console's name.") var name: String
+  @Argument(help: "The console's name: that of its board.") var name: String
 
   @Option(help: "Where it is, when it is not held yet: KIND:WHERE, as for 'kelvin bench up'.")
   var address: String?
@@ -58,7 +66,25 @@ struct BenchConsoleCommand: AsyncParsableCommand {
     }
   }
 
+  /// Asks who has the board of this name; a console that is none of the bench's belongs to nobody.
+  private func mayWrite() throws {
+    if bench.bench == nil, (try? bench.paths()) == nil { return }
+    let environment = CommandEnvironment.current
+    guard let entry = try bench.read(environment).bench.board(named: name) else { return }
+    let resources = BenchResources(
+      environment.benchDeclarations(environment.hardware), host: try HostIdentity.current())
+    do {
+      try use.use.check(resources.board(entry))
+    } catch {
+      let failure = PlainFailure(error)
+      throw PlainFailure(
+        failure.kind, failure.message, evidence: failure.evidence,
+        hint: failure.hint + "; --read-only reads it all the same")
+    }
+  }
+
   func run() async throws {
+    if !readOnly { try mayWrite() }
     let interrupt = SignalInterrupt.begin()
     let isTerminal = isatty(0) == 1
     var options = ConsoleRelay.Options(name: name)

@@ -16,8 +16,8 @@ struct BoardArgument: ParsableArguments {
     let environment = CommandEnvironment.current
     if BoardChoice(rawValue: board) != nil { return .thisMachine(on: host) }
     let entry = try bench.board(board, in: try bench.read(environment).bench)
-    let declarations = environment.benchDeclarations(environment.hardware)
-    return BenchResource(entry, declarations: declarations, host: host)
+    return BenchResources(environment.benchDeclarations(environment.hardware), host: host)
+      .board(entry)
   }
 }
 

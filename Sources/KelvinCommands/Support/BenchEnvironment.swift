@@ -37,11 +37,32 @@ struct BenchOptions: ParsableArguments {
     completion: .file(extensions: ["yaml", "yml"]))
   var bench: String?
 
+  /// The files that are read together.
+  ///
+  /// - Parameter remembered: used before, when none is chosen; empty: looked for.
+  /// - Throws: when no bench is described, or a remembered file is gone.
+  func paths(remembered: [String] = []) throws -> [String] {
+    if bench == nil, !remembered.isEmpty {
+      for path in remembered where access(path, F_OK) != 0 {
+        throw PlainFailure(
+          .configuration, "\(path): the bench file that the run used is not there any more",
+          evidence: "\(Errno.current)",
+          hint: "put it back, or name the one that describes the board now with --bench")
+      }
+      return remembered
+    }
+    return try BenchFiles.find(chosen: bench, environment: HostEnvironment.variables)
+  }
+
   /// Reads the bench; warnings go to standard error.
   ///
   /// - Throws: with every mistake, or when no bench is described.
   func read(_ environment: CommandEnvironment) throws -> BenchReading {
-    let paths = try BenchFiles.find(chosen: bench, environment: HostEnvironment.variables)
+    try read(paths(), environment)
+  }
+
+  /// Reads these files as the bench.
+  func read(_ paths: [String], _ environment: CommandEnvironment) throws -> BenchReading {
     let hardware = environment.hardware
     let reading = try BenchReader.read(
       BenchRequest(paths: paths, profileNames: hardware.names(.board)),

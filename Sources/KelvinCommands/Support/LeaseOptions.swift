@@ -1,8 +1,8 @@
 internal import ArgumentParser
-internal import Glibc
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
+internal import KelvinSystem
 
 /// The options by which `run` and `resume` take the board for themselves.
 struct LeaseOptions: ParsableArguments {
@@ -35,7 +35,7 @@ struct LeaseOptions: ParsableArguments {
     }
     guard isExclusive else { return HeldBoards(lease: nil) }
     let wish = LeaseWish(
-      board.resources, run: run, directory: LeaseOptions.absolute(directory),
+      board.resources, run: run, directory: SmallFile.absolute(directory),
       purpose: "run \(name)", takesOver: takeOver,
       note: { Terminal.standardError.line("kelvin: \($0)") },
       // Kelvin has changed no setting that outlives its run.
@@ -56,32 +56,22 @@ struct LeaseOptions: ParsableArguments {
   ///
   /// - Returns: whether a dead life of this very run has it.
   private func look(at machine: BenchResource, run: String) throws -> Bool {
-    let statuses: [ResourceStatus]
+    let status: ResourceStatus
     do throws(StoreFailure) {
-      statuses = try BenchListing.read().statuses(of: machine)
+      status = try BenchListing.status(of: machine)
     } catch {
       Terminal.standardError.line("kelvin: warning: \(error)")
       return false
     }
-    if statuses.contains(where: { $0.lease?.run == run }) { return true }
-    let user = LeaseHolder.currentUser()
-    for status in statuses {
-      if let health = status.health { throw LeaseRefusal([.init(machine, .unwell(health))]) }
-      if let lease = status.lease, status.standing == .alive {
-        throw LeaseRefusal([.init(machine, .leased(lease, .alive))])
-      }
-      if let reservation = status.reservation, reservation.user != user {
-        throw LeaseRefusal([.init(machine, .reserved(reservation))])
-      }
+    if status.lease?.run == run { return true }
+    if let health = status.health { throw LeaseRefusal([.init(machine, .unwell(health))]) }
+    if let lease = status.lease, status.standing == .alive {
+      throw LeaseRefusal([.init(machine, .leased(lease, .alive))])
+    }
+    if let reservation = status.reservation, reservation.user != LeaseHolder.currentUser() {
+      throw LeaseRefusal([.init(machine, .reserved(reservation))])
     }
     return false
-  }
-
-  private static func absolute(_ path: String) -> String {
-    if path.hasPrefix("/") { return path }
-    guard let current = getcwd(nil, 0) else { return path }
-    defer { free(current) }
-    return String(cString: current) + "/" + path
   }
 }
 

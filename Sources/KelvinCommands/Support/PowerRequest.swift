@@ -7,6 +7,16 @@ internal import Synchronization
 enum PowerAction: Sendable, Hashable {
   case on, off, state
   case cycle(offSeconds: Double)
+
+  /// As on the command line.
+  var word: String {
+    switch self {
+    case .on: "on"
+    case .off: "off"
+    case .state: "state"
+    case .cycle: "cycle"
+    }
+  }
 }
 
 /// One call of `kelvin power`, without files and terminals.

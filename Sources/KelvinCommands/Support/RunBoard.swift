@@ -3,6 +3,7 @@ internal import KelvinConnections
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
+internal import KelvinSystem
 
 /// The board of a run: how it is reached, and what must be leased to use it.
 struct RunBoard {
@@ -11,32 +12,38 @@ struct RunBoard {
   let resources: [LeaseWish.Resource]
   /// Whether it is leased without being asked: boards of a bench are, this machine is not.
   let isExclusive: Bool
+  /// The files that describe it, absolute; none for this machine.
+  let benchFiles: [String]
   /// A new connection, whose processes carry the run's id.
   let connection: @Sendable (_ runID: String) -> any Connection
 
   /// This machine, or a board of the bench.
   ///
+  /// - Parameter remembered: the bench files that an earlier life used.
   /// - Throws: every mistake in the bench file; a name that is on no bench; a connection that Kelvin
   ///   cannot make.
   static func find(
-    _ name: String, bench: BenchOptions, _ environment: CommandEnvironment
+    _ name: String, bench: BenchOptions, remembered: [String] = [],
+    _ environment: CommandEnvironment
   ) throws -> RunBoard {
     let host = try HostIdentity.current()
     if let choice = BoardChoice(rawValue: name) {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
-        isExclusive: false,
+        isExclusive: false, benchFiles: [],
         connection: { choice.connection(runID: $0) })
     }
-    let reading = try bench.read(environment)
+    let paths = try bench.paths(remembered: remembered)
+    let reading = try bench.read(paths, environment)
     let entry = try bench.board(name, in: reading.bench)
-    let declarations = environment.benchDeclarations(environment.hardware)
-    let board = BenchResource(entry, declarations: declarations, host: host)
+    let known = BenchResources(
+      environment.benchDeclarations(environment.hardware), host: host)
     let meters = entry.meters.compactMap { reading.bench.meter(named: $0) }.map {
-      LeaseWish.Resource(BenchResource($0, declarations: declarations, host: host))
+      LeaseWish.Resource(known.meter($0))
     }
     return RunBoard(
-      name: name, resources: [.init(board, external: entry.lease)] + meters, isExclusive: true,
+      name: name, resources: [.init(known.board(entry), external: entry.lease)] + meters,
+      isExclusive: true, benchFiles: paths.map { SmallFile.absolute($0) },
       connection: try connection(of: entry))
   }
 

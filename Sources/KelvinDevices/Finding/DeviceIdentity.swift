@@ -14,18 +14,33 @@ public struct DeviceIdentity: Sendable, Hashable, CustomStringConvertible {
   /// - Parameter others: devices that are here too: a serial number that another USB device of the
   ///   same kind shares (cheap adapters all say `0001`) identifies nothing, so the port does.
   public init(_ device: HostDevice, among others: [HostDevice] = []) {
+    let isShared = others.contains { other in
+      guard let usb = device.usbDevice, let otherUSB = other.usbDevice,
+        otherUSB.syspath != usb.syspath
+      else { return false }
+      return other.usbID == device.usbID && other.serialNumber == device.serialNumber
+    }
+    self.init(device, bySerialNumber: !isShared)
+  }
+
+  /// Everything that a device is known by here, the identity that it keeps longest first: also the
+  /// port of one that a serial number identifies, since another device with that number may come.
+  public static func all(
+    of device: HostDevice, among others: [HostDevice]
+  ) -> [DeviceIdentity] {
+    let own = DeviceIdentity(device, among: others)
+    let place = DeviceIdentity(device, bySerialNumber: false)
+    return own == place ? [own] : [own, place]
+  }
+
+  private init(_ device: HostDevice, bySerialNumber: Bool) {
     guard let usb = device.usbDevice, let id = device.usbID else {
       let place = device.properties["ID_PATH"] ?? DeviceIdentity.place(device)
       description = "\(device.subsystem):\(place)"
       return
     }
     var parts = ["usb", "\(id)"]
-    let serial = device.serialNumber
-    let isShared = others.contains { other in
-      guard let otherUSB = other.usbDevice, otherUSB.syspath != usb.syspath else { return false }
-      return other.usbID == id && other.serialNumber == serial
-    }
-    if let serial, !isShared {
+    if bySerialNumber, let serial = device.serialNumber {
       parts.append(serial)
     } else {
       parts.append("@" + (usb.properties["ID_PATH"] ?? usb.name))

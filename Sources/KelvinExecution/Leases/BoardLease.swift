@@ -234,7 +234,7 @@ private actor LeaseThread {
     let answer = try store.acquire(
       LeaseRequest(
         wish.resources.map(\.resource), run: wish.run, directory: wish.directory,
-        purpose: wish.purpose, takesOver: wish.takesOver))
+        purpose: wish.purpose, takesOver: wish.takesOver, attends: wish.attends))
     switch answer {
     case .refused(let refusal): throw refusal
     case .granted(let grant):

@@ -24,6 +24,8 @@ public struct LeaseWish: Sendable {
   public var purpose: String
   /// Take over leases whose owner is gone, or cannot be judged from here.
   public var takesOver: Bool
+  /// To look after a board: also one that was taken out, which stays so.
+  public var attends: Bool
   /// How long each command of another system may take.
   public var externalSeconds: Double
   /// Where the bench database is; nil: where ``StateDirectory`` says.
@@ -37,7 +39,8 @@ public struct LeaseWish: Sendable {
   /// Creates a wish.
   public init(
     _ resources: [Resource], run: String = "", directory: String = "", purpose: String,
-    takesOver: Bool = false, externalSeconds: Double = 60, stateDirectory: String? = nil,
+    takesOver: Bool = false, attends: Bool = false, externalSeconds: Double = 60,
+    stateDirectory: String? = nil,
     note: @escaping @Sendable (String) -> Void = { _ in },
     restore: @escaping @Sendable (LeaseGrant.Inheritance, Deadline) async throws -> Void
   ) {
@@ -46,6 +49,7 @@ public struct LeaseWish: Sendable {
     self.directory = directory
     self.purpose = purpose
     self.takesOver = takesOver
+    self.attends = attends
     self.externalSeconds = externalSeconds
     self.stateDirectory = stateDirectory
     self.note = note

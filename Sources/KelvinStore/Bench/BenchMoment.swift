@@ -36,4 +36,19 @@ public struct BenchMoment: Sendable, Hashable {
     now.bootID == bootID
       ? now.boottimeNanoseconds >= boottimeNanoseconds : now.wallNanoseconds >= wallNanoseconds
   }
+
+  /// The same moment by the wall clock as it is set at `now`, when it was set by more than a second
+  /// since; within one boot only.
+  public func told(at now: BenchMoment) -> BenchMoment {
+    guard now.bootID == bootID else { return self }
+    let left = boottimeNanoseconds.subtractingReportingOverflow(now.boottimeNanoseconds)
+    let told = now.wallNanoseconds.addingReportingOverflow(left.partialValue)
+    let shift = told.partialValue.subtractingReportingOverflow(wallNanoseconds)
+    guard !left.overflow, !told.overflow, !shift.overflow,
+      shift.partialValue.magnitude > 1_000_000_000
+    else { return self }
+    var moment = self
+    moment.wallNanoseconds = told.partialValue
+    return moment
+  }
 }

@@ -1,8 +1,8 @@
-/// A board or a meter, as leases and health know it: by its name in a bench file, and by its physical
-/// identity where that is known.
+/// A board or a meter, as leases and health know it: by its name in a bench file, and by what it is
+/// known by besides.
 ///
-/// Both count: whoever takes a resource takes its name and its identity, so that two bench files that
-/// call one device by two names still never get it at the same time.
+/// All of that counts: whoever takes a resource takes its name and its identities, so that two bench
+/// files that call one device by two names still never get it at the same time.
 public struct BenchResource: Sendable, Hashable {
   public enum Kind: String, Sendable, CaseIterable { case board, meter }
 
@@ -11,16 +11,40 @@ public struct BenchResource: Sendable, Hashable {
   public var name: String
   /// The bench file's absolute path behind all symbolic links.
   public var bench: String
-  /// What stays when names and ports change, e.g. `usb:1915:c00a:E1A2`; nil when it is not known.
-  public var identity: String?
+  /// The ways to it, the one that it is known by first; empty when none is known.
+  public var identities: [Identity]
+
+  /// A way to a board or meter, over which two who use it would meet.
+  public struct Identity: Sendable, Hashable {
+    /// As a bench file describes it: a connection, or what a device must have to be meant.
+    public var written: String
+    /// Of the device that is meant now, e.g. `usb:1915:c00a:E1A2`, the strongest first; empty when
+    /// nothing had to be looked for, or nothing was found: then the device that was found last time
+    /// counts.
+    public var devices: [String]
+
+    /// Creates an identity.
+    public init(_ written: String, devices: [String] = []) {
+      self.written = written
+      self.devices = devices
+    }
+  }
 
   /// Names a resource.
-  public init(_ kind: Kind, _ name: String, bench: String, identity: String? = nil) {
+  public init(_ kind: Kind, _ name: String, bench: String, identities: [Identity]) {
     self.kind = kind
     self.name = name
     self.bench = bench
-    self.identity = identity
+    self.identities = identities
   }
+
+  /// Names a resource that is known by one thing at most.
+  public init(_ kind: Kind, _ name: String, bench: String, identity: String? = nil) {
+    self.init(kind, name, bench: bench, identities: identity.map { [Identity($0)] } ?? [])
+  }
+
+  /// What stays when names and ports change, as far as it is known.
+  public var identity: String? { identities.first.map { $0.devices.first ?? $0.written } }
 
   /// This machine as a board, which needs no bench file.
   ///

@@ -24,13 +24,19 @@ extension BenchStore {
 
   /// Puts a resource back: somebody, or a passed health check, says that it is well.
   ///
-  /// - Returns: whether it had been out.
-  public func enable(_ resource: BenchResource, reason: String = "") throws(StoreFailure) -> Bool {
+  /// - Parameter condition: only from this one; nil: from any.
+  /// - Returns: whether it had been out so, and is not any more.
+  public func enable(
+    _ resource: BenchResource, reason: String = "", from condition: BenchHealth.Condition? = nil
+  ) throws(StoreFailure) -> Bool {
     try write { database in
       let tables = try BenchTables(database, path: path)
       let rows = tables.rows(of: resource)
       var state = tables.state(of: rows)
       guard state == .quarantined || state == .disabled else { return false }
+      guard condition == nil || tables.health(of: rows)?.condition == condition else {
+        return false
+      }
       let leased = tables.leaseState(of: rows)
       try state.take(leased == .free ? .enable : .enableLeased)
       if leased == .recovering { try state.take(.recover) }
@@ -138,8 +144,10 @@ extension BenchStore {
       for row in rows {
         try database.execute(sql: "DELETE FROM health WHERE resource = ?", arguments: [row])
       }
-      // What is sick is the device, whatever it is called.
-      if let row = rows.last { try insert(health, for: row, in: database) }
+      // What is sick is the device, whatever it is called and however it is described.
+      if let row = rows.dropFirst().first ?? rows.first {
+        try insert(health, for: row, in: database)
+      }
       let detail = evidence.isEmpty ? reason : "\(reason) (\(evidence))"
       try record(
         condition == .disabled ? "disable" : "quarantine", rows, detail: detail, in: database)

@@ -8,7 +8,8 @@ extension BenchStore {
   ///
   /// A lease of the same run whose owner is dead is reclaimed. Leases of others whose owner is dead
   /// or cannot be seen are refused, unless the request takes them over; then the board's settings
-  /// must be restored first (``LeaseGrant/Inheritance/mustRestore``).
+  /// must be restored first (``LeaseGrant/Inheritance/mustRestore``). What was taken out is refused,
+  /// unless the request is to look after it.
   public func acquire(_ request: LeaseRequest) throws(StoreFailure) -> LeaseAnswer {
     let resources = Array(Set(request.resources)).sorted()
     return try write { database in
@@ -44,9 +45,12 @@ extension BenchStore {
       for inheritance in inherited { try putBack(inheritance, from: lease, in: database) }
       let tables = try BenchTables(database, path: path)
       let held = tables.holdings.filter { $0.value.lease == lease.id }
+      let devices = Set(held.keys.compactMap { tables.resources[$0]?.physical })
       for (row, holding) in held.sorted(by: { $0.key < $1.key }) {
         var state = tables.state(of: [row])
-        if tables.health[row] == nil, holding.isRecovering {
+        // What is sick is the device where one is known, else the name.
+        let isKnownAs = devices.contains(row) || tables.resources[row]?.standsAlone ?? false
+        if tables.health[row] == nil, holding.isRecovering, isKnownAs {
           try insert(
             BenchHealth(
               .quarantined, reason: "given back in the middle of a recovery", user: holder.user,
@@ -168,14 +172,16 @@ extension BenchStore {
     let rows = tables.rows(of: resource)
     var isOwn = false
     for lease in tables.leases(on: rows) {
-      let standing = lease.holder.standing(seenFrom: holder.host)
+      let standing = lease.standing(seenFrom: holder.host, at: now)
       let isSameRun = !request.run.isEmpty && lease.run == request.run
       if standing == .alive || !request.takesOver && !(isSameRun && standing == .dead) {
         return [.init(resource, .leased(lease, standing))]
       }
       isOwn = isOwn || isSameRun
     }
-    if let health = tables.health(of: rows) { return [.init(resource, .unwell(health))] }
+    if !request.attends, let health = tables.health(of: rows) {
+      return [.init(resource, .unwell(health))]
+    }
     // A run that goes on had the board before it was reserved.
     if !isOwn, let reservation = tables.reservation(of: rows, at: now),
       reservation.user != holder.user
@@ -223,10 +229,17 @@ extension BenchStore {
     let previous = tables.leases(on: rows)
     var state = tables.state(of: rows)
     let isReclaimed = !previous.isEmpty && previous.allSatisfy { $0.run == request.run }
-    if previous.isEmpty {
-      try state.take(.acquire)
-    } else if !isReclaimed {
-      try state.take(.takeOver)
+    var mustRestore = tables.leaseState(of: rows) == .recovering
+    if tables.health(of: rows) != nil {
+      try state.take(.attend)
+      mustRestore = mustRestore || !previous.isEmpty && !isReclaimed
+    } else {
+      if previous.isEmpty {
+        try state.take(.acquire)
+      } else if !isReclaimed {
+        try state.take(.takeOver)
+      }
+      mustRestore = state == .recovering
     }
     let booking = rows.compactMap { tables.holdings[$0]?.external }.first
     for row in rows {
@@ -237,8 +250,8 @@ extension BenchStore {
           VALUES (?, ?, ?, ?, ?, ?)
           """,
         arguments: [
-          row, lease.id, state == .recovering ? 1 : 0,
-          state == .recovering ? previous.map(\.run).joined(separator: " ") : nil,
+          row, lease.id, mustRestore ? 1 : 0,
+          mustRestore ? previous.map(\.run).joined(separator: " ") : nil,
           booking.map { Value.list($0.release.map(Value.text)).json },
           booking?.isGranted == true ? 1 : 0
         ])
@@ -255,7 +268,7 @@ extension BenchStore {
     return previous.map { old in
       LeaseGrant.Inheritance(
         resource: resource, previous: old, isReclaimed: isReclaimed,
-        mustRestore: state == .recovering,
+        mustRestore: mustRestore,
         wasRecovering: tables.leaseState(of: rows) == .recovering, external: booking)
     }
   }

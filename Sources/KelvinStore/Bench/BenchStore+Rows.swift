@@ -10,8 +10,7 @@ extension BenchStore {
   /// A reason or evidence that is longer is cut.
   static let textLimit = 16_384
 
-  /// The rows of a resource; makes those that are missing, and remembers which identity the name has
-  /// now.
+  /// The rows of a resource; makes those that are missing, and remembers which device is meant now.
   func ensureRows(of resource: BenchResource, in database: Database) throws -> [Int64] {
     func row(name: String, bench: String, identity: String) throws -> Int64 {
       let key: StatementArguments = [resource.kind.rawValue, name, bench, identity]
@@ -29,18 +28,24 @@ extension BenchStore {
       }
       return try RowReader(row: row, path: path).integer(0)
     }
+    func remember(_ device: Int64, of row: Int64) throws {
+      try database.execute(
+        sql: "UPDATE resources SET physical = ? WHERE id = ?", arguments: [device, row])
+    }
     let named = try row(
       name: resource.name.storable, bench: resource.bench.storable, identity: "")
-    if let identity = resource.identity, !identity.isEmpty {
-      let physical = try row(name: "", bench: "", identity: identity.storable)
-      try database.execute(
-        sql: "UPDATE resources SET physical = ? WHERE id = ?", arguments: [physical, named])
-      return [named, physical]
+    for (index, identity) in resource.identities.enumerated() where !identity.written.isEmpty {
+      let written = try row(name: "", bench: "", identity: identity.written.storable)
+      let devices = try identity.devices.map {
+        try row(name: "", bench: "", identity: $0.storable)
+      }
+      if let device = devices.first { try remember(device, of: written) }
+      guard index == 0 else { continue }
+      let last = try Int64.fetchOne(
+        database, sql: "SELECT physical FROM resources WHERE id = ?", arguments: [written])
+      try remember(devices.first ?? last ?? written, of: named)
     }
-    let physical = try Int64.fetchOne(
-      database, sql: "SELECT physical FROM resources WHERE id = ? AND physical NOT NULL",
-      arguments: [named])
-    return [named] + (physical.map { [$0] } ?? [])
+    return try BenchTables(database, path: path).rows(of: resource)
   }
 
   /// What was done to a resource.

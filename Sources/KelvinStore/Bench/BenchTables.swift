@@ -8,13 +8,16 @@ struct BenchTables {
   struct ResourceRow {
     var id: Int64
     var kind: BenchResource.Kind
-    /// Empty in a row that stands for a physical identity.
+    /// Empty in a row that stands for an identity.
     var name: String
     var bench: String
     /// Empty in a row that stands for a name.
     var identity: String
-    /// Of a name: the row of the identity that it was last seen with.
+    /// Of a name, and of an identity as it is written: the row of the device that it last meant.
     var physical: Int64?
+
+    /// Whether it is a name that was never seen with an identity.
+    var standsAlone: Bool { !name.isEmpty && physical == nil }
   }
   struct Holding {
     var lease: Int64
@@ -22,6 +25,8 @@ struct BenchTables {
     var external: ExternalBooking?
   }
 
+  /// Of the database, for messages.
+  let path: String
   var resources: [Int64: ResourceRow] = [:]
   var leases: [Int64: Lease] = [:]
   var holdings: [Int64: Holding] = [:]
@@ -29,6 +34,7 @@ struct BenchTables {
   var health: [Int64: BenchHealth] = [:]
 
   init(_ database: Database, path: String) throws {
+    self.path = path
     func rows(_ sql: String, _ body: (RowReader) throws -> Void) throws {
       let cursor = try Row.fetchCursor(database, sql: sql)
       while let row = try cursor.next() { try body(RowReader(row: row, path: path)) }
@@ -92,24 +98,31 @@ struct BenchTables {
     }
   }
 
-  /// The rows that stand for a resource: that of its name, and that of its identity, which may be
-  /// known from an earlier time.
+  /// The rows that stand for a resource, as far as there are any: that of its name, then what it is
+  /// known by, the device that it means or meant first.
   func rows(of resource: BenchResource) -> [Int64] {
+    var rows: [Int64] = []
+    func add(_ row: Int64?) {
+      if let row, !rows.contains(row) { rows.append(row) }
+    }
     let name = resources.values.first {
       $0.kind == resource.kind && $0.name == resource.name && $0.bench == resource.bench
         && $0.identity.isEmpty
     }
-    var rows = name.map { [$0.id] } ?? []
-    if let identity = resource.identity {
-      if let row = resources.values.first(where: {
-        $0.kind == resource.kind && $0.identity == identity
-      }) {
-        rows.append(row.id)
-      }
-    } else if let physical = name?.physical {
-      rows.append(physical)
+    add(name?.id)
+    if resource.identities.isEmpty { add(name?.physical) }
+    for identity in resource.identities {
+      let written = row(identity: identity.written, resource.kind)
+      for device in identity.devices { add(row(identity: device, resource.kind)?.id) }
+      if identity.devices.isEmpty { add(written?.physical) }
+      add(written?.id)
     }
     return rows
+  }
+
+  private func row(identity: String, _ kind: BenchResource.Kind) -> ResourceRow? {
+    guard !identity.isEmpty else { return nil }
+    return resources.values.first { $0.kind == kind && $0.identity == identity }
   }
 
   /// The state that the rows of one resource give together.
@@ -140,8 +153,10 @@ struct BenchTables {
       .compactMap { leases[$0] }
   }
 
-  /// A reservation that has not expired.
+  /// A reservation that has not expired, its end told by the clock as it is set now.
   func reservation(of rows: [Int64], at now: BenchMoment) -> Reservation? {
-    rows.compactMap { reservations[$0] }.first { !$0.expires.isPast(at: now) }
+    var found = rows.compactMap { reservations[$0] }.first { !$0.expires.isPast(at: now) }
+    if let expires = found?.expires { found?.expires = expires.told(at: now) }
+    return found
   }
 }

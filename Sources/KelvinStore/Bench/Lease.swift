@@ -12,6 +12,23 @@ public struct Lease: Sendable, Hashable {
   public var takenWallNanoseconds: Int64
   /// The same moment on CLOCK_BOOTTIME of the holder's host.
   public var takenBoottimeNanoseconds: Int64
+
+  /// Judges the holder, as ``LeaseHolder/standing(seenFrom:)`` does, and the boot that it names: one
+  /// that this machine had before the present one has taken no lease since.
+  ///
+  /// A lease that was taken later comes from a copy of this machine, or from a time when the clock
+  /// was ahead: its holder cannot be judged.
+  /// - Parameters:
+  ///   - host: the machine that the judging process runs on.
+  ///   - now: on its clocks.
+  public func standing(
+    seenFrom host: HostIdentity, at now: BenchMoment
+  ) -> LeaseHolder.Standing {
+    let standing = holder.standing(seenFrom: host)
+    guard standing == .dead, holder.host.bootID != host.bootID else { return standing }
+    let booted = now.wallNanoseconds.subtractingReportingOverflow(now.boottimeNanoseconds)
+    return takenWallNanoseconds > booted.partialValue ? .elsewhere : .dead
+  }
 }
 
 /// What a process asks for: all of it, or none.
@@ -24,17 +41,20 @@ public struct LeaseRequest: Sendable, Hashable {
   public var purpose: String
   /// Take over leases whose owner is gone, or cannot be judged from here.
   public var takesOver: Bool
+  /// To look after what is in need of it: also what was taken out, which stays so.
+  public var attends: Bool
 
   /// Creates a request.
   public init(
     _ resources: [BenchResource], run: String = "", directory: String = "", purpose: String,
-    takesOver: Bool = false
+    takesOver: Bool = false, attends: Bool = false
   ) {
     self.resources = resources
     self.run = run
     self.directory = directory
     self.purpose = purpose
     self.takesOver = takesOver
+    self.attends = attends
   }
 }
 

@@ -10,4 +10,18 @@ public struct ResourceStatus: Sendable, Hashable {
   /// Only one that has not expired.
   public var reservation: Reservation?
   public var health: BenchHealth?
+
+  /// Creates a status; of a resource that nobody has or keeps unless it says so.
+  public init(
+    resource: BenchResource, state: BoardState, lease: Lease? = nil,
+    standing: LeaseHolder.Standing? = nil, reservation: Reservation? = nil,
+    health: BenchHealth? = nil
+  ) {
+    self.resource = resource
+    self.state = state
+    self.lease = lease
+    self.standing = standing
+    self.reservation = reservation
+    self.health = health
+  }
 }

@@ -116,9 +116,87 @@ import Testing
   @Test func aRebootKillsAllHolders() throws {
     var holder = try LeaseHolder.current()
     holder.host.bootID = "00000000-0000-0000-0000-000000000000"
-    try open(holder).take(rock, run: "r1")
+    let store = try open(holder)
+    try store.take(rock, run: "r1")
+    // Before this boot, as the clock is set now.
+    try #require(shell("sqlite3 \(store.path) 'UPDATE leases SET taken_wall_ns = 1'").code == 0)
     #expect(try open().status(of: rock).standing == .dead)
     try open().take(rock, run: "r1")
+  }
+
+  /// Of another boot of this machine, and later than the present one began: a copy of this machine
+  /// may hold it, or the clock was ahead. Its own run must ask, too.
+  @Test(arguments: [0, 3_600_000_000_000, Int64.max / 2] as [Int64])
+  func aBootOfTheFutureCannotBeJudged(ahead: Int64) throws {
+    var holder = try LeaseHolder.current()
+    holder.host.bootID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+    let store = try open(holder)
+    try store.take(rock, run: "r1")
+    try #require(
+      shell("sqlite3 \(store.path) 'UPDATE leases SET taken_wall_ns = taken_wall_ns + \(ahead)'")
+        .code == 0)
+    #expect(try open().status(of: rock).standing == .elsewhere)
+    #expect(try open().refusal(rock, run: "r1").description.contains("--take-over"))
+    let grant = try open().take(rock, run: "r2", takesOver: true)
+    #expect(grant.inherited.map(\.mustRestore) == [true])
+  }
+
+  /// Whoever repairs a board needs it, and it stays out.
+  @Test(arguments: [BenchHealth.Condition.quarantined, .disabled])
+  func whatWasTakenOutCanBeAttendedTo(condition: BenchHealth.Condition) throws {
+    let store = try open()
+    if condition == .disabled {
+      try store.disable(rock, reason: "fan broken")
+    } else {
+      try store.quarantine(rock, reason: "silent")
+    }
+    _ = try store.refusal(rock)
+    let request = LeaseRequest([rock], purpose: "a test", attends: true)
+    guard case .granted(let grant) = try store.acquire(request) else {
+      Issue.record("refused")
+      return
+    }
+    let out = condition == .disabled ? BoardState.disabled : .quarantined
+    #expect(try store.status(of: rock).state == out)
+    // Nobody else at the same time.
+    guard case .refused(let refusal) = try store.acquire(request) else {
+      Issue.record("given twice")
+      return
+    }
+    #expect(refusal.description.contains("leased by"))
+    if condition == .quarantined {
+      #expect(try store.enable(rock, from: .quarantined))
+      #expect(try store.status(of: rock).state == .leased)
+      try store.release(grant.lease)
+      #expect(try store.status(of: rock).state == .free)
+    } else {
+      #expect(try !store.enable(rock, from: .quarantined))
+      try store.release(grant.lease)
+      #expect(try store.status(of: rock).state == .disabled)
+    }
+  }
+
+  /// Sick, and left by a dead run: taking it over to look after it restores it, too.
+  @Test func attendingToAnOrphanRestoresIt() throws {
+    let process = try IdleProcess()
+    let dead = try open(try process.holder())
+    try dead.take(rock, run: "r1")
+    try dead.quarantine(rock, reason: "silent")
+    try process.killUnreaped()
+    let store = try open()
+    guard
+      case .granted(let grant) = try store.acquire(
+        LeaseRequest([rock], purpose: "a test", takesOver: true, attends: true))
+    else {
+      Issue.record("refused")
+      return
+    }
+    #expect(grant.inherited.map(\.mustRestore) == [true])
+    #expect(try store.enable(rock))
+    #expect(try store.status(of: rock).state == .recovering)
+    try store.restored(rock, in: grant.lease)
+    try store.release(grant.lease)
+    #expect(try store.status(of: rock).state == .free)
   }
 
   /// A dead process id here says nothing of another host, or of another container.

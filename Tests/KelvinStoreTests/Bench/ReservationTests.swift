@@ -44,6 +44,39 @@ import Testing
     try open(user: "ben").take(rock)
   }
 
+  /// It ends when it would have ended, and says so by the clock as it is set now.
+  @Test(arguments: [-1, 1] as [Int64])
+  func aClockThatIsSetMovesNoReservation(hours: Int64) throws {
+    let anna = try open(user: "anna")
+    #expect(try anna.reserve(rock, forNanoseconds: Self.hour / 2, reason: "") == nil)
+    // As if it had been made before the clock was set by so much.
+    let shift = hours * Self.hour
+    let change = """
+      UPDATE reservations SET made_wall_ns = made_wall_ns - \(shift), \
+      expires_wall_ns = expires_wall_ns - \(shift)
+      """
+    try #require(shell("sqlite3 \(anna.path) '\(change)'").code == 0)
+    let reservation = try #require(try anna.status(of: rock).reservation)
+    let left = reservation.expires.wallNanoseconds - MonotonicTime.wallNanoseconds
+    #expect(left > Self.hour / 2 - 60_000_000_000 && left <= Self.hour / 2)
+    #expect(try open(user: "ben").refusal(rock).description.contains("reserved by anna"))
+  }
+
+  @Test func anEndIsToldAgainOnlyWithinItsBootAndWhenTheClockWasSet() {
+    let end = BenchMoment(
+      wallNanoseconds: 100_000_000_000, bootID: "b", boottimeNanoseconds: 50_000_000_000)
+    var now = BenchMoment(
+      wallNanoseconds: 60_100_000_000, bootID: "b", boottimeNanoseconds: 10_000_000_000)
+    #expect(end.told(at: now) == end)
+    now.wallNanoseconds = 1_000_000_000
+    #expect(end.told(at: now).wallNanoseconds == 41_000_000_000)
+    now.bootID = "c"
+    #expect(end.told(at: now) == end)
+    now.bootID = "b"
+    now.wallNanoseconds = .max
+    #expect(end.told(at: now) == end)
+  }
+
   /// Within one boot CLOCK_BOOTTIME decides, so that setting the clock ends nothing; after a reboot
   /// only the wall clock is left.
   @Test(
