@@ -14,6 +14,8 @@ struct RunBoard {
   let isExclusive: Bool
   /// The files that describe it, absolute; none for this machine.
   let benchFiles: [String]
+  /// The board's console, to be held while the run goes on.
+  let console: RunConsole.Choice?
   /// A new connection, whose processes carry the run's id.
   let connection: @Sendable (_ runID: String) -> any Connection
 
@@ -30,7 +32,7 @@ struct RunBoard {
     if let choice = BoardChoice(rawValue: name) {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
-        isExclusive: false, benchFiles: [],
+        isExclusive: false, benchFiles: [], console: nil,
         connection: { choice.connection(runID: $0) })
     }
     let paths = try bench.paths(remembered: remembered)
@@ -44,6 +46,11 @@ struct RunBoard {
     return RunBoard(
       name: name, resources: [.init(known.board(entry), external: entry.lease)] + meters,
       isExclusive: true, benchFiles: paths.map { SmallFile.absolute($0) },
+      console: entry.console.map { choice in
+        let profile = try? environment.hardware.board(named: entry.profile)
+        return RunConsole.Choice(
+          choice: choice, baud: profile?.consoleBaud.flatMap(UInt32.init(exactly:)))
+      },
       connection: try connection(of: entry))
   }
 

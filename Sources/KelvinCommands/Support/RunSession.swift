@@ -35,10 +35,15 @@ struct RunSession {
         id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
         log: log, target: target, pending: pending, observers: [printer, outputs],
         stop: control.stop, stopReason: { [control] in control.reason }))
+    let console = board.console.flatMap {
+      RunConsole.begin(board.name, $0, directory: directory, interrupt: control.stop)
+    }
     let outcome: Outcome
     do {
       outcome = try await runner.start()
+      console?.end()
     } catch {
+      console?.end()
       printer.observe(.runEnded(Outcome(.failed(.infrastructure), "\(PlainFailure(error))")))
       Terminal.standardError.line("kelvin: \(PlainFailure(error))")
       Terminal.standardError.line(

@@ -69,6 +69,23 @@ def kernel_release(arch: str) -> str:
     return match.group(1)
 
 
+def _locate(package: str, arch: str) -> re.Match | None:
+    """Where Debian has a package, and the file's name; package lists that are missing or too old
+    are fetched once."""
+    for attempt in (1, 2):
+        done = subprocess.run(
+            ["apt-get", *_apt(arch), "download", "--print-uris", package],
+            capture_output=True,
+            text=True,
+        )
+        match = re.search(r"^'(\S+)' (\S+) \d+", done.stdout, re.M)
+        if match or attempt == 2:
+            return match
+        as_root = [] if os.geteuid() == 0 or arch != HOST else ["sudo"]
+        _run([*as_root, "apt-get", *_apt(arch), "-qq", "update"])
+    return None
+
+
 def unpack(packages: list[str], arch: str, into: Path) -> None:
     """Downloads packages and unpacks them all into one folder."""
     refresh(arch)
@@ -76,8 +93,7 @@ def unpack(packages: list[str], arch: str, into: Path) -> None:
     archives.mkdir(exist_ok=True)
     fetched = []
     for package in packages:
-        uris = _run(["apt-get", *_apt(arch), "download", "--print-uris", package])
-        match = re.search(r"^'(\S+)' (\S+) \d+", uris, re.M)
+        match = _locate(package, arch)
         if not match:
             raise BenchError(f"{package}: Debian has no such package for {arch}")
         name = match.group(2)
