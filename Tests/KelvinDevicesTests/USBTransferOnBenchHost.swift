@@ -6,7 +6,7 @@ import Testing
 /// Transfers of each kind, to an emulated device on a real USB stack.
 @Suite(
   .serialized, .enabled(if: USBBench.isThere, "needs the bench host"), .timeLimit(.minutes(2)))
-struct USBTransferTests {
+struct USBTransferOnBenchHost {
   let gadget: USBGadget
   let device: USBDevice
 
