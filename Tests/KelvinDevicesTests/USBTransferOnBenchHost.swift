@@ -6,7 +6,7 @@ import Testing
 /// Transfers of each kind, to an emulated device on a real USB stack.
 @Suite(
   .serialized, .enabled(if: USBBench.isThere, "needs the bench host"), .timeLimit(.minutes(2)))
-struct USBTransferTests {
+struct USBTransferOnBenchHost {
   let gadget: USBGadget
   let device: USBDevice
 
@@ -183,7 +183,7 @@ struct USBTransferTests {
 
 @Suite(
   .serialized, .enabled(if: USBBench.isThere, "needs the bench host"), .timeLimit(.minutes(2)))
-struct USBBrokenDeviceTests {
+struct USBBrokenDeviceOnBenchHost {
   /// A descriptor that is cut short, one that claims more than there is, and a total that does.
   @Test(arguments: ["endpoint", "tail", "total"])
   func usesWhatIsRightInBrokenDescriptors(kind: String) async throws {

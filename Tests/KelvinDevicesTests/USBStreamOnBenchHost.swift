@@ -7,7 +7,7 @@ import Testing
 
 @Suite(
   .serialized, .enabled(if: USBBench.isThere, "needs the bench host"), .timeLimit(.minutes(2)))
-struct USBStreamTests {
+struct USBStreamOnBenchHost {
   /// What a stream's handler saw, in order.
   final class Seen: Sendable {
     struct State {

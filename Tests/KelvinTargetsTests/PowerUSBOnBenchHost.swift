@@ -81,7 +81,7 @@ private final class EmulatedDevice: Sendable {
 @Suite(
   .serialized, .enabled(if: EmulatedDevice.isPossible, "needs the bench host"),
   .timeLimit(.minutes(2)))
-struct PowerUSBGuestTests {
+struct PowerUSBOnBenchHost {
   private var deadline: Deadline { .after(seconds: 10) }
 
   // MARK: relays

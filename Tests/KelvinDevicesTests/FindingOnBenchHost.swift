@@ -13,7 +13,7 @@ import Testing
     if: access("/sys/class/udc/dummy_udc.0", F_OK) == 0 && geteuid() == 0
       && access("/sys/kernel/config/usb_gadget", F_OK) == 0 && UDevRules.isDaemonRunning,
     "needs dummy_hcd, configfs, udevd and root: run on the bench host of the virtual bench"))
-struct GadgetTests {
+struct FindingOnBenchHost {
   @Test func aSerialPortComesGoesAndIsTheSame() async throws {
     let gadget = try Gadget("kelvin-find", vendor: 0x1915, product: 0xc00a, serial: "FIND0001")
     let monitor = try HotplugMonitor(subsystems: ["tty"])

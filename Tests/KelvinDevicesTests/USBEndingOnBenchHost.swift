@@ -6,7 +6,7 @@ import Testing
 /// Each way in which a transfer of each kind ends before it is done.
 @Suite(
   .serialized, .enabled(if: USBBench.isThere, "needs the bench host"), .timeLimit(.minutes(2)))
-struct USBEndingTests {
+struct USBEndingOnBenchHost {
   enum Kind: CaseIterable { case controlIn, controlOut, bulkIn, bulkOut, interruptIn }
 
   let gadget: USBGadget
