@@ -7,7 +7,7 @@ import Testing
 /// endpoints' addresses, so they are taken from the descriptors.
 @Suite(
   .serialized, .enabled(if: USBBench.isThere, "needs the bench host"), .timeLimit(.minutes(2)))
-final class USBFunctionFSTests {
+final class USBFunctionFSOnBenchHost {
   static let name = "kelvin-ffs"
   static let mount = "/tmp/kelvin-ffs"
   let emulator = Process()
