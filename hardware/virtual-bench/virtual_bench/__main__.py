@@ -144,7 +144,7 @@ def execute(options) -> int:
     if not guest.is_running:
         raise BenchError(f"{guest.name}: is down; scripts/virtual-bench start {guest.name}")
     settings = [f"PATH={os.environ['PATH']}", "HOME=/root", *options.env]
-    command = ["vb-run", str(int(time.time())), os.getcwd(), *settings, *words(options)]
+    command = ["vb-run", str(int(time.time())), str(ROOT), os.getcwd(), *settings, *words(options)]
     return subprocess.call(guest.ssh([shlex.join(command)]))
 
 
