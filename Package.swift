@@ -277,6 +277,7 @@ let package = Package(
       dependencies: [
         "KelvinDevices",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinSystem"
       ],
       swiftSettings: settings),
