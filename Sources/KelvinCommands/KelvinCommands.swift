@@ -50,6 +50,8 @@ struct CommandExit: Error {
   static let jobNotOK = CommandExit(code: 1)
   static let badInput = CommandExit(code: 2)
   static let cannotGoOn = CommandExit(code: 3)
+  /// By a signal that ``SignalInterrupt`` took.
+  static var interrupted: CommandExit { CommandExit(code: SignalInterrupt.exitCode ?? 130) }
 }
 
 extension KelvinCommand {
@@ -78,7 +80,7 @@ extension KelvinCommand {
         return error.code
       } catch let error as any Failure {
         Terminal.standardError.line("kelvin: \(error)")
-        return error.kind == .configuration ? 2 : 3
+        return SignalInterrupt.exitCode ?? (error.kind == .configuration ? 2 : 3)
       } catch {
         // ArgumentParser's own: help and version go to standard output with 0, mistakes to
         // standard error with our code for bad usage.

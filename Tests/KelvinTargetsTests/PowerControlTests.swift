@@ -1,5 +1,6 @@
 import KelvinModel
 import KelvinSimulators
+import KelvinSystem
 import KelvinTargets
 import Synchronization
 import Testing
@@ -60,6 +61,34 @@ struct PowerControlTests {
       failure?.message == "power of 'rock' (lcus): switched off, but the meter says on")
     #expect(try await control.state(until: soon) == PowerReading(.on, .measured))
     server.stop()
+  }
+
+  @Test(arguments: [Declaration.Kind.power, .reset])
+  func saysThatABoardStaysOff(kind: Declaration.Kind) async throws {
+    let choice = DriverChoice(
+      "command", options: ["on": ["false"], "off": ["true"]], location: benchLine)
+    let entry = BoardEntry(
+      name: "rock", profile: "x", power: choice, reset: choice, location: benchLine)
+    let control = try PowerControl(entry, kind)
+    let remedy =
+      kind == .power
+      ? "the board is off: 'kelvin power on rock'"
+      : "the board is held in reset: 'kelvin power on rock --reset'"
+    let interrupt = Interrupt()
+    var found = await failure {
+      async let cycle = control.cycle(
+        offSeconds: 60, until: .after(seconds: 60, interrupt: interrupt))
+      _ = Deadline.after(seconds: 0.3).wait()
+      interrupt.raise()
+      _ = try await cycle
+    }
+    #expect(found?.message.hasSuffix("stopped after it was switched off") == true)
+    #expect(found?.hint == remedy)
+    found = await failure { _ = try await control.cycle(offSeconds: 60, until: .after(seconds: 1)) }
+    #expect(found?.kind == .timeout && found?.hint == remedy)
+    found = await failure { _ = try await control.cycle(offSeconds: 0, until: soon) }
+    #expect(found?.message.contains("switched off, but not on again: false exited with 1") == true)
+    #expect(found?.hint.hasSuffix(remedy) == true)
   }
 
   @Test func goesOnWithoutAMeter() async throws {

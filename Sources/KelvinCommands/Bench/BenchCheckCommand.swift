@@ -14,7 +14,8 @@ struct BenchCheckCommand: AsyncParsableCommand {
     discussion: """
       Each board is leased while it is checked; boards that somebody has are left alone. A board that
       was taken out because it was sick comes back when it passes; one that was disabled by hand does
-      not. Power is only cut with --switch.
+      not. Power is only cut with --switch, and restored also when the check is interrupted. Several
+      boards are checked at a time; each is printed when it is done.
 
       EXAMPLES
         kelvin bench check
@@ -64,20 +65,51 @@ struct BenchCheckCommand: AsyncParsableCommand {
       probe: { board, choice, prompts, deadline in
         try console.prompt(of: board, choice, among: prompts, until: deadline)
       },
-      switches: switches, seconds: timeout, interrupt: interrupt, report: printer.print)
+      switches: switches, seconds: timeout, interrupt: interrupt)
     let resources = BenchResources(
       environment.benchDeclarations(hardware), host: try HostIdentity.current())
-    var steps: [CheckStep] = []
-    for board in boards where !interrupt.isRaised {
-      steps += try await CheckedBoard(
-        board: board, resource: resources.board(board), takesOver: takeOver, interrupt: interrupt,
-        report: printer.print
+    let takesOver = takeOver
+    let wanted = boards.map { ($0, resources.board($0)) }
+    var steps = try await inParallel(wanted, interrupt) { board, resource in
+      let steps = try await CheckedBoard(
+        board, as: resource, takesOver: takesOver, interrupt: interrupt
       ).check(by: check)
+      printer.print(steps)
+      return steps
     }
-    for meter in meters where !interrupt.isRaised { steps += check.check(meter) }
-    if interrupt.isRaised { throw CommandExit(code: 130) }
+    for meter in meters where !interrupt.isRaised {
+      let found = check.check(meter)
+      printer.print(found)
+      steps += found
+    }
     printer.end(steps)
+    if interrupt.isRaised {
+      Terminal.standardError.line("kelvin: interrupted: not everything was checked")
+      throw CommandExit.interrupted
+    }
     if steps.contains(where: { $0.result == .failed }) { throw CommandExit.jobNotOK }
+  }
+
+  /// So many boards at a time: most of a check is waiting for boards that do not answer.
+  private static let width = 16
+
+  /// Checks boards, a few at a time.
+  ///
+  /// - Returns: their steps in the order of the bench file.
+  private func inParallel(
+    _ boards: [(BoardEntry, BenchResource)], _ interrupt: Interrupt,
+    check: @escaping @Sendable (BoardEntry, BenchResource) async throws -> [CheckStep]
+  ) async throws -> [CheckStep] {
+    try await withThrowingTaskGroup(of: (Int, [CheckStep]).self) { group in
+      var results = Array(repeating: [CheckStep](), count: boards.count)
+      for (index, board) in boards.enumerated() {
+        if index >= Self.width, let (done, steps) = try await group.next() { results[done] = steps }
+        if interrupt.isRaised { break }
+        group.addTask { (index, try await check(board.0, board.1)) }
+      }
+      while let (done, steps) = try await group.next() { results[done] = steps }
+      return results.flatMap(\.self)
+    }
   }
 
   private func chosen(from bench: Bench) throws -> ([BoardEntry], [MeterEntry]) {
@@ -105,91 +137,21 @@ struct BenchCheckCommand: AsyncParsableCommand {
   }
 }
 
-/// One board while it is checked: leased, so that no run gets it meanwhile, and its health written
-/// down afterwards.
-private struct CheckedBoard {
-  let board: BoardEntry
-  let resource: BenchResource
-  let takesOver: Bool
-  let interrupt: Interrupt
-  let report: @Sendable (CheckStep) -> Void
-
-  func check(by check: BenchCheck) async throws -> [CheckStep] {
-    let subject = "board '\(board.name)'"
-    let lease: BoardLease
-    let health: BenchHealth?
-    do {
-      lease = try await BoardLease.take(
-        LeaseWish(
-          [.init(resource, external: board.lease)], purpose: "bench check", takesOver: takesOver,
-          attends: true, note: { Terminal.standardError.line("kelvin: \($0)") },
-          // Kelvin has changed no setting that outlives its run.
-          restore: { _, _ in }),
-        until: Deadline(time: nil, interrupt: interrupt))
-      health = try BenchListing.status(of: resource).health
-    } catch let refusal as LeaseRefusal {
-      let step = CheckStep(subject, "lease", .skipped, refusal.message, hint: refusal.hint)
-      report(step)
-      return [step]
-    } catch let failure as StoreFailure {
-      // Nobody can say whether somebody uses it.
-      let step = CheckStep(subject, "lease", .failed, failure.message, hint: failure.hint)
-      report(step)
-      return [step]
-    }
-    var steps = await check.check(board)
-    func add(_ step: CheckStep) {
-      report(step)
-      steps.append(step)
-    }
-    if let health, !interrupt.isRaised {
-      do throws(StoreFailure) {
-        add(try conclude(from: steps, health))
-      } catch {
-        add(CheckStep(subject, "health", .failed, error.message, hint: error.hint))
-      }
-    }
-    for problem in await lease.giveBack() {
-      add(CheckStep(subject, "lease", .failed, "\(problem)"))
-    }
-    return steps
-  }
-
-  /// Brings a board back that was sick and has passed; what a person took out stays out.
-  private func conclude(
-    from steps: [CheckStep], _ health: BenchHealth
-  ) throws(StoreFailure) -> CheckStep {
-    let subject = "board '\(board.name)'"
-    // A board of which nothing could be looked at has passed nothing.
-    let isWell =
-      steps.allSatisfy { $0.result != .failed } && steps.contains { $0.result == .ok }
-    guard isWell, health.condition == .quarantined else {
-      return CheckStep(
-        subject, "health", .skipped, "stays \(health.condition.rawValue): \(health.reason)",
-        hint: "'kelvin bench enable \(board.name)' puts it back")
-    }
-    let store = try BenchStore.open()
-    defer { store.close() }
-    // Whoever disabled it meanwhile has the last word.
-    guard try store.enable(resource, reason: "passed bench check", from: .quarantined) else {
-      return CheckStep(
-        subject, "health", .skipped, "was disabled, or put back, while it was checked",
-        hint: "'kelvin bench health \(board.name)' tells")
-    }
-    return CheckStep(subject, "health", .ok, "was in quarantine (\(health.reason)); is back")
-  }
-}
-
-/// Prints steps as they end.
+/// Prints what was found, board by board as they end; as JSON, all of it at the end.
 private struct CheckPrinter: Sendable {
   let format: OutputFormat
 
-  func print(_ step: CheckStep) {
-    guard format == .text else { return }
+  func print(_ steps: [CheckStep]) {
+    guard format == .text, !steps.isEmpty else { return }
+    // In one piece: boards are checked at the same time.
+    Terminal.standardOutput.line(steps.map(line).joined(separator: "\n"))
+  }
+
+  private func line(_ step: CheckStep) -> String {
     let mark = step.result == .failed ? "FAILED " : step.result == .ok ? "ok     " : "skipped"
     var text = "\(mark)  \(step.subject)  \(step.part): \(LocatedValue.printable(step.detail))"
     if !step.hint.isEmpty { text += "\n           \(step.hint)" }
-    Terminal.standardOutput.line(text)
+    return text
   }
 
   func end(_ steps: [CheckStep]) {

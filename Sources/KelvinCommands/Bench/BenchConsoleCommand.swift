@@ -120,6 +120,6 @@ struct BenchConsoleCommand: AsyncParsableCommand {
       ?? Deadline(time: nil, interrupt: interrupt)
     let end = try relay.run(until: deadline)
     if isTerminal { Terminal.standardError.write("\r\n") }
-    if end == .interrupted { throw CommandExit(code: 130) }
+    if end == .interrupted { throw CommandExit.interrupted }
   }
 }

@@ -1,5 +1,6 @@
 internal import CLibUSB
 public import KelvinModel
+internal import KelvinSystem
 internal import Synchronization
 
 /// A claimed interface of a device. Gives itself back with its last reference.
@@ -165,5 +166,23 @@ extension USBDevice {
   /// - Throws: `busy` when another program has it.
   public func claim(interface number: UInt8) throws(USBFailure) -> USBInterface {
     try USBInterface(self, number)
+  }
+
+  /// The same, but waits while another program has it: several boards may hang on one hub or relay
+  /// board, each switched by its own command. Not longer than five seconds: that takes less than one.
+  public func claim(
+    interface number: UInt8, until deadline: Deadline
+  ) throws(USBFailure) -> USBInterface {
+    let patience = deadline.limited(toSeconds: 5)
+    while true {
+      do {
+        return try claim(interface: number)
+      } catch {
+        // Nothing announces that it is free: it is tried again.
+        guard error.code == .busy, patience.limited(toSeconds: 0.02).wait() == .passed,
+          !patience.hasPassed
+        else { throw error }
+      }
+    }
   }
 }

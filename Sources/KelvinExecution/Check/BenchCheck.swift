@@ -20,9 +20,9 @@ public struct BenchCheck: Sendable {
   public var switches: Bool
   /// For each step.
   public var seconds: Double
+  /// How long a board stays off that is switched: its capacitors must be empty.
+  public var offSeconds = 2.0
   public var interrupt: Interrupt?
-  /// Hears each step as it ends.
-  public var report: @Sendable (CheckStep) -> Void
 
   /// Creates a check.
   ///
@@ -30,7 +30,7 @@ public struct BenchCheck: Sendable {
   public init(
     profile: @escaping @Sendable (String) -> BoardProfile?, power: PowerHost,
     probe: @escaping ConsoleProbe, switches: Bool = false, seconds: Double = 30,
-    interrupt: Interrupt? = nil, report: @escaping @Sendable (CheckStep) -> Void = { _ in }
+    interrupt: Interrupt? = nil
   ) {
     self.profile = profile
     self.power = power
@@ -38,7 +38,6 @@ public struct BenchCheck: Sendable {
     self.switches = switches
     self.seconds = seconds
     self.interrupt = interrupt
-    self.report = report
   }
 
   /// Proves one board.
@@ -47,20 +46,25 @@ public struct BenchCheck: Sendable {
     // Each step has its own: one that hangs must not fail the others.
     var deadline: Deadline { .after(seconds: seconds, interrupt: interrupt) }
     var steps: [CheckStep] = []
+    var isInterrupted: Bool { interrupt?.isRaised ?? false }
     func add(_ step: CheckStep) {
+      // What was interrupted has not failed.
+      if isInterrupted, step.result == .failed { return }
       steps.append(step)
-      report(step)
     }
-    if let connection = board.connection {
+    if let connection = board.connection, !isInterrupted {
       add(await checkConnection(subject, board, connection, deadline))
     }
-    if let console = board.console {
+    if let console = board.console, !isInterrupted {
       add(await checkConsole(subject, "console", board, console, deadline))
     }
-    if board.power != nil { add(await checkSwitch(subject, board, .power, deadline)) }
-    if board.reset != nil { add(await checkSwitch(subject, board, .reset, deadline)) }
-    if switches, let power = board.power, steps.last?.result == .ok {
-      add(await checkSwitching(subject, board, power))
+    for (kind, choice) in [(Declaration.Kind.power, board.power), (.reset, board.reset)]
+    where choice != nil && !isInterrupted {
+      add(await checkSwitch(subject, board, kind, deadline))
+    }
+    let answers = steps.contains { $0.part == "power" && $0.result == .ok }
+    if switches, answers, !isInterrupted {
+      steps.append(await checkSwitching(subject, board))
     }
     return steps
   }
@@ -69,14 +73,9 @@ public struct BenchCheck: Sendable {
   public func check(_ meter: MeterEntry) -> [CheckStep] {
     let subject = "meter '\(meter.name)'"
     guard let match = DeviceMatch(meter.driver.options["match"]) else {
-      return reported([CheckStep(subject, "device", .skipped, "no 'match' to look for")])
+      return [CheckStep(subject, "device", .skipped, "no 'match' to look for")]
     }
-    return reported([checkDevice(subject, "device", match, .usbDevice)])
-  }
-
-  private func reported(_ steps: [CheckStep]) -> [CheckStep] {
-    for step in steps { report(step) }
-    return steps
+    return [checkDevice(subject, "device", match, .usbDevice)]
   }
 
   private func checkDevice(
@@ -149,27 +148,14 @@ public struct BenchCheck: Sendable {
     } catch { return CheckStep(subject, part, error) }
   }
 
-  private func checkSwitching(
-    _ subject: String, _ board: BoardEntry, _ choice: DriverChoice
-  ) async -> CheckStep {
-    let part = "switching"
-    // A board takes its time to boot.
-    let deadline = Deadline.after(seconds: max(seconds, 180), interrupt: interrupt)
+  private func checkSwitching(_ subject: String, _ board: BoardEntry) async -> CheckStep {
+    let check = SwitchingCheck(
+      board: board, prompts: ConsolePrompt.all(of: profile(board.profile)), power: power,
+      probe: probe,
+      // A board takes its time to boot.
+      bootSeconds: max(seconds, 180), offSeconds: offSeconds, interrupt: interrupt)
     do {
-      let control = try PowerControl(board, .power, host: power)
-      let off = try await control.set(.off, until: deadline)
-      let on = try await control.set(.on, until: deadline)
-      var detail = "off (\(off.source.rawValue)) and on (\(on.source.rawValue)) again"
-      if let console = board.console {
-        let prompts = ConsolePrompt.all(of: profile(board.profile))
-        guard let prompt = try await probe(board, console, prompts, deadline) else {
-          return CheckStep(
-            subject, part, .failed, "\(detail), but the board did not come back",
-            hint: "look at its console: 'kelvin bench console \(board.name)'")
-        }
-        detail += "; \(prompt.name) seen afterwards"
-      }
-      return CheckStep(subject, part, .ok, detail)
-    } catch { return CheckStep(subject, part, error) }
+      return CheckStep(subject, "switching", .ok, try await check.run())
+    } catch { return CheckStep(subject, "switching", error) }
   }
 }

@@ -52,9 +52,7 @@ public struct CommandSwitch: PowerSwitch {
 
   public func cycle(offSeconds: Double, until deadline: Deadline) async throws(PowerFailure) {
     guard let cycle else {
-      try await set(.off, until: deadline)
-      try pause(offSeconds, until: deadline)
-      return try await set(.on, until: deadline)
+      return try await setOffAndOn(offSeconds, until: deadline)
     }
     try check(await run(cycle, "cycle", deadline), cycle)
     memory.value = .on

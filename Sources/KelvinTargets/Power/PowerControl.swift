@@ -20,6 +20,7 @@ public struct PowerControl: Sendable {
   public let subject: String
   /// See ``PowerSwitch/holdsLine``.
   public let holdsLine: Bool
+  private let kind: Declaration.Kind
   private let power: any PowerSwitch
   private let confirm: Confirmation?
 
@@ -62,6 +63,7 @@ public struct PowerControl: Sendable {
     }
     holdsLine = type.holdsLine
     self.board = board
+    self.kind = kind
     self.subject = subject
     self.confirm = confirm
   }
@@ -85,7 +87,13 @@ public struct PowerControl: Sendable {
     do {
       try await power.cycle(offSeconds: offSeconds, until: deadline)
       return try await check(.on, deadline)
-    } catch { throw error.of(subject) }
+    } catch {
+      throw error.of(
+        subject,
+        remedy: kind == .reset
+          ? "the board is held in reset: 'kelvin power on \(board.name) --reset'"
+          : "the board is off: 'kelvin power on \(board.name)'")
+    }
   }
 
   /// What the supply is now: what a meter sees where one watches, else what the switch says.

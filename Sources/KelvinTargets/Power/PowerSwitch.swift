@@ -32,21 +32,31 @@ extension PowerSwitch {
   public static var holdsLine: Bool { false }
 
   public func cycle(offSeconds: Double, until deadline: Deadline) async throws(PowerFailure) {
-    try await set(.off, until: deadline)
-    try pause(offSeconds, until: deadline)
-    try await set(.on, until: deadline)
+    try await setOffAndOn(offSeconds, until: deadline)
   }
 
-  /// Waits out the time without power.
+  /// ``cycle(offSeconds:until:)`` in two steps.
   ///
-  /// - Throws: when the deadline comes first: the board stays off, and the message says so.
-  func pause(_ seconds: Double, until deadline: Deadline) throws(PowerFailure) {
-    _ = deadline.limited(toSeconds: seconds).wait()
-    guard deadline.isInterrupted || deadline.hasPassed else { return }
-    throw PowerFailure(
-      deadline.isInterrupted ? .infrastructure : .timeout,
-      "it was switched off, and there was no time left to switch it on again",
-      hint: "the board is off: 'kelvin power on'")
+  /// - Throws: when the board stays off, a failure that says so.
+  func setOffAndOn(_ offSeconds: Double, until deadline: Deadline) async throws(PowerFailure) {
+    try await set(.off, until: deadline)
+    _ = deadline.limited(toSeconds: offSeconds).wait()
+    if deadline.isInterrupted {
+      throw PowerFailure(
+        .infrastructure, "stopped after it was switched off", leavesOff: true)
+    }
+    if deadline.hasPassed {
+      throw PowerFailure(
+        .timeout, "it was switched off, and there was no time left to switch it on again",
+        leavesOff: true)
+    }
+    do {
+      try await set(.on, until: deadline)
+    } catch {
+      throw PowerFailure(
+        error.kind, "switched off, but not on again: \(error.message)", evidence: error.evidence,
+        hint: error.hint, leavesOff: true)
+    }
   }
 }
 
@@ -115,20 +125,29 @@ public struct PowerFailure: Failure, Hashable {
   public let message: String
   public let evidence: String
   public let hint: String
+  /// The board was switched off on the way, and is not known to be on again.
+  public let leavesOff: Bool
 
   /// Creates a failure; the message starts with the switch: `power of 'rock' (usb-hub): ...`.
   public init(
     _ kind: FailureKind = .infrastructure, _ message: String, evidence: String = "",
-    hint: String = ""
+    hint: String = "", leavesOff: Bool = false
   ) {
     self.kind = kind
     self.message = message
     self.evidence = evidence
     self.hint = hint
+    self.leavesOff = leavesOff
   }
+
   /// The same failure, said of what was being switched: `power of 'rock' (lcus): ...`.
-  public func of(_ subject: String) -> PowerFailure {
-    PowerFailure(kind, "\(subject): \(message)", evidence: evidence, hint: hint)
+  ///
+  /// - Parameter remedy: what to do about a board that was left off.
+  public func of(_ subject: String, remedy: String = "") -> PowerFailure {
+    let hints = [hint, leavesOff ? remedy : ""].filter { !$0.isEmpty }
+    return PowerFailure(
+      kind, "\(subject): \(message)", evidence: evidence, hint: hints.joined(separator: "; "),
+      leavesOff: leavesOff)
   }
 
   /// A deadline's end: a timeout, or the interrupt.

@@ -32,7 +32,7 @@ struct HIDFeatureReports {
     }
     try await powered { () async throws(USBFailure) in
       let device = try USBContext().open(info, dev: host.dev)
-      let interface = try device.claim(interface: 0)
+      let interface = try device.claim(interface: 0, until: deadline)
       defer { interface.release() }
       try await device.controlWrite(
         USBControlSetup(0x21, 0x09, value: 0x0300), report, until: deadline)
@@ -47,7 +47,7 @@ struct HIDFeatureReports {
     }
     return try await powered { () async throws(USBFailure) in
       let device = try USBContext().open(info, dev: host.dev)
-      let interface = try device.claim(interface: 0)
+      let interface = try device.claim(interface: 0, until: deadline)
       defer { interface.release() }
       return try await device.controlRead(
         USBControlSetup(0xa1, 0x01, value: 0x0300), count: count, until: deadline)

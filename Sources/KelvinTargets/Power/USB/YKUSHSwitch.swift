@@ -35,7 +35,7 @@ public final class YKUSHSwitch: PowerSwitch {
   }
 
   public func set(_ state: PowerState, until deadline: Deadline) async throws(PowerFailure) {
-    let hub = try open()
+    let hub = try open(deadline)
     let answer = try await exchange((state == .on ? 0x10 : 0) | port, hub, deadline)
     guard answer[0] == 1 else {
       throw PowerFailure(
@@ -50,7 +50,7 @@ public final class YKUSHSwitch: PowerSwitch {
   }
 
   public func state(until deadline: Deadline) async throws(PowerFailure) -> PowerReading {
-    PowerReading(try await ask(open(), deadline), .commanded)
+    PowerReading(try await ask(open(deadline), deadline), .commanded)
   }
 
   private func ask(
@@ -90,7 +90,7 @@ public final class YKUSHSwitch: PowerSwitch {
     } catch  where error.code == .timedOut && !deadline.hasPassed { return false }
   }
 
-  private func open() throws(PowerFailure) -> USBInterface {
+  private func open(_ deadline: Deadline) throws(PowerFailure) -> USBInterface {
     let info = try choice.find(host)
     let ports = [0xf2f7: 3, 0x0042: 3, 0xf11b: 3, 0xf0cd: 1] as [UInt16: UInt8]
     guard info.vendorID == 0x04d8, let count = ports[info.productID] else {
@@ -102,7 +102,7 @@ public final class YKUSHSwitch: PowerSwitch {
       throw PowerFailure(.configuration, "\(info) has no port \(port): a YKUSH XS has one")
     }
     do {
-      return try USBContext().open(info, dev: host.dev).claim(interface: 0)
+      return try USBContext().open(info, dev: host.dev).claim(interface: 0, until: deadline)
     } catch { throw PowerFailure(error) }
   }
 }
