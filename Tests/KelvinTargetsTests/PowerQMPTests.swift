@@ -67,6 +67,20 @@ struct PowerQMPTests {
   }
 
   @Test(.enabled(if: Machine.isInstalled, "needs qemu-system-x86_64"))
+  func aPathLongerThanASocketAddressIsNoProblem() async throws {
+    let machine = try await Machine()
+    var path = machine.directory.path
+    for letter in ["x", "y"] {
+      path += "/" + String(repeating: letter, count: 100)
+      try #require(mkdir(path, 0o755) == 0)
+    }
+    try #require(symlink(machine.socket, path + "/qmp") == 0)
+    let power = try makeSwitch(QMPSwitch.self, ["socket": .text(path + "/qmp")])
+    #expect(try await power.state(until: soon) == PowerReading(.off, .measured))
+    try await machine.kill()
+  }
+
+  @Test(.enabled(if: Machine.isInstalled, "needs qemu-system-x86_64"))
   func tellsAMachineThatHangsFromOneThatIsOff() async throws {
     let machine = try await Machine([])
     let power = try machine.power

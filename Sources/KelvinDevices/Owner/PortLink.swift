@@ -43,14 +43,21 @@ final class PortLink {
       do {
         return PortLink(try UnixSocket.connect(path: path, until: deadline))
       } catch {
-        let hint = error.rawValue == ECONNREFUSED ? "nothing listens there" : ""
-        throw OwnerFailure(.lost, "\(path): \(error)", hint: hint)
+        throw OwnerFailure(.lost, "\(path): \(error)", hint: SocketFailure.system(error).hint)
       }
-    case .tcp(let host, let port):
-      return PortLink(try TCPSocket.connect(host: host, port: port, until: deadline))
+    case .tcp(let host, let port): return PortLink(try connect(host, port, until: deadline))
     case .telnet(let host, let port):
-      return PortLink(
-        try TCPSocket.connect(host: host, port: port, until: deadline), telnet: TelnetCodec())
+      return PortLink(try connect(host, port, until: deadline), telnet: TelnetCodec())
+    }
+  }
+
+  private static func connect(
+    _ host: String, _ port: UInt16, until deadline: Deadline
+  ) throws(OwnerFailure) -> Int32 {
+    do {
+      return try TCPSocket.connect(host: host, port: port, until: deadline)
+    } catch {
+      throw OwnerFailure(.lost, "\(host):\(port): \(error)", hint: error.hint)
     }
   }
 

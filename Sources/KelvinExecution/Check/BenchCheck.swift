@@ -99,8 +99,8 @@ public struct BenchCheck: Sendable {
     case "ssh":
       do {
         let greeting = try ServerGreeting.read(
-          host: choice.options["host"]?.text ?? "", port: choice.options["port"]?.integer ?? 22,
-          until: deadline)
+          host: choice.options["host"]?.text ?? "",
+          port: UInt16(clamping: choice.options["port"]?.integer ?? 22), until: deadline)
         guard greeting.hasPrefix("SSH-") else {
           return CheckStep(
             subject, part, .failed, "is no SSH server: \(LocatedValue.quoted(greeting))",

@@ -14,53 +14,19 @@ final class ClientSocket: Sendable {
   convenience init(
     host: String, port: UInt16, as name: String, until deadline: Deadline
   ) throws(PowerFailure) {
-    let addresses = try HostLookup.addresses(of: host, port: port, as: name, until: deadline)
-    var failure = PowerFailure(.infrastructure, "\(name): '\(host)' has no address")
-    for address in addresses {
-      do {
-        try self.init(address, as: name, until: deadline)
-        return
-      } catch {
-        failure = error
-        if deadline.hasPassed || deadline.isInterrupted { break }
-      }
+    let descriptor: Int32
+    do throws(SocketFailure) {
+      descriptor = try TCPSocket.connect(host: host, port: port, until: deadline)
+    } catch {
+      throw PowerFailure(error, host: host, as: name, deadline)
     }
-    throw failure
+    self.init(descriptor, as: name)
   }
 
-  /// Connects to a socket in the file system.
-  convenience init(
-    path: String, as name: String, until deadline: Deadline
-  ) throws(PowerFailure) {
-    guard let address = SocketAddress(path: path) else {
-      throw PowerFailure(
-        .configuration, "\(path): a socket's path has at most 107 bytes",
-        hint: "use a shorter path, or a symbolic link to its directory")
-    }
-    try self.init(address, as: name, until: deadline)
-  }
-
-  private init(
-    _ address: SocketAddress, as name: String, until deadline: Deadline
-  ) throws(PowerFailure) {
-    let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-    let descriptor = socket(address.family, kind | Int32(SOCK_NONBLOCK.rawValue), 0)
-    guard descriptor >= 0 else {
-      throw PowerFailure(.infrastructure, "\(name): no socket: \(Errno.current)")
-    }
+  /// Takes over a descriptor that is connected and does not block.
+  init(_ descriptor: Int32, as name: String) {
     self.descriptor = descriptor
     self.name = name
-    var error: Int32 = address.connect(descriptor) == 0 ? 0 : errno
-    if error == EINPROGRESS {
-      guard deadline.wait(for: descriptor, events: Int16(POLLOUT)) == .ready else {
-        throw PowerFailure(
-          waitingFor: "\(name): connecting", deadline,
-          hint: "is it switched on and on this network?")
-      }
-      var size = socklen_t(MemoryLayout<Int32>.size)
-      getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size)
-    }
-    if error != 0 { throw SocketRefusal.failure(Errno(error), name) }
   }
 
   deinit { close(descriptor) }
@@ -103,18 +69,19 @@ final class ClientSocket: Sendable {
   }
 }
 
-/// Why nobody took a connection.
-enum SocketRefusal {
-  static func failure(_ error: Errno, _ name: String) -> PowerFailure {
-    let hint =
-      switch error.rawValue {
-      case ECONNREFUSED: "nothing listens there: is the address right, and the service up?"
-      case EHOSTUNREACH, ENETUNREACH, ETIMEDOUT: "is it switched on and on this network?"
-      case EACCES, EPERM: "you may not use it: check its permissions"
-      default: ""
-      }
-    return PowerFailure(
-      error == .permissionDenied ? .configuration : .infrastructure, "\(name): \(error)", hint: hint
-    )
+extension PowerFailure {
+  /// Why no connection came about.
+  init(_ failure: SocketFailure, host: String = "", as name: String, _ deadline: Deadline) {
+    switch failure {
+    case .unknownHost(let text):
+      self.init(.configuration, "\(name): host '\(host)': \(text)", hint: failure.hint)
+    case .noLookup:
+      self.init(waitingFor: "\(name): looking up '\(host)'", deadline, hint: failure.hint)
+    case .noAnswer: self.init(waitingFor: "\(name): connecting", deadline, hint: failure.hint)
+    case .system(let error):
+      self.init(
+        error == .permissionDenied ? .configuration : .infrastructure, "\(name): \(error)",
+        hint: failure.hint)
+    }
   }
 }

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import KelvinModel
+internal import KelvinSystem
 
 /// One conversation with QEMU's monitor: JSON, one value on a line (QEMU's docs/interop/qmp-spec).
 ///
@@ -41,14 +42,14 @@ final class QMPMonitor {
         .infrastructure, "\(path): \(Errno.current)",
         hint: "is the machine started, with '-qmp unix:\(path),server=on,wait=off'?")
     }
-    let socket: ClientSocket
-    do {
-      socket = try ClientSocket(path: path, as: path, until: deadline)
+    let descriptor: Int32
+    do throws(Errno) {
+      descriptor = try UnixSocket.connect(path: path, until: deadline)
     } catch {
-      if error.message.hasSuffix(Errno(ECONNREFUSED).description) { return nil }
-      throw error
+      if error.rawValue == ECONNREFUSED { return nil }
+      throw PowerFailure(error.rawValue == EAGAIN ? .noAnswer : .system(error), as: path, deadline)
     }
-    return try QMPMonitor(socket, warn, deadline)
+    return try QMPMonitor(ClientSocket(descriptor, as: path), warn, deadline)
   }
 
   private init(

@@ -1,13 +1,12 @@
 internal import CLinux
 internal import Glibc
-internal import KelvinModel
-internal import KelvinSystem
+package import KelvinModel
 
 /// Unix stream sockets by names in a directory that is open: the address stays short however long the
 /// path is (sockaddr_un holds 108 bytes), and nobody can exchange the directory in between.
-enum UnixSocket {
+package enum UnixSocket {
   /// Connects, non-blocking afterwards; a full backlog is waited for.
-  static func connect(
+  package static func connect(
     directory: Int32, name: String, until deadline: Deadline
   ) throws(KelvinModel.Errno) -> Int32 {
     let descriptor = try make()
@@ -28,7 +27,9 @@ enum UnixSocket {
   }
 
   /// Connects to a path of any length.
-  static func connect(path: String, until deadline: Deadline) throws(KelvinModel.Errno) -> Int32 {
+  package static func connect(
+    path: String, until deadline: Deadline
+  ) throws(KelvinModel.Errno) -> Int32 {
     let slash = path.lastIndex(of: "/")
     let parent = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     let directory = kelvin_open(parent, directoryFlags, 0)
@@ -40,7 +41,7 @@ enum UnixSocket {
 
   /// Listens under a name of mode 0600; what was there before is replaced, at no moment is there
   /// nothing or a socket that nobody listens on.
-  static func listen(directory: Int32, name: String) throws(KelvinModel.Errno) -> Int32 {
+  package static func listen(directory: Int32, name: String) throws(KelvinModel.Errno) -> Int32 {
     let descriptor = try make()
     let draft = name + ".new"
     unlinkat(directory, draft, 0)
