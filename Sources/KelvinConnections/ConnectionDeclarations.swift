@@ -58,7 +58,7 @@ public enum ConnectionDeclarations {
   /// Serial lines, near and far; a console that is also the connection carries commands as well.
   private static func lines(_ kind: Declaration.Kind) -> [Declaration] {
     [
-      later(
+      line(
         kind, "serial", "A serial line of this host.",
         options: [
           .init(
@@ -67,13 +67,14 @@ public enum ConnectionDeclarations {
               + "/dev/serial/by-path does not."),
           DeviceMatch.option(of: "serial adapter"), baud
         ] + login,
-        alternatives: [.init(["path", "match"], required: true)]),
-      later(
+        alternatives: [.init(["path", "match"], required: true)], verified: "emulated adapters only"
+      ),
+      line(
         kind, "telnet", "A serial line that another machine serves by the telnet protocol.",
         options: [
           .init("host", .text, required: true, "Name or address."),
           .init("port", .integer, default: 23, range: 1...65_535, "TCP port.")
-        ] + login),
+        ] + login, verified: "virtual boards, and an emulated server"),
       later(
         kind, "rfc2217", "A serial line that another machine serves, its baud rate included.",
         description: "Telnet with the serial port's settings, RFC 2217, as ser2net and pyserial "
@@ -82,9 +83,10 @@ public enum ConnectionDeclarations {
           .init("host", .text, required: true, "Name or address."),
           .init("port", .integer, required: true, range: 1...65_535, "TCP port."), baud
         ] + login),
-      later(
+      line(
         kind, "socket", "A Unix socket, such as a virtual board's console.",
-        options: [.init("path", .path, required: true, "The socket's file.")] + login)
+        options: [.init("path", .path, required: true, "The socket's file.")] + login,
+        verified: "virtual boards")
     ]
   }
 
@@ -98,6 +100,21 @@ public enum ConnectionDeclarations {
       "password-from", .text, isDetail: true,
       "Where the password is: 'env:NAME' or 'file:PATH'. It never stands in a bench file.")
   ]
+
+  /// A line that the owner of ports holds as a console, and that carries no commands yet.
+  private static func line(
+    _ kind: Declaration.Kind, _ name: String, _ summary: String, options: [OptionDeclaration],
+    alternatives: [Declaration.Alternatives] = [], verified: String
+  ) -> Declaration {
+    guard kind == .console else {
+      return later(kind, name, summary, options: options, alternatives: alternatives)
+    }
+    return Declaration(
+      kind, name, summary: summary,
+      description: "'kelvin bench console' shows it; it is held, and what it says is logged, from "
+        + "'kelvin bench up' or the first use on. Nobody logs in there yet.",
+      options: options, alternatives: alternatives, verified: verified)
+  }
 
   /// A declaration of what Kelvin cannot reach yet.
   private static func later(

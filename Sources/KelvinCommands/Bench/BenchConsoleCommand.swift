@@ -13,7 +13,8 @@ struct BenchConsoleCommand: AsyncParsableCommand {
     commandName: "console", abstract: "Connects this terminal to a console; leave by Ctrl-].",
     discussion: """
       The console stays held, and its log goes on, when this command ends. Several may read a console;
-      one at a time writes to it. Without a terminal, standard input is sent as it is.
+      one at a time writes to it. Without a terminal, standard input is sent as it is. A board of the
+      bench is opened when it is not held yet.
 
       Reading asks nobody. To write to the console of a board of the bench, nobody else may have or
       keep the board; nothing is leased for it, so that your own runs may begin meanwhile.
@@ -22,7 +23,7 @@ struct BenchConsoleCommand: AsyncParsableCommand {
         kelvin bench console rock
         kelvin bench console rock --from -2000         the last 2000 bytes first
         kelvin bench console rock --read-only
-        kelvin bench console a --address socket:/run/a.sock
+        kelvin bench console a --address socket:/run/a.sock     what is in no bench file
         kelvin bench console rock --from first --for 5 > rock.txt
       """)
 
@@ -66,11 +67,15 @@ struct BenchConsoleCommand: AsyncParsableCommand {
     }
   }
 
-  /// Asks who has the board of this name; a console that is none of the bench's belongs to nobody.
-  private func mayWrite() throws {
-    if bench.bench == nil, (try? bench.paths()) == nil { return }
+  /// The board of this name; a console that is none of the bench's belongs to nobody.
+  private func board() throws -> BoardEntry? {
+    if bench.bench == nil, (try? bench.paths()) == nil { return nil }
+    return try bench.read(.current).bench.board(named: name)
+  }
+
+  /// Asks who has the board.
+  private func mayWrite(_ entry: BoardEntry) throws {
     let environment = CommandEnvironment.current
-    guard let entry = try bench.read(environment).bench.board(named: name) else { return }
     let resources = BenchResources(
       environment.benchDeclarations(environment.hardware), host: try HostIdentity.current())
     do {
@@ -84,11 +89,22 @@ struct BenchConsoleCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    if !readOnly { try mayWrite() }
+    // A bench file with mistakes keeps nobody from reading what is held.
+    let board = readOnly && bench.bench == nil ? try? board() : try board()
+    if !readOnly, let board { try mayWrite(board) }
     let interrupt = SignalInterrupt.begin()
     let isTerminal = isatty(0) == 1
     var options = ConsoleRelay.Options(name: name)
     options.address = try address.map { text throws(OwnerFailure) in try ConsoleAddress(text) }
+    var absence: (any Error)?
+    if options.address == nil, let board {
+      do {
+        options.address = try ConsoleAddress(of: board, CommandEnvironment.current.hardware)
+      } catch {
+        // It may be held all the same, with all that it said before it was unplugged.
+        absence = error
+      }
+    }
     options.position = try position()
     options.keep = keep
     options.writes = !readOnly
@@ -96,17 +112,25 @@ struct BenchConsoleCommand: AsyncParsableCommand {
     options.escape = isTerminal ? 0x1D : nil
     let places = places.places
     // A reader alone need not begin by starting an owner; one that goes on after its death must.
-    let starter: OwnerStarter? = address == nil ? nil : .standard
+    let starter: OwnerStarter? = options.address == nil ? nil : .standard
     var isFirst = true
-    let relay = try ConsoleRelay(
-      options, input: 0, output: 1,
-      report: { line in Terminal.standardError.write("\r\nkelvin: \(line)\r\n") },
-      until: .after(seconds: 30, interrupt: interrupt)
-    ) { () throws(OwnerFailure) in
-      defer { isFirst = false }
-      return try Owner.Client.connect(
-        to: places, as: "kelvin bench console", starter: isFirst ? starter : .standard,
-        until: .after(seconds: 30, interrupt: interrupt))
+    let relay: ConsoleRelay
+    do throws(OwnerFailure) {
+      relay = try ConsoleRelay(
+        options, input: 0, output: 1,
+        report: { line in Terminal.standardError.write("\r\nkelvin: \(line)\r\n") },
+        until: .after(seconds: 30, interrupt: interrupt)
+      ) { () throws(OwnerFailure) in
+        defer { isFirst = false }
+        return try Owner.Client.connect(
+          to: places, as: "kelvin bench console", starter: isFirst ? starter : .standard,
+          until: .after(seconds: 30, interrupt: interrupt))
+      }
+    } catch {
+      guard let absence, error.code == .unknownConsole || error.code == .notRunning else {
+        throw error
+      }
+      throw absence
     }
     if isTerminal {
       Terminal.standardError.line("kelvin: \(name); leave with Ctrl-]")

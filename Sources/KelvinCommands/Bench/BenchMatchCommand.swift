@@ -44,6 +44,7 @@ struct BenchMatchCommand: AsyncParsableCommand {
   }
 
   @Option(help: "What is looked for.") var `as` = Role.serialPort
+  @Option(help: "Print as text or json.") var format = OutputFormat.text
   @Argument(help: "KEY=VALUE, as many as needed.") var keys: [String]
 
   func validate() throws {
@@ -64,12 +65,26 @@ struct BenchMatchCommand: AsyncParsableCommand {
     let context = try UDevContext()
     let devices = context.devices(self.as.role)
     let device = try DeviceMatcher(match, role: self.as.role).find(among: devices)
+    show(device, DeviceIdentity(device, among: devices))
+    try device.requireAccess()
+  }
+
+  private func show(_ device: HostDevice, _ identity: DeviceIdentity) {
+    guard format == .text else {
+      var values: [String: Value] = [
+        "name": .text(device.name), "identity": .text(identity.description),
+        "syspath": .text(device.syspath)
+      ]
+      if let node = device.node { values["node"] = .text(node) }
+      if let title = device.usbTitle { values["title"] = .text(title) }
+      if let id = device.usbID { values["usb-id"] = .text(id.description) }
+      Terminal.standardOutput.line(Value.map(values).json)
+      return
+    }
     Terminal.standardOutput.line(
       ScanText.printable(
         [device.node ?? device.name, device.usbTitle, device.usbID?.description]
           .compactMap { $0 }.joined(separator: "  ")))
-    Terminal.standardOutput.line(
-      "identity: \(ScanText.printable(DeviceIdentity(device, among: devices).description))")
-    try device.requireAccess()
+    Terminal.standardOutput.line("identity: \(ScanText.printable(identity.description))")
   }
 }

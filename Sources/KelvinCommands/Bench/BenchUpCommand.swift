@@ -71,10 +71,8 @@ struct BenchUpCommand: AsyncParsableCommand {
     let hardware = environment.hardware
     var found: [(String, ConsoleAddress)] = []
     for board in try bench.read(environment).bench.boards {
-      guard let choice = board.console else { continue }
-      let baud = try hardware.board(named: board.profile).consoleBaud
       do {
-        let address = try ConsoleAddress(choice, baud: baud.flatMap(UInt32.init(exactly:)))
+        guard let address = try ConsoleAddress(of: board, hardware) else { continue }
         found.append((board.name, address))
       } catch {
         // One adapter that is not plugged in does not keep the others from being held.

@@ -127,7 +127,8 @@ public struct BenchCheck: Sendable {
       guard let prompt = try await probe(board, console, prompts, deadline) else {
         return CheckStep(
           subject, part, .failed, "opens, but shows no prompt (\(console.driver))",
-          hint: "is the board on, and is it the right line and baud rate? "
+          hint:
+            "is the board on, is it the right line and baud rate, and does nobody else hold it? "
             + "'kelvin bench console \(board.name)' shows what it says")
       }
       return CheckStep(subject, part, .ok, "opens (\(console.driver)); \(prompt.name) seen")

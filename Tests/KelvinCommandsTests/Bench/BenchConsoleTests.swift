@@ -220,6 +220,31 @@ import Testing
     #expect(json.output.contains("\"name\":\"a\""))
   }
 
+  @Test(.timeLimit(.minutes(1)))
+  func aBoardOfTheBenchIsOpenedWhenItIsNotHeld() async throws {
+    let bench = try OwnerBench()
+    let far = try WireListener.unix(bench.scratch.path + "/far.sock")
+    try bench.scratch.write(
+      "bench.yaml",
+      """
+      boards:
+        a: {profile: generic-linux, console: {socket: far.sock}}
+        d: {profile: generic-linux, console: {serial: {match: {ID_SERIAL: nowhere}}}}
+      """)
+    func console(_ name: String) async throws -> Ran {
+      try await KelvinBinary.run(
+        ["bench", "console", name, "--read-only", "--for", "0.1"] + bench.arguments,
+        in: bench.scratch.path, environment: ["KELVIN_HARDWARE": BenchConsoleTests.hardware])
+    }
+    let ran = try await console("a")
+    #expect(ran.code == 0, "\(ran.both)")
+    _ = try far.accept()
+    #expect(try bench.client(starts: false).list(until: limit).map(\.name) == ["a"])
+    let absent = try await console("d")
+    #expect(absent.code != 0)
+    #expect(absent.errors.contains("{ID_SERIAL: nowhere}"), "\(absent.errors)")
+  }
+
   /// The profiles of this checkout.
   private static let hardware =
     "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/") + "/hardware"
