@@ -8,8 +8,8 @@ struct PlanCommand: AsyncParsableCommand {
     commandName: "plan",
     abstract: "Shows what an agenda would run, touching nothing.",
     discussion: """
-      Prints the jobs in the order of execution, and for each spec its settings with the file, line
-      and column that they came from.
+      Prints the jobs in the order of execution, and for each spec its settings with the file, \
+      line and column that they came from.
 
       EXAMPLES
         kelvin plan agenda.yaml

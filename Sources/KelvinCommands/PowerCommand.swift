@@ -14,9 +14,9 @@ struct PowerCommand: AsyncParsableCommand {
       A state is 'measured' where a contact, a voltage or a current tells it, and 'commanded' where it \
       is only what the switch was told.
 
-      Switching leases the board for the moment, so that no run gets it meanwhile. A board that
-      somebody else has or keeps is refused; one that a run of your own has needs --force. Telling the
-      state asks nobody.
+      Switching leases the board for the moment, so that no run gets it meanwhile. A board that \
+      somebody else has or keeps is refused; one that a run of your own has needs --force. Telling \
+      the state asks nobody.
 
       EXAMPLES
         kelvin power on rock

@@ -11,12 +11,12 @@ struct ResumeCommand: AsyncParsableCommand {
     commandName: "resume",
     abstract: "Continues a run that was killed, stopped, or could not go on.",
     discussion: """
-      Ends what the dead process left running, records the attempt that was cut off as aborted
-      (it does not count against max_retries), and runs every job that has no verdict yet, as well
-      as those that were aborted or skipped when the run was stopped.
+      Ends what the dead process left running, records the attempt that was cut off as aborted (it \
+      does not count against max_retries), and runs every job that has no verdict yet, as well as \
+      those that were aborted or skipped when the run was stopped.
 
-      A board of a bench is found by the bench files that the run used, wherever this is called from;
-      --bench names another.
+      A board of a bench is found by the bench files that the run used, wherever this is called \
+      from; --bench names another.
 
       EXAMPLES
         kelvin resume runs/2026-11-21T10-02-33-governors

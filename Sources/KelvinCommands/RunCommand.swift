@@ -13,7 +13,7 @@ struct RunCommand: AsyncParsableCommand {
     commandName: "run",
     abstract: "Runs an agenda.",
     discussion: """
-      Every mistake in the agenda is reported before anything is touched. Results go to a new run
+      Every mistake in the agenda is reported before anything is touched. Results go to a new run \
       directory; run.db in it is the truth, everything else there is derived from it.
 
       EXAMPLES

@@ -116,13 +116,21 @@ struct ShowCommand: AsyncParsableCommand {
   }
 
   private func find(kind: Declaration.Kind?, name: String) throws -> Declaration {
-    let declarations = ShowCommand.allDeclarations(.current)
-      .filter { kind == nil || $0.kind == kind }
+    // Whatever switches power resets as well.
+    let isWanted = { (found: Declaration.Kind) in
+      kind == nil || found == kind || kind == .reset && found == .power
+    }
+    let declarations = ShowCommand.allDeclarations(.current).filter { isWanted($0.kind) }
     if let found = declarations.first(where: { $0.isNamed(name) }) { return found }
     var names = declarations.map(\.name)
     if kind == nil {
       let hardware = CommandEnvironment.current.hardware
       names += hardware.names(.board) + hardware.names(.meter)
+    }
+    if subject.count == 1, let kind = try? wantedKind(name) {
+      throw PlainFailure(
+        .configuration, "'\(name)': which one?",
+        hint: "add its name, as in 'kelvin show \(kind) NAME'; 'kelvin list' has the names")
     }
     throw PlainFailure(
       .configuration, "'\(name)': neither a run directory nor a known name",

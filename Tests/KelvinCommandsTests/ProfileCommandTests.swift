@@ -80,6 +80,16 @@ import Testing
   }
 
   @Test(.timeLimit(.minutes(1)))
+  func whatSwitchesPowerIsShownAsAResetLineToo() async throws {
+    let scratch = try Scratch()
+    let shown = try await KelvinBinary.run(["show", "reset", "gpio"], in: scratch.path)
+    #expect(shown.output.hasPrefix("gpio (power)\n"), "\(shown.both)")
+    let kind = try await KelvinBinary.run(["show", "power"], in: scratch.path)
+    #expect(kind.code == 2)
+    #expect(kind.errors.contains("'power': which one?"))
+  }
+
+  @Test(.timeLimit(.minutes(1)))
   func whatIsNotThereYetSaysSo() async throws {
     let scratch = try Scratch()
     let list = try await KelvinBinary.run(["list", "connections"], in: scratch.path)

@@ -12,10 +12,10 @@ struct BenchCheckCommand: AsyncParsableCommand {
     commandName: "check",
     abstract: "Proves each entry of the bench: there, permitted, opens, a prompt seen, switches.",
     discussion: """
-      Each board is leased while it is checked; boards that somebody has are left alone. A board that
-      was taken out because it was sick comes back when it passes; one that was disabled by hand does
-      not. Power is only cut with --switch, and restored also when the check is interrupted. Several
-      boards are checked at a time; each is printed when it is done.
+      Each board is leased while it is checked; boards that somebody has are left alone. A board \
+      that was taken out because it was sick comes back when it passes; one that was disabled by \
+      hand does not. Power is only cut with --switch, and restored also when the check is \
+      interrupted. Several boards are checked at a time; each is printed when it is done.
 
       EXAMPLES
         kelvin bench check

@@ -12,12 +12,12 @@ struct BenchConsoleCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "console", abstract: "Connects this terminal to a console; leave by Ctrl-].",
     discussion: """
-      The console stays held, and its log goes on, when this command ends. Several may read a console;
-      one at a time writes to it. Without a terminal, standard input is sent as it is. A board of the
-      bench is opened when it is not held yet.
+      The console stays held, and its log goes on, when this command ends. Several may read a \
+      console; one at a time writes to it. Without a terminal, standard input is sent as it is. A \
+      board of the bench is opened when it is not held yet.
 
-      Reading asks nobody. To write to the console of a board of the bench, nobody else may have or
-      keep the board; nothing is leased for it, so that your own runs may begin meanwhile.
+      Reading asks nobody. To write to the console of a board of the bench, nobody else may have \
+      or keep the board; nothing is leased for it, so that your own runs may begin meanwhile.
 
       EXAMPLES
         kelvin bench console rock

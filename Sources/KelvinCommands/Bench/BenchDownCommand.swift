@@ -7,8 +7,8 @@ struct BenchDownCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "down", abstract: "Closes the consoles that are held, and ends their owner.",
     discussion: """
-      Refuses while a command is attached to a console, or while one is to be kept because closing it
-      may cut a board's power; it says which. Logs stay.
+      Refuses while a command is attached to a console, or while one is to be kept because closing \
+      it may cut a board's power; it says which. Logs stay.
 
       EXAMPLES
         kelvin bench down

@@ -9,8 +9,8 @@ struct BenchHealthCommand: AsyncParsableCommand {
     commandName: "health",
     abstract: "Shows how a board is: its state, why it is out, and what last happened to it.",
     discussion: """
-      Without a name: everything that this host's bench database knows. Reads only; needs no permission
-      to write.
+      Without a name: everything that this host's bench database knows. Reads only; needs no \
+      permission to write.
 
       EXAMPLES
         kelvin bench health

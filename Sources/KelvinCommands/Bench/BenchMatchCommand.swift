@@ -8,8 +8,8 @@ struct BenchMatchCommand: AsyncParsableCommand {
     commandName: "match",
     abstract: "Tries a match: which device it means, and whether this user may open it.",
     discussion: """
-      All keys must hold: udev properties or sysfs attributes of the device; with a leading @, of it or
-      any of its ancestors.
+      All keys must hold: udev properties or sysfs attributes of the device; with a leading @, of \
+      it or any of its ancestors.
 
       EXAMPLES
         kelvin bench match ID_SERIAL_SHORT=A50285BI

@@ -8,7 +8,7 @@ struct BenchOwnerCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "owner", abstract: "Holds consoles for others, until it is idle.",
     discussion: """
-      'kelvin bench up', and whatever uses a console, starts this process on demand. It writes one
+      'kelvin bench up', and whatever uses a console, starts this process on demand. It writes one \
       line to standard output when an owner listens, and its own log to the state directory.
 
       EXAMPLES

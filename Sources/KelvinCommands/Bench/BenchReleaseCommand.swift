@@ -7,8 +7,8 @@ struct BenchReleaseCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "release", abstract: "Ends the reservation of a board.",
     discussion: """
-      A run that has the board keeps it. The lease of a run that was killed is not released by this:
-      only 'kelvin resume', or a run with --take-over, knows how to leave the board.
+      A run that has the board keeps it. The lease of a run that was killed is not released by \
+      this: only 'kelvin resume', or a run with --take-over, knows how to leave the board.
 
       EXAMPLES
         kelvin bench release rock

@@ -7,7 +7,7 @@ struct BenchReserveCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reserve", abstract: "Keeps a board for you, until a time.",
     discussion: """
-      Runs of other users are refused until then; your own are not. A run that has the board now
+      Runs of other users are refused until then; your own are not. A run that has the board now \
       goes on to its end. Users who share an account tell themselves apart with KELVIN_USER.
 
       EXAMPLES

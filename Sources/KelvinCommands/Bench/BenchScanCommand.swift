@@ -8,8 +8,9 @@ struct BenchScanCommand: AsyncParsableCommand {
     commandName: "scan",
     abstract: "Lists attached equipment, with what a bench file says to mean it.",
     discussion: """
-      Serial adapters, adb and fastboot devices, meters, relays, hubs with switchable ports, sensors
-      and GPIO chips. Opens no port; asks hubs whether they switch power, where that is allowed.
+      Serial adapters, adb and fastboot devices, meters, relays, hubs with switchable ports, \
+      sensors and GPIO chips. Opens no port; asks hubs whether they switch power, where that is \
+      allowed.
 
       EXAMPLES
         kelvin bench scan

@@ -9,9 +9,9 @@ struct BenchUDevCommand: AsyncParsableCommand {
     commandName: "udev",
     abstract: "Prints, installs or checks the udev rules for equipment.",
     discussion: """
-      The rules give meters, relays, hubs, serial adapters, probes and Android devices to the user at
-      the seat (uaccess) and to the groups \(UDevRules.group) and \(UDevRules.serialGroup), never to
-      everybody, and name them in /dev/kelvin.
+      The rules give meters, relays, hubs, serial adapters, probes and Android devices to the user \
+      at the seat (uaccess) and to the groups \(UDevRules.group) and \(UDevRules.serialGroup), \
+      never to everybody, and name them in /dev/kelvin.
 
       EXAMPLES
         kelvin bench udev --check

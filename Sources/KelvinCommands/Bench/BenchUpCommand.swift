@@ -9,10 +9,10 @@ struct BenchUpCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "up", abstract: "Holds consoles in a process of their own, and lists them.",
     discussion: """
-      The owner of ports keeps consoles open and logs what they say, whatever becomes of the commands
-      that use them. It starts by itself when it is needed, and ends when it is idle (docs/owner.md).
-      The consoles that the bench file names are opened, or those that are named here; a board may
-      have none, and so may the bench.
+      The owner of ports keeps consoles open and logs what they say, whatever becomes of the \
+      commands that use them. It starts by itself when it is needed, and ends when it is idle \
+      (docs/owner.md). The consoles that the bench file names are opened, or those that are named \
+      here; a board may have none, and so may the bench.
 
       EXAMPLES
         kelvin bench up

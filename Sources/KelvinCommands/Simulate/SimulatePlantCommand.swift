@@ -9,10 +9,10 @@ struct SimulatePlantCommand: AsyncParsableCommand {
     commandName: "plant",
     abstract: "Drives a virtual board's power, temperature and battery from what it does.",
     discussion: """
-      Under emulation a frequency changes neither speed nor power. The plant reads the P-states and
-      the load of a guest of scripts/virtual-bench, computes its power by a function of your choice,
-      and lets the guest's own power meter, thermal zone and battery show it. Its log is the ground
-      truth for whatever measures the guest.
+      Under emulation a frequency changes neither speed nor power. The plant reads the P-states \
+      and the load of a guest of scripts/virtual-bench, computes its power by a function of your \
+      choice, and lets the guest's own power meter, thermal zone and battery show it. Its log is \
+      the ground truth for whatever measures the guest.
 
       EXAMPLES
         kelvin simulate plant .build/virtual-bench/x86-a

@@ -42,15 +42,15 @@ extension LeaseRefusal.Problem {
     switch cause {
     case .leased(let lease, let standing):
       let what = lease.purpose.isEmpty ? "" : " for \(lease.purpose)"
-      let since = "since \(WallTime.text(nanoseconds: lease.takenWallNanoseconds))"
+      let time = WallTime.text(nanoseconds: lease.takenWallNanoseconds)
       switch standing {
-      case .alive: return "\(resource.label): leased by \(lease.holder.label), \(since)\(what)"
+      case .alive: return "\(resource.label): leased by \(lease.holder.label), since \(time)\(what)"
       case .dead:
         return "\(resource.label): its lease is orphaned: \(lease.holder.label), is gone; "
-          + "it was taken \(since)\(what)"
+          + "it was taken at \(time)\(what)"
       case .elsewhere:
         return "\(resource.label): leased by \(lease.holder.label), which cannot be seen from "
-          + "here, \(since)\(what)"
+          + "here, since \(time)\(what)"
       }
     case .reserved(let reservation):
       let reason = reservation.reason.isEmpty ? "" : ": \(reservation.reason)"
