@@ -97,14 +97,16 @@ struct PowerUSBTests {
 
   @Test(
     arguments: [
-      ([9, 0x29, 4, 0x00, 0, 50, 0, 0, 0xff], .together), ([9, 0x29, 4, 0x09, 0, 50, 0], .each),
-      ([9, 0x29, 4, 0x0a, 0, 50, 0], PortSwitching.none),
-      ([9, 0x29, 4, 3, 0, 50, 0], PortSwitching.none),
-      ([12, 0x2a, 4, 1, 0, 50, 0, 0, 0, 0, 0, 0], .each), ([9, 0x29, 4], nil), ([], nil),
-      ([18, 1, 0, 2, 9, 0, 0, 64], nil)
-    ] as [([UInt8], PortSwitching?)])
-  func readsHowAHubSwitches(descriptor: [UInt8], way: PortSwitching?) {
-    #expect(PortSwitching(hubDescriptor: descriptor) == way)
+      ([9, 0x29, 4, 0x00, 0, 50, 0, 0, 0xff], .allTogether),
+      ([9, 0x29, 4, 0x09, 0, 50, 0], .perPort),
+      ([9, 0x29, 4, 0x0a, 0, 50, 0], HubPorts.Switching.none),
+      ([9, 0x29, 4, 3, 0, 50, 0], HubPorts.Switching.none),
+      ([12, 0x2a, 4, 1, 0, 50, 0, 0, 0, 0, 0, 0], .perPort), ([9, 0x29, 4], .notKnown),
+      ([], .notKnown),
+      ([18, 1, 0, 2, 9, 0, 0, 64], .notKnown)
+    ] as [([UInt8], HubPorts.Switching)])
+  func readsHowAHubSwitches(descriptor: [UInt8], way: HubPorts.Switching) {
+    #expect(HubPorts.switching(descriptor: descriptor) == way)
   }
 
   @Test func findsAContainerAndSurvivesWhatIsNone() {

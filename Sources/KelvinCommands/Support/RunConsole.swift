@@ -72,26 +72,23 @@ struct RunConsole {
 
   // MARK: console.json
 
-  private struct Record: Codable {
-    var console: String
-    var position: UInt64
-  }
-
   private var recordPath: String { directory + "/console.json" }
 
   /// From where the log has not been copied; nil: this run has not held it before.
   private var position: UInt64? {
     guard let bytes = SmallFile.read(recordPath, limit: 4096),
-      let record = try? JSONDecoder().decode(Record.self, from: Data(bytes)),
-      record.console == name
+      let record = Value(json: String(decoding: bytes, as: UTF8.self))?.map,
+      record["console"]?.text == name
     else { return nil }
-    return record.position
+    return record["position"]?.integer.flatMap(UInt64.init(exactly:))
   }
 
   private func write(position: UInt64) throws(PlainFailure) {
     do {
-      let data = try JSONEncoder().encode(Record(console: name, position: position))
-      try data.write(to: URL(fileURLWithPath: recordPath), options: .atomic)
+      let record: Value = [
+        "console": .text(name), "position": .integer(Int64(clamping: position))
+      ]
+      try Data(record.json.utf8).write(to: URL(fileURLWithPath: recordPath), options: .atomic)
     } catch {
       throw PlainFailure(.infrastructure, "\(recordPath): cannot be written", evidence: "\(error)")
     }

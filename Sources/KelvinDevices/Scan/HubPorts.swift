@@ -103,7 +103,7 @@ public struct HubPorts: Sendable, Hashable {
   }
 
   /// Reads a hub descriptor; anything that is none gives ``Switching/notKnown``.
-  static func switching(descriptor bytes: [UInt8]) -> Switching {
+  package static func switching(descriptor bytes: [UInt8]) -> Switching {
     guard bytes.count >= 7, bytes[0] >= 7, bytes[1] == 0x29 || bytes[1] == 0x2a else {
       return .notKnown
     }

@@ -40,14 +40,18 @@ struct USBHubPort: CustomStringConvertible {
       try await context.open(hub, dev: host.dev).controlRead(
         USBControlSetup(0xa0, 0x06, value: type << 8), count: 64, until: deadline)
     }
-    guard let way = PortSwitching(hubDescriptor: descriptor) else {
+    let way = HubPorts.switching(descriptor: descriptor)
+    guard way != .notKnown else {
       throw PowerFailure(
         .infrastructure, "\(hub): its hub descriptor makes no sense",
         evidence: "\(descriptor.count) bytes")
     }
-    guard way == .each else {
+    guard way == .perPort else {
       throw PowerFailure(
-        .configuration, "\(hub): \(way.rawValue)",
+        .configuration,
+        way == .none
+          ? "\(hub): it cannot switch its ports"
+          : "\(hub): it switches all ports together, not each by itself",
         hint: "use a hub that switches each port (uhubctl's documentation lists some), or another "
           + "switch")
     }
@@ -119,23 +123,6 @@ struct USBHubPort: CustomStringConvertible {
     }
     // PORT_POWER is bit 8 of USB 2 hubs, bit 9 of USB 3 hubs.
     return bytes[1] & (hub.isSuperSpeed ? 2 : 1) != 0 ? .on : .off
-  }
-}
-
-/// How a hub switches the power of its ports: wHubCharacteristics, bits 0 and 1.
-enum PortSwitching: String {
-  case each = "it switches each port by itself"
-  case together = "it switches all ports together, not each by itself"
-  case none = "it cannot switch its ports"
-
-  /// Nil when the bytes are no hub descriptor.
-  init?(hubDescriptor bytes: [UInt8]) {
-    guard bytes.count >= 7, bytes[0] >= 7, bytes[1] == 0x29 || bytes[1] == 0x2a else { return nil }
-    switch bytes[3] & 3 {
-    case 0: self = .together
-    case 1: self = .each
-    default: self = .none
-    }
   }
 }
 
