@@ -108,6 +108,9 @@ class Guest:
             started=time.time(),
             ends=time.time() + seconds,
         )
+        if ports["ssh"]:
+            text = Keys().configuration(ports["ssh"])
+            (self.folder / "ssh_config").write_text(text)
         begun = time.monotonic()
         snapshot = Snapshot(self, boot) if self.definition.kind == "host" and not fresh else None
         argv = self._command(boot, ports)
