@@ -10,7 +10,8 @@ final class LocalProcess: RemoteProcess {
   let startTicks: UInt64?
   let startTime: MonotonicTime
   private let command: Command
-  private let pidfd: Int32
+  /// Readable when the process has ended.
+  let pidfd: Int32
   private let marker: String
   let streams: Streams
   private let isCollected = Mutex(false)
@@ -39,6 +40,20 @@ final class LocalProcess: RemoteProcess {
     }
     guard isFirst else { return }
     _ = tree.end(grace: 0)
+    _ = reap()
+    closeAll()
+  }
+
+  /// Ends the process alone, whatever it started; idempotent. For a shell whose commands are known,
+  /// and were ended or left on purpose.
+  func release() {
+    let isFirst = isCollected.withLock { isCollected in
+      defer { isCollected = true }
+      return !isCollected
+    }
+    guard isFirst else { return }
+    _ = kelvin_pidfd_send_signal(pidfd, SIGKILL)
+    _ = Deadline.after(seconds: 2).wait(for: pidfd)
     _ = reap()
     closeAll()
   }
@@ -237,14 +252,6 @@ struct Pump {
     guard input.isEmpty || isBroken else { return }
     isInputOpen = false
     // The end of the input is what many programs wait for; the descriptor itself is closed later.
-    shutInput()
-  }
-
-  private func shutInput() {
-    let null = kelvin_open("/dev/null", O_WRONLY | O_CLOEXEC, 0)
-    guard null >= 0 else { return }
-    dup2(null, streams.input)
-    _ = fcntl(streams.input, F_SETFD, FD_CLOEXEC)
-    close(null)
+    streams.shutInput()
   }
 }

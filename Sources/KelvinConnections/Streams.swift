@@ -44,6 +44,15 @@ struct Streams: Sendable {
     return (ends[0], ends[1])
   }
 
+  /// Ends the input of the child, and leaves our descriptor as one of /dev/null.
+  func shutInput() {
+    let null = kelvin_open("/dev/null", O_WRONLY | O_CLOEXEC, 0)
+    guard null >= 0 else { return }
+    dup2(null, input)
+    _ = fcntl(input, F_SETFD, FD_CLOEXEC)
+    close(null)
+  }
+
   func closeChildEnds() {
     for descriptor in [childInput, childOutput, childError] where descriptor >= 0 {
       close(descriptor)
@@ -62,10 +71,34 @@ struct OutputSink {
   private var file: Int32 = -1
   /// The first error of the file; what came after it is counted, not kept.
   private(set) var failure: ConnectionFailure?
+  /// Set where the stream ends with a line of its own; nil where its end is the end of file.
+  private var filter: TrailerFilter?
 
-  init(_ destination: Command.Output) { self.destination = destination }
+  /// - Parameter nonce: of the line that ends the stream.
+  init(_ destination: Command.Output, nonce: String? = nil) {
+    self.destination = destination
+    filter = nonce.map(TrailerFilter.init)
+  }
+
+  /// The line at the end of the stream, once it has come.
+  var trailer: TrailerFilter.Trailer? { filter?.trailer }
 
   mutating func take(_ bytes: UnsafeRawBufferPointer) {
+    switch filter?.take(bytes) {
+    case .prefix(let count): keep(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+    case .bytes(let released): released.withUnsafeBytes { keep($0) }
+    case nil: keep(bytes)
+    }
+  }
+
+  /// Keeps what was held back of a stream that ended without its line.
+  mutating func flush() {
+    guard let rest = filter?.flush() else { return }
+    rest.withUnsafeBytes { keep($0) }
+  }
+
+  private mutating func keep(_ bytes: UnsafeRawBufferPointer) {
+    guard !bytes.isEmpty else { return }
     output.totalBytes += Int64(bytes.count)
     switch destination {
     case .discard: break

@@ -30,7 +30,7 @@ extension Connection {
       }
     } catch {
       switch error.code {
-      case .connectionLost, .timedOut, .interrupted: throw error
+      case .unreachable, .connectionLost, .timedOut, .interrupted: throw error
       case .permissionDenied, .notFound, .unsupported, .hostFile, .system: return []
       }
     }

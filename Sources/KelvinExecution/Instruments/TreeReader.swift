@@ -34,7 +34,7 @@ struct TreeReader: Sendable {
         entries = try await connection.list(path.appending(""), depth: 32, until: deadline)
       } catch {
         switch error.code {
-        case .connectionLost, .timedOut, .interrupted: throw error
+        case .unreachable, .connectionLost, .timedOut, .interrupted: throw error
         // Not a directory, or not there: reading it will tell.
         case .permissionDenied, .notFound, .unsupported, .hostFile, .system: entries = []
         }
