@@ -13,6 +13,10 @@ public struct ConnectionFailure: Failure {
     case notFound
     /// This connection or target cannot do it.
     case unsupported
+    /// The other side understood, and refused, in its own words.
+    case refused(String)
+    /// What came is not the protocol that is spoken here.
+    case badReply
     /// A file on the host could not be read or written.
     case hostFile(Errno)
     /// Any other system call failure on the target.
@@ -21,16 +25,20 @@ public struct ConnectionFailure: Failure {
 
   public let code: Code
   public let message: String
+  /// What the other side had said by then.
+  public let evidence: String
   public let hint: String
   /// What the command had printed, when it was ended by its deadline or the interrupt.
   public let partial: CommandResult?
 
   /// Creates a failure.
   public init(
-    _ code: Code, _ message: String, hint: String = "", partial: CommandResult? = nil
+    _ code: Code, _ message: String, evidence: String = "", hint: String = "",
+    partial: CommandResult? = nil
   ) {
     self.code = code
     self.message = message
+    self.evidence = evidence
     self.hint = hint
     self.partial = partial
   }
@@ -48,9 +56,9 @@ public struct ConnectionFailure: Failure {
 
   public var kind: FailureKind {
     switch code {
-    case .connectionLost, .interrupted, .hostFile: .infrastructure
+    case .connectionLost, .interrupted, .hostFile, .badReply: .infrastructure
     case .timedOut: .timeout
-    case .permissionDenied, .notFound, .unsupported: .target
+    case .permissionDenied, .notFound, .unsupported, .refused: .target
     case .system: .target
     }
   }
