@@ -44,7 +44,7 @@ struct SparseReader {
     guard header.blockSize > 0, header.blockSize % 4 == 0 else {
       throw malformed("blocks of \(header.blockSize) bytes, which is no multiple of four")
     }
-    guard Int64(header.blockSize) * Int64(header.blocks) <= 1 << 50 else {
+    guard UInt64(header.blockSize) * UInt64(header.blocks) <= 1 << 50 else {
       throw malformed("\(header.blocks) blocks of \(header.blockSize) bytes")
     }
     guard header.chunks <= SparseReader.chunkLimit,
@@ -86,6 +86,10 @@ struct SparseReader {
   private mutating func readChunk(
     _ type: UInt16, _ count: UInt32, at offset: Int64, _ place: String
   ) throws(ImageFailure) -> Int64 {
+    // Before anything is multiplied by it.
+    guard type == SparseFormat.checksum || count <= layout.blocks - block else {
+      throw malformed("\(place): goes beyond the \(layout.blocks) blocks that its header tells")
+    }
     let payload: Int64 =
       switch type {
       case SparseFormat.raw: Int64(count) * Int64(layout.blockSize)
@@ -99,9 +103,6 @@ struct SparseReader {
     if type == SparseFormat.checksum {
       checksums.append((block, SparseFormat.word(try bytes(offset, 4), 0)))
       return payload
-    }
-    guard count <= layout.blocks - block else {
-      throw malformed("\(place): goes beyond the \(layout.blocks) blocks that its header tells")
     }
     block += count
     guard count > 0 else { return payload }

@@ -35,7 +35,8 @@ struct SparseExpander {
     let (block, blocks, chunks) = (
       number(header, 12, 4), number(header, 16, 4), number(header, 20, 4)
     )
-    guard number(header, 4, 2) == 1, fileHeader >= 28, chunkHeader >= 12, block > 0, block % 4 == 0
+    guard number(header, 4, 2) == 1, fileHeader >= 28, chunkHeader >= 12, block > 0, block % 4 == 0,
+      block <= 1 << 28
     else { throw .init(text: "invalid sparse header") }
     guard block * blocks <= room else { throw .init(text: "image is larger than the partition") }
     position = fileHeader

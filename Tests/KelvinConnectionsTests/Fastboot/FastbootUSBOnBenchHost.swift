@@ -5,14 +5,18 @@ import Testing
 
 @testable import KelvinConnections
 
-/// A boot loader on USB, through FunctionFS of the bench host: for us, and for Debian's fastboot.
-@Suite(
-  .serialized, .enabled(if: FastbootUSBOnBenchHost.isThere, "needs the bench host"),
-  .timeLimit(.minutes(5)))
-final class FastbootUSBOnBenchHost {
+/// Whether this machine can emulate USB devices.
+private enum FastbootGadget {
   static let programs = ProcessInfo.processInfo.environment["KELVIN_GADGETS"] ?? ""
   static let isThere =
     FileManager.default.fileExists(atPath: "/sys/class/udc/dummy_udc.0") && !programs.isEmpty
+}
+
+/// A boot loader on USB, through FunctionFS of the bench host: for us, and for Debian's fastboot.
+@Suite(
+  .serialized, .enabled(if: FastbootGadget.isThere, "needs the bench host"),
+  .timeLimit(.minutes(5)))
+final class FastbootUSBOnBenchHost {
   static let name = "kelvin-fastboot"
   static let mount = "/tmp/kelvin-fastboot"
 
@@ -42,7 +46,7 @@ final class FastbootUSBOnBenchHost {
   }
 
   private static func shell(_ words: String) throws {
-    try FastbootTests.run("sh", "-ec", ". \(programs)/configfs.sh; \(words)")
+    try FastbootTests.run("sh", "-ec", ". \(FastbootGadget.programs)/configfs.sh; \(words)")
   }
 
   @Test func movesDataBothWays() async throws {

@@ -79,7 +79,7 @@ struct SparseImageTests {
     return bytes + numbers.bytes(tail)
   }
 
-  @Test(arguments: [(5, 0, 4200), (40, 0, 30_000), (64, 100, 8250), (30, 4095, 100_000)])
+  @Test(arguments: [(5, 0, 4200), (40, 0, 30_000), (64, 100, 8250), (60, 4095, 100_000)])
   func splitsRawImages(blocks: Int, tail: Int, limit: Int) throws {
     let bytes = mixture(blocks, tail: tail, seed: UInt64(blocks))
     let image = try open(bytes)

@@ -102,7 +102,7 @@ struct SparseReaderTests {
     case "chunks": bytes = good(chunks: 5)
     case "manyChunks": bytes = good(chunks: .max)
     case "overlap": bytes = good(sizes: [1, 1, 1, 3])
-    case "huge": bytes = good(blockSize: 4096, sizes: [.max, 1, 1, 2])
+    case "huge": bytes = good(blockSize: 4096, blocks: .max, sizes: [.max, 1, 1, 2])
     case "version": bytes[4] = 2
     case "headers": bytes[8] = 27
     case "type": bytes.replaceSubrange(28..<30, with: [0xef, 0xbe])
