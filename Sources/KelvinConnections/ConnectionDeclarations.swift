@@ -1,8 +1,8 @@
 public import KelvinModel
 
-/// What bench files may say of connections and consoles: values only.
+/// What bench files may say of connections, consoles and boot loaders: values only.
 ///
-/// What ``Connections`` opens leads somewhere; the others say so.
+/// Connections that ``Connections`` makes lead somewhere, and `fastboot`; the others say so.
 public enum ConnectionDeclarations {
   /// How commands and files reach a board.
   public static let connections: [Declaration] =
@@ -49,23 +49,35 @@ public enum ConnectionDeclarations {
             "The USB device, without a server.")
         ],
         alternatives: [.init(["serial", "tcp", "usb"])]),
-      later(
-        .connection, "fastboot", "A board whose boot loader speaks fastboot.",
-        options: [
-          .init(
-            "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
-            "The USB device."),
-          .init("tcp", .text, "HOST:PORT; fastboot's own port is 5554."),
-          .init("udp", .text, "HOST:PORT; fastboot's own port is 5554.")
-        ],
-        alternatives: [.init(["usb", "tcp", "udp"], required: true)])
+      fastboot(.connection)
     ] + lines(.connection)
 
   /// Byte streams of a board's serial console.
   public static let consoles: [Declaration] = lines(.console)
 
-  /// Connections, then consoles.
-  public static let all = connections + consoles
+  /// How boards are reached while their boot loaders run.
+  public static let bootloaders: [Declaration] = [fastboot(.bootloader)]
+
+  /// Connections, then consoles, then boot loaders.
+  public static let all = connections + consoles + bootloaders
+
+  private static func fastboot(_ kind: Declaration.Kind) -> Declaration {
+    Declaration(
+      kind, "fastboot", summary: "A board whose boot loader speaks fastboot.",
+      description:
+        "'kelvin target flash' and 'kelvin target fastboot' use it. A boot loader takes no "
+        + "commands of a run.",
+      options: [
+        .init(
+          "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
+          "The USB device."),
+        .init("tcp", .text, "HOST:PORT; fastboot's own port is 5554."),
+        .init("udp", .text, "HOST:PORT; fastboot's own port is 5554.")
+      ],
+      alternatives: [.init(["usb", "tcp", "udp"], required: true)],
+      verified:
+        "simulated boot loaders over TCP and UDP, which Debian's fastboot takes for real ones")
+  }
 
   /// Serial lines, near and far; a console that is also the connection carries commands as well.
   private static func lines(_ kind: Declaration.Kind) -> [Declaration] {

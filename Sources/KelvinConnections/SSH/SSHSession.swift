@@ -188,20 +188,21 @@ final class SSHSession: ShellLink {
     return event
   }
 
-  func wait(toSend: Bool, until deadline: Deadline) -> WaitResult {
+  func wait(toSend: Bool, orFor other: Int32, until deadline: Deadline) -> WaitResult {
     let state = state.withLock { $0 }
     guard !state.isClosed, state.isOutputOpen || state.isErrorOpen else { return .ready }
     var waiting = [
       pollfd(fd: state.isOutputOpen ? output : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: state.isErrorOpen ? error : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: toSend && state.isInputOpen ? input : -1, events: Int16(POLLOUT), revents: 0),
+      pollfd(fd: other, events: Int16(POLLIN), revents: 0),
       pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
     ]
     while true {
       if deadline.isInterrupted { return .interrupted }
       let count = poll(&waiting, nfds_t(waiting.count), deadline.pollMilliseconds)
       if count < 0, errno != EINTR { return .passed }
-      if count > 0, waiting[0...2].contains(where: { $0.revents != 0 }) { return .ready }
+      if count > 0, waiting[0...3].contains(where: { $0.revents != 0 }) { return .ready }
       if deadline.hasPassed { return .passed }
     }
   }

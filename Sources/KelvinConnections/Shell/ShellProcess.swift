@@ -67,10 +67,9 @@ final class ShellProcess: RemoteProcess {
       throw ConnectionFailure(
         .unsupported, "\(command.argv[0]): was waited for or ended already")
     }
-    var input: [UInt8] = []
-    if case .bytes(let bytes) = command.standardInput { input = bytes }
     var pump = ShellPump(
-      link, output: command.standardOutput, error: command.standardError, input: input,
+      link, output: command.standardOutput, error: command.standardError,
+      input: command.standardInput,
       closesInput: true, nonce: nonce)
     pump.begin(output: received.output, error: received.error)
     defer { link.abandon() }

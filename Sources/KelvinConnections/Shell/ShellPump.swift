@@ -6,7 +6,7 @@ struct ShellPump {
   private(set) var output: OutputSink
   private(set) var error: OutputSink
   private let link: any ShellLink
-  private var input: ArraySlice<UInt8>
+  private var input: InputSource
   private var isInputOpen: Bool
   private var outputBytes: [UInt8] = []
   private var errorBytes: [UInt8] = []
@@ -18,13 +18,13 @@ struct ShellPump {
   ///   - nonce: of the trailers.
   init(
     _ link: any ShellLink, output: Command.Output, error: Command.Output,
-    input: [UInt8] = [], closesInput: Bool = false, nonce: String
+    input: Command.Input = .null, closesInput: Bool = false, nonce: String
   ) {
     self.link = link
     self.output = OutputSink(output, nonce: nonce)
     self.error = OutputSink(error, nonce: nonce)
-    self.input = input[...]
-    isInputOpen = closesInput || !input.isEmpty
+    self.input = InputSource(input)
+    isInputOpen = closesInput || !self.input.isAtEnd
     self.closesInput = closesInput
   }
 
@@ -61,7 +61,8 @@ struct ShellPump {
       if let loss { return .lost(loss) }
       if isBroken { return .fileFailed }
       // Looked at in each round, so that a flood cannot hold up the deadline.
-      switch link.wait(toSend: !input.isEmpty, until: deadline) {
+      let awaited = isInputOpen ? input.awaited : -1
+      switch link.wait(toSend: !input.bytes.isEmpty, orFor: awaited, until: deadline) {
       case .interrupted: return .interrupted
       case .passed: return .timedOut
       case .ready: if deadline.hasPassed { return .timedOut }
@@ -110,16 +111,18 @@ struct ShellPump {
   private mutating func feed() {
     guard isInputOpen else { return }
     do {
-      while !input.isEmpty {
-        let count = try link.send(input.prefix(1 << 18))
+      input.fill()
+      while !input.bytes.isEmpty {
+        let count = try link.send(input.bytes.prefix(1 << 18))
         if count == 0 { return }
-        input = input.dropFirst(count)
+        input.drop(count)
       }
+      guard input.isAtEnd else { return }
       isInputOpen = false
       if closesInput { try link.closeInput() }
     } catch {
       // Nobody reads it any more; whether the link is lost shows where the output comes from.
-      input = []
+      input.end()
       isInputOpen = false
     }
   }
