@@ -1,9 +1,10 @@
+internal import KelvinConnections
 internal import KelvinDevices
 public import KelvinModel
 public import KelvinTargets
 
 /// Proves the entries of a bench file, one after the other: each device is there, permitted and
-/// opens; each console shows a prompt; each switch answers, and on request switches.
+/// opens; commands run; each console shows a prompt; each switch answers, and on request switches.
 ///
 /// Used by one thread, which it blocks.
 public struct BenchCheck: Sendable {
@@ -95,27 +96,37 @@ public struct BenchCheck: Sendable {
   ) async -> CheckStep {
     let part = "connection"
     switch choice.driver {
-    case "local": return CheckStep(subject, part, .ok, "this machine")
-    case "ssh":
-      do {
-        let greeting = try ServerGreeting.read(
-          host: choice.options["host"]?.text ?? "",
-          port: UInt16(clamping: choice.options["port"]?.integer ?? 22), until: deadline)
-        guard greeting.hasPrefix("SSH-") else {
-          return CheckStep(
-            subject, part, .failed, "is no SSH server: \(LocatedValue.quoted(greeting))",
-            hint: "check host and port")
-        }
-        return CheckStep(subject, part, .ok, "\(LocatedValue.printable(greeting)) answers")
-      } catch { return CheckStep(subject, part, error) }
     case "serial", "telnet", "socket":
       return await checkConsole(subject, part, board, choice, deadline)
-    default:
+    case "fastboot":
       if case .map(let usb)? = choice.options["usb"], let match = DeviceMatch(usb["match"]) {
         return checkDevice(subject, part, match, .usbDevice)
       }
-      return CheckStep(subject, part, .skipped, "'\(choice.driver)' cannot be checked yet")
+      return CheckStep(subject, part, .skipped, "only answers while the board is in its boot loader")
+    default: return await checkCommands(subject, part, board, choice, deadline)
     }
+  }
+
+  /// Proves that commands run and are answered.
+  private func checkCommands(
+    _ subject: String, _ part: String, _ board: BoardEntry, _ choice: DriverChoice,
+    _ deadline: Deadline
+  ) async -> CheckStep {
+    do {
+      let connection = try Connections.make(choice)
+      let target = Target(name: board.name, connection: connection, runID: "check")
+      do {
+        let facts = try await target.facts(until: deadline)
+        await target.disconnect(until: deadline)
+        return CheckStep(
+          subject, part, .ok,
+          "commands run (\(connection.name)): Linux \(LocatedValue.printable(facts.kernelRelease)), "
+            + LocatedValue.printable(facts.machine))
+      } catch {
+        await target.disconnect(until: deadline)
+        throw error
+      }
+    } catch { return CheckStep(subject, part, error) }
   }
 
   private func checkConsole(
