@@ -13,8 +13,15 @@ final class SSHMaster: Sendable {
   private let process: LocalProcess
   private let directory: String
   private let name: String
-  /// What the client has said on standard error.
-  private let said = Mutex<[UInt8]>([])
+  private let said = Mutex(Said())
+
+  /// What the client has said on standard error; the end of that is the client's own. Standard output
+  /// it closes itself once it is logged in.
+  private struct Said {
+    var bytes: [UInt8] = []
+    var hasEnded = false
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+  }
   private let isClosed = Mutex(false)
 
   /// Where it is asked for channels.
@@ -74,17 +81,14 @@ final class SSHMaster: Sendable {
   var isAlive: Bool {
     guard !isClosed.withLock({ $0 }) else { return false }
     takeErrors()
-    // Nothing more is printed there: readable means that its only writer has ended.
-    var waiting = pollfd(fd: process.streams.output, events: Int16(POLLIN), revents: 0)
-    return poll(&waiting, 1, 0) == 0
+    return said.withLock { !$0.hasEnded }
   }
 
   /// Why the client ended, in its own words; empty when it said nothing.
   func lastWords() -> String {
     guard !isClosed.withLock({ $0 }) else { return "" }
     takeErrors()
-    let text = said.withLock { String(decoding: $0.suffix(1000), as: UTF8.self) }
-    return text.split(whereSeparator: \.isNewline).last.map(String.init) ?? ""
+    return said.withLock(\.text).split(whereSeparator: \.isNewline).last.map(String.init) ?? ""
   }
 
   /// Ends the client and removes its socket; idempotent.
@@ -122,8 +126,7 @@ final class SSHMaster: Sendable {
       if printed.contains(10) { return }
       guard isOpen else {
         takeErrors()
-        throw SSHDiagnosis.failure(
-          said.withLock { String(decoding: $0, as: UTF8.self) }, name: name, options: options)
+        throw SSHDiagnosis.failure(said.withLock(\.text), name: name, options: options)
       }
     }
   }
@@ -133,8 +136,11 @@ final class SSHMaster: Sendable {
       var hasRead = true
       while hasRead {
         hasRead = false
-        guard PipeReader.read(process.streams.error, into: &said, &hasRead) else { return }
-        if said.count > 1 << 16 { said.removeFirst(said.count - 1 << 12) }
+        guard PipeReader.read(process.streams.error, into: &said.bytes, &hasRead) else {
+          said.hasEnded = true
+          return
+        }
+        if said.bytes.count > 1 << 16 { said.bytes.removeFirst(said.bytes.count - 1 << 12) }
       }
     }
   }

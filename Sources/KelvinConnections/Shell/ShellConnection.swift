@@ -4,7 +4,7 @@ internal import Synchronization
 /// A target through POSIX shells, wherever they run: one persistent shell for short commands, files
 /// and values, and a further shell for each command that is started.
 ///
-/// Needs on the target: sh, cat, head, dd, mv, rm, mkdir, find, stat, chmod, readlink, wc, grep;
+/// Needs on the target: sh, cat, head, dd, mv, rm, mkdir, find, stat, chmod, readlink, wc, tr, grep;
 /// sha256sum for ``checksum(_:until:)``; taskset, nice or chrt where a command asks for them;
 /// setsid, without which a command shares the session of its shell. Works with dash, bash and
 /// busybox ash.
