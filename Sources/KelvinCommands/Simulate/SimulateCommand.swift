@@ -8,6 +8,7 @@ struct SimulateCommand: AsyncParsableCommand {
     discussion: """
       EXAMPLES
         kelvin simulate plant .build/virtual-bench/x86-a     power for a virtual board
+        kelvin simulate adbd --port 5601                     a device for adb
       """,
-    subcommands: [SimulatePlantCommand.self])
+    subcommands: [SimulateADBDCommand.self, SimulatePlantCommand.self])
 }
