@@ -16,7 +16,7 @@ package final class ADBPlainLink {
 
   /// Wraps a script so that its end is told. `echo` is all that old shells have in common.
   static func wrap(_ script: String, nonce: String) -> String {
-    "( \(script)\n); echo; echo \(nonce) $?"
+    "( \(script)\n); s=$?; echo; echo \(nonce) $s"
   }
 
   package var descriptor: Int32 { stream.descriptor }

@@ -3,10 +3,10 @@ internal import KelvinModel
 extension ADBServer {
   /// What a FAIL of the server means; the texts are those of AOSP's transport.cpp and adb.cpp.
   func refusal(
-    _ text: String, of service: String, until deadline: Deadline
+    _ text: String, of service: String, on stream: String, until deadline: Deadline
   ) -> ConnectionFailure {
     let first = text.split(separator: "\n").first.map(String.init) ?? text
-    let subject = ADBServer.subject(of: service) ?? "\(self)"
+    let subject = ADBServer.subject(of: service) ?? stream
     if text.contains("unauthorized") {
       return ConnectionFailure(
         .permissionDenied, "\(subject): does not trust this host yet: \(first)",

@@ -82,7 +82,8 @@ package struct ADBServer: Sendable, Hashable, CustomStringConvertible {
         .unsupported, "\(self): answered '\(ADBText.shown(answer))' to '\(service)'",
         hint: "does an adb server listen there, or something else?")
     }
-    throw refusal(try text(stream, until: deadline), of: service, until: deadline)
+    throw refusal(
+      try text(stream, until: deadline), of: service, on: stream.name, until: deadline)
   }
 
   /// Reads a text with its length before it.

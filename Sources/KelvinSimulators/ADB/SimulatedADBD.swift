@@ -188,6 +188,7 @@ final class ADBDShared: Sendable {
       }
       _ = forever.limited(toSeconds: seconds).wait()
     }
+    listener?.close()
   }
 }
 

@@ -107,7 +107,7 @@ import Testing
   @Test func readsMessagesAndRefusesDamagedOnes() throws {
     // CNXN with version 0x01000001, 4096 bytes, and "host::" without its check.
     let bytes: [UInt8] =
-      Array("CNXN".utf8) + [1, 0, 0, 1, 0, 16, 0, 0, 6, 0, 0, 0, 0x34, 2, 0, 0, 0xBC, 0xB1, 0xA7]
+      Array("CNXN".utf8) + [1, 0, 0, 1, 0, 16, 0, 0, 6, 0, 0, 0, 0x32, 2, 0, 0, 0xBC, 0xB1, 0xA7]
       + [0xB1]
     let header = try ADBMessage.header(bytes)
     #expect(header.command == .connect)

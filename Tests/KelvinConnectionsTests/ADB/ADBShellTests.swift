@@ -18,7 +18,7 @@ struct ADBShellTests {
       let result = try adbCollect(link)
       #expect(result.output == [97, 0, 98, 255])
       #expect(result.error == [120, 0, 121])
-      #expect(result.status == 300 % 256)
+      #expect(result.status == 44)
     }
   }
 
@@ -158,13 +158,16 @@ struct ADBShellTests {
 
   @Test(arguments: routes) func becomesRootAndBack(route: ADBRoute) async throws {
     try await ReachedADB.with(route) { reached in
-      #expect(try reached.device.userID(until: adbSoon()) == 2000)
-      #expect(try reached.device.unroot(until: adbSoon()) == .unchanged)
-      #expect(try reached.device.root(until: adbSoon(30)) == .restarted)
-      #expect(try reached.device.userID(until: adbSoon()) == 0)
-      #expect(try reached.device.root(until: adbSoon()) == .unchanged)
-      #expect(try reached.device.unroot(until: adbSoon(30)) == .restarted)
-      #expect(try reached.device.userID(until: adbSoon()) == 2000)
+      let device = reached.device
+      var users = [try device.userID(until: adbSoon())]
+      var results = [try device.unroot(until: adbSoon())]
+      results.append(try device.root(until: adbSoon(30)))
+      users.append(try device.userID(until: adbSoon()))
+      results.append(try device.root(until: adbSoon()))
+      results.append(try device.unroot(until: adbSoon(30)))
+      users.append(try device.userID(until: adbSoon()))
+      #expect(users == [2000, 0, 2000])
+      #expect(results == [.unchanged, .restarted, .unchanged, .restarted])
     }
   }
 
