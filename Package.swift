@@ -129,6 +129,7 @@ let package = Package(
         "CLibCrypto",
         "CLibMD",
         "CLinux",
+        "KelvinDevices",
         "KelvinModel",
         "KelvinSystem"
       ],
@@ -138,6 +139,7 @@ let package = Package(
       dependencies: [
         "CLinux",
         "KelvinConnections",
+        "KelvinDevices",
         "KelvinModel",
         "KelvinSimulators",
         "KelvinSystem"

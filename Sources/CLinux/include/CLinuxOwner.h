@@ -1,4 +1,5 @@
-// What the owner of ports needs: who is at the other end of a socket, and breaks on a serial line.
+// Unix sockets beyond what Swift can say: who is at the other end, descriptors that are passed; and
+// breaks on a serial line.
 #ifndef KELVIN_CLINUX_OWNER_H
 #define KELVIN_CLINUX_OWNER_H
 
@@ -8,6 +9,8 @@
 int kelvin_peer(int fd, pid_t *pid, uid_t *uid);
 /// accept4(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_accept(int fd);
+/// sendmsg(2) of one zero byte with a descriptor (SCM_RIGHTS). Returns 1, or -1 with errno.
+int kelvin_send_descriptor(int socket, int fd);
 /// Sets O_NONBLOCK. Returns -1 with errno.
 int kelvin_set_nonblocking(int fd);
 /// The rate at which a line sends, in bits a second; 0 when it cannot be told.
