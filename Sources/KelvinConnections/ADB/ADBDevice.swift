@@ -40,7 +40,13 @@ package final class ADBServerDevice: ADBDevice {
   package func open(
     _ service: String, until deadline: Deadline
   ) throws(ConnectionFailure) -> ADBStream {
-    try server.open(service, on: selector, until: deadline)
+    do {
+      return try server.open(service, on: selector, until: deadline)
+    } catch {
+      // It may come back as another one.
+      known.withLock { $0 = nil }
+      throw error
+    }
   }
 
   /// The server sees that a device over TCP is gone only by its own clock, and tries again every
@@ -53,7 +59,7 @@ package final class ADBServerDevice: ADBDevice {
         try probe(until: deadline.limited(toSeconds: 2))
         return
       } catch {
-        if error.code == .interrupted || error.code == .permissionDenied { throw error }
+        if error.code == .interrupted || error.code == .unreachable(.notAdmitted) { throw error }
         last = error
       }
       if case .serial(let address) = selector, ADBServerDevice.isAddress(address) {

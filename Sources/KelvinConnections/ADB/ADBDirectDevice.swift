@@ -48,10 +48,7 @@ package final class ADBDirectDevice: ADBDevice {
       descriptor = try TCPSocket.connect(host: host, port: port, until: deadline)
     } catch {
       if deadline.isInterrupted { throw ConnectionFailure(.interrupted, "\(name): stopped") }
-      if case .noAnswer = error {
-        throw ConnectionFailure(.timedOut, "\(name): \(error)", hint: error.hint)
-      }
-      throw ConnectionFailure(.connectionLost, "\(name): \(error)", hint: error.hint)
+      throw ConnectionFailure(error, name: name)
     }
     let stream = ADBStream(descriptor, name: name)
     defer { stream.close() }
@@ -68,7 +65,10 @@ package final class ADBDirectDevice: ADBDevice {
         _ = try connected(until: deadline.limited(toSeconds: 10))
         return
       } catch {
-        guard error.code == .connectionLost || error.code == .timedOut else { throw error }
+        switch error.code {
+        case .connectionLost, .timedOut, .unreachable(.noAnswer), .unreachable(.refused): break
+        default: throw error
+        }
         // There is no event for a port that is opened again.
         let pause = deadline.limited(toSeconds: 0.05).wait()
         if pause == .interrupted { throw ConnectionFailure(.interrupted, "\(name): stopped") }

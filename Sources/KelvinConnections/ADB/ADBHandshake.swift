@@ -20,8 +20,8 @@ enum ADBHandshake {
 
   /// Greets a device over a fresh connection.
   ///
-  /// - Throws: `permissionDenied` when the device does not trust any of the keys and its user does not
-  ///   accept one by the deadline; `unsupported` for a device that wants TLS.
+  /// - Throws: `unreachable(.notAdmitted)` when the device does not trust any of the keys and its user
+  ///   does not accept one by the deadline; `unreachable(.incompatible)` for one that wants TLS.
   static func run(
     _ stream: ADBStream, keys store: ADBKeyStore, until deadline: Deadline
   ) throws(ConnectionFailure) -> ADBAgreement {
@@ -40,7 +40,8 @@ enum ADBHandshake {
       } catch {
         guard isShown, error.code == .timedOut else { throw error }
         throw ConnectionFailure(
-          .permissionDenied, "\(stream.name): its user has not accepted the key of this host",
+          .unreachable(.notAdmitted),
+          "\(stream.name): its user has not accepted the key of this host",
           hint: "accept it on the device's screen; where there is none, add the line of "
             + "\(store.directory)/adbkey.pub to /data/misc/adb/adb_keys on it")
       }
@@ -48,7 +49,7 @@ enum ADBHandshake {
       case .connect: return try agree(message, stream)
       case .startTLS:
         throw ConnectionFailure(
-          .unsupported, "\(stream.name): the device wants TLS (wireless debugging)",
+          .unreachable(.incompatible), "\(stream.name): the device wants TLS (wireless debugging)",
           hint: "pair it by the adb server ('adb pair'), and use 'adb: {serial: ...}'")
       case .auth where message.argument0 == 1:
         if untried == nil {
@@ -103,13 +104,12 @@ enum ADBHandshake {
     _ stream: ADBStream, until deadline: Deadline
   ) throws(ConnectionFailure) -> ADBMessage {
     let header: ADBMessage.Header
+    let bytes = try stream.read(ADBMessage.headerSize, until: deadline)
     do {
-      header = try ADBMessage.header(try stream.read(ADBMessage.headerSize, until: deadline))
-    } catch let failure as ConnectionFailure {
-      throw failure
+      header = try ADBMessage.header(bytes)
     } catch {
       throw ConnectionFailure(
-        .connectionLost, "\(stream.name): sent what no adbd sends: \(error)",
+        .badReply, "\(stream.name): sent \(error.text)",
         hint: "does an adbd listen there, or something else?")
     }
     let payload = try stream.read(header.length, until: deadline)

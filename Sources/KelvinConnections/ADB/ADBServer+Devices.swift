@@ -29,7 +29,7 @@ extension ADBServer {
     }
   }
 
-  /// What both the server and the device can do.
+  /// What the device can do; for the only device, what the server knows of that.
   package func features(
     of selector: ADBSelector, until deadline: Deadline
   ) throws(ConnectionFailure) -> Set<String> {
@@ -37,7 +37,7 @@ extension ADBServer {
     return Set(text.split(separator: ",").map(String.init))
   }
 
-  /// The state of a device; a device that is not there is `notFound`.
+  /// The state of a device; one that is not there is `unreachable`.
   package func state(
     of selector: ADBSelector, until deadline: Deadline
   ) throws(ConnectionFailure) -> ADBState {
@@ -78,7 +78,7 @@ extension ADBServer {
 
   /// Makes the server connect to a device over TCP.
   ///
-  /// - Throws: `connectionLost` or `permissionDenied` with the server's words: it answers OKAY
+  /// - Throws: `unreachable` with the server's words: it answers OKAY
   ///   whatever came of it, so its text is what counts.
   package func connectDevice(
     _ address: String, until deadline: Deadline
@@ -87,11 +87,11 @@ extension ADBServer {
     if text.hasPrefix("connected to") || text.hasPrefix("already connected to") { return }
     if text.contains("authenticate") {
       throw ConnectionFailure(
-        .permissionDenied, "adb device \(address): \(text)",
+        .unreachable(.notAdmitted), "adb device \(address): \(text)",
         hint: "accept the key of this host on the device's screen")
     }
     throw ConnectionFailure(
-      .connectionLost, "adb device \(address): \(text)",
+      .unreachable(.noAnswer), "adb device \(address): \(text)",
       hint: "is it up, and does its adbd listen there ('adb tcpip 5555')?")
   }
 
@@ -102,7 +102,7 @@ extension ADBServer {
     do {
       _ = try ask("host:disconnect:\(address)", until: deadline)
     } catch {
-      guard error.code == .notFound else { throw error }
+      guard error.code == .unreachable(.noAnswer) else { throw error }
     }
   }
 }

@@ -9,7 +9,7 @@ extension ADBServer {
     let subject = ADBServer.subject(of: service) ?? stream
     if text.contains("unauthorized") {
       return ConnectionFailure(
-        .permissionDenied, "\(subject): does not trust this host yet: \(first)",
+        .unreachable(.notAdmitted), "\(subject): does not trust this host yet: \(first)",
         hint: "accept the key of this host on the device's screen; where there is none, add the "
           + "line of ~/.android/adbkey.pub to /data/misc/adb/adb_keys on it")
     }
@@ -26,18 +26,18 @@ extension ADBServer {
     }
     if text.contains("not found") || text.contains("no devices") || text.contains("no device") {
       return ConnectionFailure(
-        .notFound, "\(subject): \(first) (\(self))",
+        .unreachable(.noAnswer), "\(subject): \(first) (\(self))",
         hint: "is it up, plugged in, and with USB debugging on?" + known(until: deadline))
     }
     if text.contains("offline") {
       return ConnectionFailure(
-        .connectionLost, "\(subject): \(first)",
+        .unreachable(.noAnswer), "\(subject): \(first)",
         hint: "it does not answer the adb server: is it up? plugging it in again, or "
           + "'adb reconnect offline', may help")
     }
     if text.contains("authorizing") || text.contains("connecting") {
       return ConnectionFailure(
-        .connectionLost, "\(subject): \(first)", hint: "it is not ready yet; try again")
+        .unreachable(.closed), "\(subject): \(first)", hint: "it is not ready yet; try again")
     }
     if text == "closed" {
       return ConnectionFailure(.unsupported, "\(subject): the device refused '\(service)'")

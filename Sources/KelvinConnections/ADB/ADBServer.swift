@@ -126,11 +126,21 @@ package struct ADBServer: Sendable, Hashable, CustomStringConvertible {
 
   private func failure(_ failure: SocketFailure, _ deadline: Deadline) -> ConnectionFailure {
     if deadline.isInterrupted { return ConnectionFailure(.interrupted, "\(self): stopped") }
-    if case .noAnswer = failure {
-      return ConnectionFailure(.timedOut, "\(self): \(failure)", hint: failure.hint)
-    }
-    return ConnectionFailure(.connectionLost, "\(self): \(failure)", hint: failure.hint)
+    return ConnectionFailure(failure, name: "\(self)")
   }
 
   private var isHere: Bool { ["127.0.0.1", "::1", "localhost"].contains(host) }
+}
+
+extension ConnectionFailure {
+  /// Why a socket could not be connected.
+  init(_ failure: SocketFailure, name: String) {
+    let obstacle: Obstacle =
+      switch failure {
+      case .unknownHost, .noLookup: .unknownHost
+      case .noAnswer: .noAnswer
+      case .system(let error): error.rawValue == ECONNREFUSED ? .refused : .noAnswer
+      }
+    self.init(.unreachable(obstacle), "\(name): \(failure)", hint: failure.hint)
+  }
 }

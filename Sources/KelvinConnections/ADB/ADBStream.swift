@@ -165,6 +165,12 @@ package final class ADBStream {
     return count < 0 ? nil : count
   }
 
+  /// Appends what waits in the buffer.
+  func takeBuffered(into bytes: inout [UInt8]) {
+    bytes.append(contentsOf: input[inputStart..<inputEnd])
+    inputStart = inputEnd
+  }
+
   // MARK: Writing
 
   /// Sends all of the bytes; what arrives meanwhile is kept, so that two sides that both send do not

@@ -63,6 +63,8 @@ private struct ADBPush {
   /// Files whose answers are due, in order, and how many bytes they had.
   private var due: [(path: TargetPath, size: UInt64)] = []
   private var firstDue = 0
+  /// The file that is being sent, of which no answer is due yet.
+  private var sending: TargetPath?
   /// Whether the OKAY of the first is in, and its status is due.
   private var isAcknowledged = false
   private var done: UInt64 = 0
@@ -85,6 +87,7 @@ private struct ADBPush {
 
   mutating func add(_ item: ADBPushItem) throws(ConnectionFailure) {
     let path = try sync.path(item.path)
+    sending = item.path
     switch item.source {
     case .file(let host): try add(host, item, path)
     case .bytes(let bytes):
@@ -161,6 +164,7 @@ private struct ADBPush {
     buffer.appendADB(UInt32(clamping: time))
     buffer.appendADB(isLong ? ADBSyncID.linkStat2 : ADBSyncID.stat, path: path)
     due.append((item.path, size))
+    sending = nil
     try flushIfFull()
   }
 
@@ -241,7 +245,7 @@ private struct ADBPush {
       }
       guard answers.count >= offset + 8 + count else { return nil }
       let text = String(decoding: answers[(offset + 8)..<(offset + 8 + count)], as: UTF8.self)
-      throw sync.refusal(text, about: current?.path)
+      throw sync.refusal(text, about: current?.path ?? sending)
     }
     if id == ADBSyncID.okay, !isAcknowledged, current != nil {
       isAcknowledged = true

@@ -7,7 +7,7 @@ package import KelvinModel
 /// Used by one thread. A stream that a failure left behind is opened anew by the next call.
 package final class ADBSync {
   /// Bytes done and bytes in all, where that is known.
-  package typealias Progress = (_ done: UInt64, _ total: UInt64) -> Void
+  package typealias Progress = @Sendable (_ done: UInt64, _ total: UInt64) -> Void
 
   let device: any ADBDevice
   private var current: ADBStream?
@@ -35,7 +35,11 @@ package final class ADBSync {
   }
 
   func stream(until deadline: Deadline) throws(ConnectionFailure) -> ADBStream {
-    if let current { return current }
+    if let current {
+      // A device that went away meanwhile has hung up.
+      if current.stash() == nil, !current.hasBuffered { return current }
+      close()
+    }
     let stream = try device.open("sync:", until: deadline)
     current = stream
     return stream

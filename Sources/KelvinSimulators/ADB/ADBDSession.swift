@@ -152,14 +152,14 @@ final class ADBDSession: Sendable {
       state.nextID += 1
       return stream
     }
+    send(ADBDPacket(command: .okay, first: stream.id, second: packet.first))
+    stream.acknowledged()
     let thread = try? NamedThread("adbd-service") {
       service.run(stream)
       stream.close()
     }
     guard let thread else { return stream.close() }
     state.withLock { $0.threads.append(thread) }
-    send(ADBDPacket(command: .okay, first: stream.id, second: packet.first))
-    stream.acknowledged()
   }
 
   func forget(_ stream: ADBDStream) { state.withLock { $0.streams[stream.id] = nil } }

@@ -137,18 +137,6 @@ import Testing
     }
   }
 
-  @Test(
-    arguments: [
-      ("out\nN 0\n", 3, 0), ("\nN 255\n", 0, 255), ("N 0\n", nil, nil), ("\nN 0", nil, nil),
-      ("\nN x\n", nil, nil), ("\nN 0000\n", nil, nil), ("\nM 0\n", nil, nil), ("", nil, nil),
-      ("\n", nil, nil), ("0\n", nil, nil)
-    ] as [(String, Int?, Int32?)])
-  func findsTheLastLineOfOldShells(text: String, start: Int?, status: Int32?) {
-    let end = ADBPlainLink.end(of: Array(text.utf8), nonce: Array("N".utf8))
-    #expect(end?.start == start)
-    #expect(end?.status == status)
-  }
-
   @Test(arguments: ["0000", "00ff", "FFFF", "", "12", "g000", "+001", " 001", "-001"])
   func readsLengths(text: String) {
     let isHex = text.count == 4 && text.allSatisfy(\.isHexDigit)

@@ -38,7 +38,7 @@ struct ADBDirectTests {
     settings.acceptsKeys = false
     try await ReachedADB.with(.direct, settings) { reached in
       let failure = adbFailure { try reached.device.features(until: adbSoon(3)) }
-      #expect(failure?.code == .permissionDenied)
+      #expect(failure?.code == .unreachable(.notAdmitted))
       #expect(failure?.hint.contains("\(reached.keys.path)/adbkey.pub") == true)
     }
   }
@@ -47,7 +47,7 @@ struct ADBDirectTests {
     var settings = SimulatedADBD.Settings()
     settings.isSecure = true
     let daemon = try SimulatedADBD(settings)
-    let adb = try await RealADB()
+    let adb = try RealADB()
     _ = try adb.connect(daemon.port)
     daemon.setAcceptsKeys(false)
     let own = ADBDirectDevice(
@@ -65,12 +65,12 @@ struct ADBDirectTests {
     _ = try ADBKeyStore(directory: home.path + "/.android").keys()
     let key = try home.read(".android/adbkey")
     daemon.setAcceptsKeys(true)
-    let second = try await RealADB(home: home)
+    let second = try RealADB(home: home)
     _ = try second.connect(daemon.port)
     #expect(try home.read(".android/adbkey") == key)
     daemon.stop()
-    await adb.stop()
-    await second.stop()
+    adb.stop()
+    second.stop()
   }
 
   @Test(arguments: ["", "garbage", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
@@ -96,16 +96,18 @@ struct ADBDirectTests {
   @Test func aStreamThatNobodyReadsHoldsUpNoOther() async throws {
     try await ReachedADB.with(.direct) { reached in
       let transport = ADBTransport(reached.device)
-      let flood = try transport.openShell("exec cat /dev/zero", until: adbSoon())
-      let idle = try transport.openShell("exec cat", until: adbSoon())
+      let flood = try transport.open(until: adbSoon())
+      try flood.send(all: Array("exec cat /dev/zero\n".utf8), until: adbSoon())
+      #expect(flood.wait(toSend: false, until: adbSoon()) == .ready)
+      let idle = try transport.open(until: adbSoon())
       for number in 0..<50 {
-        let link = try transport.openShell("echo \(number)", until: adbSoon())
-        #expect(try adbCollect(link).output == Array("\(number)\n".utf8))
+        #expect(
+          try adbShell(reached.device, "echo \(number)").output == Array("\(number)\n".utf8))
       }
       flood.abandon()
-      try idle.send(Array("alive".utf8)[...], until: adbSoon())
-      try idle.closeInput(until: adbSoon())
-      #expect(try adbCollect(idle).output == Array("alive".utf8))
+      try idle.send(all: Array("echo alive\n".utf8), until: adbSoon())
+      try idle.closeInput()
+      #expect(try adbCollect(idle).output == Array("alive\n".utf8))
       #expect(reached.daemon.connections == 1)
     }
   }
@@ -121,7 +123,7 @@ struct ADBDirectTests {
     let device = ADBDirectDevice(
       host: "127.0.0.1", port: listener.port, keys: ADBKeyStore(directory: home.path))
     let failure = adbFailure { try device.features(until: adbSoon(5)) }
-    #expect(failure?.code == .connectionLost)
+    #expect(failure?.code == .badReply)
     #expect(failure?.hint.contains("something else") == true)
     device.close()
     thread.join()
@@ -141,7 +143,7 @@ struct ADBDirectTests {
     let device = ADBDirectDevice(
       host: "127.0.0.1", port: listener.port, keys: ADBKeyStore(directory: home.path))
     let failure = adbFailure { try device.features(until: adbSoon(5)) }
-    #expect(failure?.code == .unsupported)
+    #expect(failure?.code == .unreachable(.incompatible))
     #expect(failure?.hint.contains("adb pair") == true)
     device.close()
     thread.join()

@@ -23,7 +23,8 @@ struct ADBServerTests {
       let features = try adb.server.features(of: .serial(serial), until: adbSoon())
       let said = try await adb.run(["-s", serial, "features"]).standardOutput.text
       #expect(features.contains("shell_v2"))
-      #expect(features == Set(said.split(separator: "\n").map(String.init)))
+      // adb leaves out what it does not know itself.
+      #expect(features.isSuperset(of: said.split(separator: "\n").map(String.init)))
       #expect(try adb.server.state(of: .serial(serial), until: adbSoon()) == .device)
       let id = try adb.server.transportID(of: .serial(serial), until: adbSoon())
       #expect(id == devices.first?.transportID)
@@ -33,7 +34,7 @@ struct ADBServerTests {
   }
 
   @Test func followsDevicesThatComeAndGo() async throws {
-    let adb = try await RealADB()
+    let adb = try RealADB()
     let daemon = try SimulatedADBD()
     let tracker = try adb.server.track(until: adbSoon())
     #expect(try tracker.next(until: adbSoon()).isEmpty)
@@ -47,13 +48,13 @@ struct ADBServerTests {
     while !list.isEmpty { list = try tracker.next(until: adbSoon()) }
     tracker.close()
     daemon.stop()
-    await adb.stop()
+    adb.stop()
   }
 
   @Test func failuresSayWhatToDo() async throws {
-    let adb = try await RealADB()
+    let adb = try RealADB()
     let none = adbFailure { try adb.server.state(of: .any, until: adbSoon()) }
-    #expect(none?.code == .notFound)
+    #expect(none?.code == .unreachable(.noAnswer))
     #expect(none?.hint.contains("it knows no device") == true)
     let daemons = [try SimulatedADBD(), try SimulatedADBD()]
     for daemon in daemons { _ = try adb.connect(daemon.port) }
@@ -63,14 +64,14 @@ struct ADBServerTests {
     let absent = adbFailure {
       try adb.server.open("shell:true", on: .serial("nobody"), until: adbSoon())
     }
-    #expect(absent?.code == .notFound)
+    #expect(absent?.code == .unreachable(.noAnswer))
     #expect(absent?.message.contains("nobody") == true)
     #expect(absent?.hint.contains("127.0.0.1:\(daemons[0].port) (device") == true)
     #expect(throws: ConnectionFailure.self) {
       try adb.server.connectDevice("127.0.0.1:1", until: adbSoon())
     }
     for daemon in daemons { daemon.stop() }
-    await adb.stop()
+    adb.stop()
   }
 
   @Test func anUnauthorizedDeviceAsksForItsUser() async throws {
@@ -78,17 +79,17 @@ struct ADBServerTests {
     settings.isSecure = true
     settings.acceptsKeys = false
     let daemon = try SimulatedADBD(settings)
-    let adb = try await RealADB()
+    let adb = try RealADB()
     let serial = "127.0.0.1:\(daemon.port)"
     let first = adbFailure { try adb.server.connectDevice(serial, until: adbSoon(30)) }
-    #expect(first?.code == .permissionDenied)
+    #expect(first?.code == .unreachable(.notAdmitted))
     let second = adbFailure {
       try adb.server.open("shell:true", on: .serial(serial), until: adbSoon())
     }
-    #expect(second?.code == .permissionDenied)
+    #expect(second?.code == .unreachable(.notAdmitted))
     #expect(second?.hint.contains("accept the key") == true)
     daemon.stop()
-    await adb.stop()
+    adb.stop()
   }
 
   @Test func forwardsPorts() async throws {
@@ -104,7 +105,7 @@ struct ADBServerTests {
         try adb.server.forwards(until: adbSoon())
           == [ADBForward(serial: selector.description, local: local, remote: "tcp:\(other.port)")])
       let listed = try await adb.run(["forward", "--list"]).standardOutput.text
-      #expect(listed == "\(selector) \(local) tcp:\(other.port)\n")
+      #expect(listed == "\(selector) \(local) tcp:\(other.port)\n\n")
       // A device behind the forward of a device.
       let device = ADBDirectDevice(
         host: "127.0.0.1", port: port, keys: ADBKeyStore(directory: reached.keys.path))
@@ -136,7 +137,7 @@ struct ADBServerTests {
       _ = deadline.limited(toSeconds: 0.02).wait()
     }
     let gone = adbFailure { try absent.version(until: deadline) }
-    #expect(gone?.code == .connectionLost)
+    #expect(gone?.code == .unreachable(.refused))
   }
 
   /// A server of another version is used as it is: nothing but the request goes to it.

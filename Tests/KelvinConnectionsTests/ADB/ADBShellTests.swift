@@ -12,72 +12,23 @@ struct ADBShellTests {
 
   @Test(arguments: routes) func keepsStreamsAndStatusApart(route: ADBRoute) async throws {
     try await ReachedADB.with(route) { reached in
-      let transport = ADBTransport(reached.device)
-      let link = try transport.openShell(
-        "printf 'a\\000b\\377'; printf 'x\\000y' >&2; exit 300", until: adbSoon())
-      let result = try adbCollect(link)
+      let result = try adbShell(
+        reached.device, "printf 'a\\000b\\377'; printf 'x\\000y' >&2; exit 300")
       #expect(result.output == [97, 0, 98, 255])
       #expect(result.error == [120, 0, 121])
       #expect(result.status == 44)
     }
   }
 
-  @Test(arguments: routes) func echoesMoreThanAllBuffersHold(route: ADBRoute) async throws {
-    try await ReachedADB.with(route) { reached in
-      let bytes = (0..<8_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-      let link = try ADBTransport(reached.device).openShell("exec cat", until: adbSoon())
-      try link.send(bytes[...], until: adbSoon())
-      try link.closeInput(until: adbSoon())
-      let result = try adbCollect(link)
-      #expect(result.output == bytes)
-      #expect(result.status == 0)
-    }
-  }
-
-  @Test(arguments: routes) func readsItsScriptFromItsInput(route: ADBRoute) async throws {
-    try await ReachedADB.with(route) { reached in
-      let link = try ADBTransport(reached.device).openShell(nil, until: adbSoon())
-      try link.send(Array("echo one; echo two >&2; exit 5\n".utf8)[...], until: adbSoon())
-      let result = try adbCollect(link)
-      #expect(result.output == Array("one\n".utf8))
-      #expect(result.error == Array("two\n".utf8))
-      #expect(result.status == 5)
-    }
-  }
-
-  @Test(arguments: routes) func takesScriptsThatNoPacketHolds(route: ADBRoute) async throws {
-    try await ReachedADB.with(route) { reached in
-      let word = String(repeating: "'\"$x\\é ", count: 3000)
-      let script = "read rest; printf %s \(ShellWords.quote(word)); echo \"$rest\" >&2; exit 3"
-      let link = try ADBTransport(reached.device).openShell(script, until: adbSoon())
-      try link.send(Array("its own input\n".utf8)[...], until: adbSoon())
-      let result = try adbCollect(link)
-      #expect(String(decoding: result.output, as: UTF8.self) == word)
-      #expect(result.error == Array("its own input\n".utf8))
-      #expect(result.status == 3)
-    }
-  }
-
-  @Test(arguments: routes) func oldDevicesTellTrueStatus(route: ADBRoute) async throws {
+  @Test(arguments: routes) func oldDevicesKeepStreamsApartToo(route: ADBRoute) async throws {
     try await ReachedADB.with(route, .old) { reached in
-      let transport = ADBTransport(reached.device)
-      #expect(try !transport.hasShell2(until: adbSoon()))
-      for size in [0, 1, 5000, 300_000] {
-        let link = try transport.openPlain(
-          "head -c \(size) /dev/zero; exit \(size % 256)", until: adbSoon())
-        var (output, error): ([UInt8], [UInt8]) = ([], [])
-        var event = ADBShellLink.Event.bytes
-        while case .bytes = event {
-          event = try link.receive(into: &output, error: &error, until: adbSoon())
-        }
-        #expect(output == [UInt8](repeating: 0, count: size))
-        #expect(event == .ended(Int32(size % 256)))
-      }
-      let long = try transport.openPlain(
-        "# \(String(repeating: "x", count: 9000))\nfalse", until: adbSoon())
-      var (output, error): ([UInt8], [UInt8]) = ([], [])
-      #expect(
-        try long.receive(into: &output, error: &error, until: adbSoon()) == .ended(1))
+      let result = try adbShell(
+        reached.device, "printf 'a\\000b\\377'; printf 'x\\000y' >&2; exit 300")
+      #expect(result.output == [97, 0, 98, 255])
+      #expect(result.error == [120, 0, 121])
+      #expect(result.status == nil)
+      // The pipes on the device have no names any more.
+      #expect(!LocalFile.names(in: "/tmp").contains { $0.hasPrefix(".kelvin-") })
     }
   }
 
@@ -100,9 +51,7 @@ struct ADBShellTests {
       _ = try reached.device.features(until: adbSoon())
       reached.daemon.fault = ADBDFault(fault.kind, service: "shell")
       let failure = adbFailure {
-        let link = try ADBTransport(reached.device).openShell(
-          "echo 0; echo 1 >&2; exit 0", until: adbSoon(2))
-        return try adbCollect(link, until: adbSoon(2))
+        try adbShell(reached.device, "echo 0; echo 1 >&2; exit 0", until: adbSoon(2))
       }
       #expect(failure?.code == fault.code)
       #expect(failure?.message.contains("127.0.0.1:\(reached.daemon.port)") == true)
@@ -114,8 +63,7 @@ struct ADBShellTests {
       _ = try reached.device.features(until: adbSoon())
       reached.daemon.fault = ADBDFault(.corruptMagic(after: 0), service: "shell")
       let failure = adbFailure {
-        let link = try ADBTransport(reached.device).openShell("echo 0", until: adbSoon(3))
-        return try adbCollect(link, until: adbSoon(3))
+        try adbShell(reached.device, "echo 0", until: adbSoon(3))
       }
       #expect(failure?.code == .connectionLost || failure?.code == .timedOut)
     }
@@ -126,8 +74,7 @@ struct ADBShellTests {
     try await ReachedADB.with(.direct, .old) { reached in
       reached.daemon.fault = ADBDFault(.corruptData, service: "exec")
       let failure = adbFailure {
-        try ADBTransport(reached.device).openPlain("echo 0", until: adbSoon())
-          .receiveAll(until: adbSoon())
+        try adbShell(reached.device, "echo 0")
       }
       #expect(failure?.code == .connectionLost)
       #expect(failure?.message.contains("checksum") == true)
@@ -138,21 +85,16 @@ struct ADBShellTests {
     var settings = SimulatedADBD.Settings()
     settings.downSeconds = 0.5
     try await ReachedADB.with(route, settings) { reached in
-      let transport = ADBTransport(reached.device)
-      let cut = try transport.openShell("echo up; exec sleep 60", until: adbSoon())
-      var (output, error): ([UInt8], [UInt8]) = ([], [])
-      #expect(try cut.receive(into: &output, error: &error, until: adbSoon()) == .bytes)
+      let cut = try ADBTransport(reached.device).open(until: adbSoon())
+      try cut.send(all: Array("exec sleep 60\n".utf8), until: adbSoon())
       let begin = MonotonicTime.now
       try reached.device.reboot(until: adbSoon())
-      let lost = adbFailure {
-        try cut.receive(into: &output, error: &error, until: adbSoon())
-      }
+      let lost = adbFailure { try adbCollect(cut) }
       #expect(lost?.code == .connectionLost)
       try reached.device.reconnect(until: adbSoon(30))
       // adb's own server needs 10 s.
       #expect(MonotonicTime.now - begin < 6_000_000_000)
-      let link = try transport.openShell("echo again", until: adbSoon())
-      #expect(try adbCollect(link).output == Array("again\n".utf8))
+      #expect(try adbShell(reached.device, "echo again").output == Array("again\n".utf8))
     }
   }
 
@@ -179,13 +121,5 @@ struct ADBShellTests {
       #expect(failure?.code == .permissionDenied)
       #expect(failure?.message.contains("production builds") == true)
     }
-  }
-}
-
-extension ADBPlainLink {
-  func receiveAll(until deadline: Deadline) throws -> [UInt8] {
-    var (output, error): ([UInt8], [UInt8]) = ([], [])
-    while try receive(into: &output, error: &error, until: deadline) == .bytes {}
-    return output
   }
 }

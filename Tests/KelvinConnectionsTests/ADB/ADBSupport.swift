@@ -2,6 +2,7 @@ import Glibc
 import KelvinModel
 import KelvinSimulators
 import KelvinSystem
+import Synchronization
 import Testing
 
 @testable import KelvinConnections
@@ -21,17 +22,17 @@ func freeADBPort() throws -> UInt16 {
 final class RealADB: Sendable {
   let port: UInt16
   let home: Scratch
-  private let process: any RemoteProcess
+  private let process: LocalProcess
 
-  init(home: Scratch? = nil) async throws {
+  init(home: Scratch? = nil) throws {
     let home = try home ?? Scratch()
     self.home = home
     let port = try freeADBPort()
     self.port = port
-    process = try await LocalConnection().start(
+    process = try ProcessLauncher(environment: RealADB.environment(home)).start(
       Command(
-        ["adb", "-P", "\(port)", "nodaemon", "server"], environment: RealADB.environment(home),
-        standardOutput: .discard, standardError: .discard), until: adbSoon())
+        ["adb", "-P", "\(port)", "nodaemon", "server"], standardOutput: .discard,
+        standardError: .discard))
     let server = ADBServer(port: port, startsServer: false)
     let deadline = adbSoon()
     while (try? server.version(until: deadline)) == nil {
@@ -59,15 +60,17 @@ final class RealADB: Sendable {
   /// Connects the server to a device; gives its serial number.
   func connect(_ port: UInt16) throws -> String {
     let serial = "127.0.0.1:\(port)"
-    try server.connectDevice(serial, until: adbSoon())
+    // It says so before a device has had the time to accept its key.
+    do throws(ConnectionFailure) {
+      try server.connectDevice(serial, until: adbSoon())
+    } catch {
+      guard error.code == .unreachable(.notAdmitted) else { throw error }
+    }
     try server.wait(for: "device", of: .serial(serial), until: adbSoon())
     return serial
   }
 
-  func stop() async {
-    try? await process.signal(SIGKILL)
-    _ = try? await process.wait(until: adbSoon())
-  }
+  func stop() { process.abandon() }
 }
 
 /// How a test reaches a simulated device.
@@ -95,7 +98,7 @@ final class ReachedADB: Sendable {
       device = ADBDirectDevice(
         host: "127.0.0.1", port: daemon.port, keys: ADBKeyStore(directory: keys.path))
     case .server:
-      let adb = try await RealADB()
+      let adb = try RealADB()
       self.adb = adb
       device = ADBServerDevice(adb.server, .serial(try adb.connect(daemon.port)))
     }
@@ -104,7 +107,7 @@ final class ReachedADB: Sendable {
   func stop() async {
     device.close()
     daemon.stop()
-    await adb?.stop()
+    adb?.stop()
   }
 
   /// Runs with a device, and stops it whatever comes of it.
@@ -123,15 +126,55 @@ final class ReachedADB: Sendable {
   }
 }
 
+/// Runs a script in a new shell to its end.
+func adbShell(
+  _ device: any ADBDevice, _ script: String, until deadline: Deadline = adbSoon()
+) throws -> (output: [UInt8], error: [UInt8], status: Int32?) {
+  let link = try ADBTransport(device).open(until: deadline)
+  defer { link.abandon() }
+  try link.send(all: Array((script + "\n").utf8), until: deadline)
+  try link.closeInput()
+  return try adbCollect(link, until: deadline)
+}
+
 /// Reads a link to its end.
 func adbCollect(
-  _ link: ADBShellLink, until deadline: Deadline = adbSoon()
+  _ link: any ShellLink, until deadline: Deadline = adbSoon()
 ) throws -> (output: [UInt8], error: [UInt8], status: Int32?) {
   var (output, error): ([UInt8], [UInt8]) = ([], [])
   while true {
-    if case .ended(let status) = try link.receive(into: &output, error: &error, until: deadline) {
+    if case .ended(let status) = try link.receive(into: &output, error: &error) {
       return (output, error, status)
     }
+    guard link.wait(toSend: false, until: deadline) == .ready, !deadline.hasPassed else {
+      throw ConnectionFailure(.timedOut, "no more came")
+    }
+  }
+}
+
+/// Devices that the conformance tests share; they end with this process.
+enum ADBBoards {
+  static let new = Result { try SimulatedADBD() }
+  static let old = Result { try SimulatedADBD(.old) }
+  static let keys = Result { try Scratch() }
+  /// Ends with its last reference.
+  private static let server = Mutex<RealADB?>(nil)
+
+  static func connection(_ kind: ConformanceTests.Kind) throws -> any Connection {
+    let daemon = try kind == .adbOld ? old.get() : new.get()
+    guard kind == .adb else {
+      return ADBConnection(
+        ADBDirectDevice(
+          host: "127.0.0.1", port: daemon.port,
+          keys: ADBKeyStore(directory: try keys.get().path)))
+    }
+    let adb = try server.withLock { server in
+      if let server { return server }
+      let made = try RealADB()
+      server = made
+      return made
+    }
+    return ADBConnection(ADBServerDevice(adb.server, .serial(try adb.connect(daemon.port))))
   }
 }
 

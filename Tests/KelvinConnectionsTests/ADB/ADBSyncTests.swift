@@ -1,6 +1,7 @@
 import Glibc
 import KelvinModel
 import KelvinSimulators
+import Synchronization
 import Testing
 
 @testable import KelvinConnections
@@ -55,8 +56,10 @@ struct ADBSyncTests {
       let tree = try ADBHostTree(host.path, to: TargetPath(target.path + "/t"))
       #expect(tree.directories == ["a", "a/b", "c"])
       #expect(tree.items.count == 301)
-      var told: [UInt64] = []
-      try sync.push(tree.items, until: adbSoon(), progress: { done, _ in told.append(done) })
+      let box = Mutex<[UInt64]>([])
+      try sync.push(
+        tree.items, until: adbSoon(), progress: { done, _ in box.withLock { $0.append(done) } })
+      let told = box.withLock { $0 }
       #expect(told.last == UInt64((0..<300).reduce(0) { $0 + $1 * 17 }))
       #expect(told == told.sorted())
       #expect(LocalFile.link(target.path + "/t/a/link") == "b/1")
