@@ -35,12 +35,17 @@ public enum ConnectionDeclarations {
             "config", .path, isDetail: true,
             "A file that ssh reads instead of the user's and the system's configuration.")
         ]),
-      later(
-        .connection, "adb", "An Android board, or any board that runs adbd.",
-        description: "Through the server of adb, or without it: over TCP or USB. With none of "
-          + "'serial', 'tcp' and 'usb' it is the only device that the server knows.",
+      Declaration(
+        .connection, "adb", summary: "An Android board, or any board that runs adbd.",
+        description: "Through the server of adb, or without it: over TCP. With none of 'serial', "
+          + "'tcp' and 'usb' it is the only device that the server knows. A server is started where "
+          + "none runs, and none is ever ended.\n\n'usb' is not there yet: bench files may describe "
+          + "it, but nothing is reached by it.",
         options: [
-          .init("serial", .text, "The serial number, as 'adb devices' prints it."),
+          .init(
+            "serial", .text,
+            "The serial number, as 'adb devices' prints it; where two have the same, the path of the "
+              + "port, as 'adb devices -l' prints it: 'usb:1-1'."),
           .init(
             "server", .text, default: "127.0.0.1:5037", "The server's HOST:PORT, for 'serial'."),
           .init("tcp", .text, "HOST:PORT of the board's adbd, without a server."),
@@ -48,7 +53,8 @@ public enum ConnectionDeclarations {
             "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
             "The USB device, without a server.")
         ],
-        alternatives: [.init(["serial", "tcp", "usb"])]),
+        alternatives: [.init(["serial", "tcp", "usb"])],
+        verified: "adb's own server and daemon, and a simulated device"),
       fastboot(.connection)
     ] + lines(.connection)
 

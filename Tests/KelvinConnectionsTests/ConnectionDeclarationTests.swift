@@ -20,7 +20,7 @@ import Testing
       switch declaration.kind {
       case .console: declaration.name != "rfc2217"
       case .bootloader: true
-      default: ["local", "ssh", "fastboot"].contains(declaration.name)
+      default: ["local", "ssh", "adb", "fastboot"].contains(declaration.name)
       }
     }
     for declaration in ConnectionDeclarations.all {

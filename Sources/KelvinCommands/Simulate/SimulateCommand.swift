@@ -8,7 +8,10 @@ struct SimulateCommand: AsyncParsableCommand {
     discussion: """
       EXAMPLES
         kelvin simulate plant .build/virtual-bench/x86-a     power for a virtual board
+        kelvin simulate adbd --port 5601                     a device for adb
         kelvin simulate fastboot --tcp 5554                  a board in its boot loader
       """,
-    subcommands: [SimulatePlantCommand.self, SimulateFastbootCommand.self])
+    subcommands: [
+      SimulateADBDCommand.self, SimulatePlantCommand.self, SimulateFastbootCommand.self
+    ])
 }
