@@ -58,6 +58,9 @@ public struct BenchCheck: Sendable {
     if let console = board.console, !isInterrupted {
       add(await checkConsole(subject, "console", board, console, deadline))
     }
+    if let bootloader = board.bootloader, !isInterrupted {
+      add(await checkBootloader(subject, "bootloader", bootloader, deadline))
+    }
     for (kind, choice) in [(Declaration.Kind.power, board.power), (.reset, board.reset)]
     where choice != nil && !isInterrupted {
       add(await checkSwitch(subject, board, kind, deadline))
@@ -110,6 +113,7 @@ public struct BenchCheck: Sendable {
       } catch { return CheckStep(subject, part, error) }
     case "serial", "telnet", "socket":
       return await checkConsole(subject, part, board, choice, deadline)
+    case "fastboot": return await checkBootloader(subject, part, choice, deadline)
     default:
       if case .map(let usb)? = choice.options["usb"], let match = DeviceMatch(usb["match"]) {
         return checkDevice(subject, part, match, .usbDevice)
