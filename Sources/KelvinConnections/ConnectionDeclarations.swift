@@ -82,7 +82,7 @@ public enum ConnectionDeclarations {
       ],
       alternatives: [.init(["usb", "tcp", "udp"], required: true)],
       verified:
-        "simulated boot loaders over TCP and UDP, which Debian's fastboot takes for real ones")
+        "simulated boot loaders over TCP, UDP and USB")
   }
 
   /// Serial lines, near and far; a console that is also the connection carries commands as well.

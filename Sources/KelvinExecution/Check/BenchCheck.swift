@@ -59,6 +59,9 @@ public struct BenchCheck: Sendable {
     if let console = board.console, !isInterrupted {
       add(await checkConsole(subject, "console", board, console, deadline))
     }
+    if let bootloader = board.bootloader, !isInterrupted {
+      add(await checkBootloader(subject, "bootloader", bootloader, deadline))
+    }
     for (kind, choice) in [(Declaration.Kind.power, board.power), (.reset, board.reset)]
     where choice != nil && !isInterrupted {
       add(await checkSwitch(subject, board, kind, deadline))
@@ -98,11 +101,7 @@ public struct BenchCheck: Sendable {
     switch choice.driver {
     case "serial", "telnet", "socket":
       return await checkConsole(subject, part, board, choice, deadline)
-    case "fastboot":
-      if case .map(let usb)? = choice.options["usb"], let match = DeviceMatch(usb["match"]) {
-        return checkDevice(subject, part, match, .usbDevice)
-      }
-      return CheckStep(subject, part, .skipped, "only answers while the board is in its boot loader")
+    case "fastboot": return await checkBootloader(subject, part, choice, deadline)
     default: return await checkCommands(subject, part, board, choice, deadline)
     }
   }
