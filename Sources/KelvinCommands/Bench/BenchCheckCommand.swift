@@ -72,7 +72,7 @@ struct BenchCheckCommand: AsyncParsableCommand {
     let wanted = boards.map { ($0, resources.board($0)) }
     var steps = try await inParallel(wanted, interrupt) { board, resource in
       let steps = try await CheckedBoard(
-        board, as: resource, takesOver: takesOver, interrupt: interrupt
+        board, of: reading.bench, as: resource, takesOver: takesOver, interrupt: interrupt
       ).check(by: check)
       printer.print(steps)
       return steps
