@@ -1,5 +1,6 @@
 internal import KelvinExecution
 internal import KelvinModel
+internal import KelvinStore
 internal import KelvinTargets
 internal import Synchronization
 
@@ -83,6 +84,19 @@ struct PowerRequest: Sendable {
           + "this one ends now")
     }
     return (Report(board: board, kind: kind, reading: reading), warnings.all)
+  }
+
+  /// What switches a board on that a command which is gone left off; nil when nothing does.
+  static func switchingOn(
+    _ board: BoardEntry, of bench: Bench
+  ) -> (@Sendable (BenchResource, Deadline) async throws -> Void)? {
+    guard board.power != nil else { return nil }
+    let name = board.name
+    return { _, deadline in
+      let (_, warnings) = try await PowerRequest(action: .on, board: name).carryOut(
+        on: bench, until: deadline)
+      for warning in warnings { Terminal.standardError.line("kelvin: \(warning)") }
+    }
   }
 
   private final class Warnings: Sendable {

@@ -54,7 +54,7 @@ extension ConsoleAddress {
   }
 
   /// The path from the root, through no links above the file itself: the file may come and go.
-  static func absolute(_ path: String) -> String {
+  package static func absolute(_ path: String) -> String {
     let slash = path.lastIndex(of: "/")
     let parent = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     guard let directory = SmallFile.realPath(parent) else { return path }

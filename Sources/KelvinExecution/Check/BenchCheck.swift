@@ -42,7 +42,11 @@ public struct BenchCheck: Sendable {
   }
 
   /// Proves one board.
-  public func check(_ board: BoardEntry) async -> [CheckStep] {
+  ///
+  /// - Parameter journal: hears when its power is cut, and when it is back.
+  public func check(
+    _ board: BoardEntry, journal: OutageJournal = OutageJournal()
+  ) async -> [CheckStep] {
     let subject = "board '\(board.name)'"
     // Each step has its own: one that hangs must not fail the others.
     var deadline: Deadline { .after(seconds: seconds, interrupt: interrupt) }
@@ -68,7 +72,7 @@ public struct BenchCheck: Sendable {
     }
     let answers = steps.contains { $0.part == "power" && $0.result == .ok }
     if switches, answers, !isInterrupted {
-      steps.append(await checkSwitching(subject, board))
+      steps.append(await checkSwitching(subject, board, journal))
     }
     return steps
   }
@@ -159,12 +163,15 @@ public struct BenchCheck: Sendable {
     } catch { return CheckStep(subject, part, error) }
   }
 
-  private func checkSwitching(_ subject: String, _ board: BoardEntry) async -> CheckStep {
+  private func checkSwitching(
+    _ subject: String, _ board: BoardEntry, _ journal: OutageJournal
+  ) async -> CheckStep {
     let check = SwitchingCheck(
       board: board, prompts: ConsolePrompt.all(of: profile(board.profile)), power: power,
       probe: probe,
       // A board takes its time to boot.
-      bootSeconds: max(seconds, 180), offSeconds: offSeconds, interrupt: interrupt)
+      bootSeconds: max(seconds, 180), offSeconds: offSeconds, journal: journal,
+      interrupt: interrupt)
     do {
       return CheckStep(subject, "switching", .ok, try await check.run())
     } catch { return CheckStep(subject, "switching", error) }
