@@ -13,7 +13,8 @@ packages_quickstart=(linux-perf openssl rt-tests stress-ng)
 # hosts with devices that are not there.
 packages_test=(
   adb android-sdk-libsparse-utils apache2-utils busybox-static curl dash fastboot fio fish
-  libumockdev-dev libxml2-utils procps python3 rt-app sqlite3 strace sysbench udev umockdev util-linux zsh
+  libumockdev-dev libxml2-utils openssh-server procps python3 python3-serial rt-app ser2net sqlite3
+  strace sysbench udev umockdev util-linux zsh
 )
 
 # The virtual bench: emulators, kernel headers and sources, what goes into its guests.

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import KelvinAgenda
+internal import KelvinDevices
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
@@ -59,9 +60,10 @@ struct BenchCheckCommand: AsyncParsableCommand {
       places: places.places,
       baud: { board in profiles[board.profile]?.consoleBaud.flatMap(UInt32.init(exactly:)) })
     let printer = CheckPrinter(format: format)
+    var power = PowerHost(warn: { Terminal.standardError.line("kelvin: \($0)") })
+    power.keeper = LineKeeper(as: "kelvin bench check", places: places.places)
     let check = BenchCheck(
-      profile: { profiles[$0] },
-      power: PowerHost(warn: { Terminal.standardError.line("kelvin: \($0)") }),
+      profile: { profiles[$0] }, power: power,
       probe: { board, choice, prompts, deadline in
         try console.prompt(of: board, choice, among: prompts, until: deadline)
       },

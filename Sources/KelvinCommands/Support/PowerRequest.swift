@@ -1,3 +1,4 @@
+internal import KelvinDevices
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
@@ -28,6 +29,8 @@ struct PowerRequest: Sendable {
   var kind: Declaration.Kind
   /// Nil: no meter is asked. Whoever knows meters sets it.
   var confirm: PowerControl.Confirmation?
+  /// Holds lines on afterwards; nil: nobody does.
+  var keeper: LineKeeper? = LineKeeper(as: "kelvin power")
 
   init(action: PowerAction, board: String, kind: Declaration.Kind = .power) {
     self.action = action
@@ -75,8 +78,9 @@ struct PowerRequest: Sendable {
         hint: NearestName.hint(for: board, in: bench.boards.map(\.name)))
     }
     let warnings = Warnings()
-    let control = try PowerControl(
-      entry, kind, host: PowerHost(warn: { warnings.add($0) }), confirm: confirm)
+    var host = PowerHost(warn: { warnings.add($0) })
+    host.keeper = keeper
+    let control = try PowerControl(entry, kind, host: host, confirm: confirm)
     let reading = try await BoardActor(name: board).run(control, action, deadline)
     if control.holdsLine, action != .state {
       warnings.add(
