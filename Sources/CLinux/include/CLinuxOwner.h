@@ -9,8 +9,6 @@
 int kelvin_peer(int fd, pid_t *pid, uid_t *uid);
 /// accept4(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_accept(int fd);
-/// sendmsg(2) of one zero byte with a descriptor (SCM_RIGHTS). Returns 1, or -1 with errno.
-int kelvin_send_descriptor(int socket, int fd);
 /// Sets O_NONBLOCK. Returns -1 with errno.
 int kelvin_set_nonblocking(int fd);
 /// fcntl(2), F_DUPFD_CLOEXEC. Returns -1 with errno.

@@ -82,7 +82,7 @@ final class SSHSession: ShellLink {
     let isSent =
       Glibc.send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
       && [pipes[0].read, pipes[1].write, pipes[2].write].allSatisfy {
-        kelvin_send_descriptor(socket, $0) == 1
+        kelvin_send_descriptor(socket, [0] as [UInt8], 1, $0) == 1
       }
     guard isSent else {
       let error = Errno.current
