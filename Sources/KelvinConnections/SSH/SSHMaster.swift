@@ -38,6 +38,11 @@ final class SSHMaster: Sendable {
     rm -f "$kelvin_directory/s" "$kelvin_directory/a"; rmdir "$kelvin_directory"
     """
 
+  /// The client behind its shell.
+  static func words(_ options: SSHOptions, directory: String) -> [String] {
+    ["sh", "-c", watch, "kelvin-ssh", directory] + options.arguments(socket: directory + "/s")
+  }
+
   /// Logs in.
   ///
   /// - Parameter name: of the connection, for messages.
@@ -57,9 +62,7 @@ final class SSHMaster: Sendable {
         environment["DISPLAY"] = getenv("DISPLAY").map { String(cString: $0) } ?? ":0"
       }
       process = try ProcessLauncher(environment: environment).start(
-        Command(
-          ["sh", "-c", SSHMaster.watch, "kelvin-ssh", directory]
-            + options.arguments(socket: directory + "/s"), standardInput: .bytes([])))
+        Command(SSHMaster.words(options, directory: directory), standardInput: .bytes([])))
     } catch {
       SSHMaster.removeDirectory(directory)
       throw error

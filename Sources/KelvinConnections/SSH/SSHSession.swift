@@ -180,8 +180,10 @@ final class SSHSession: ShellLink {
         isSlow = MonotonicTime.now - opened > SSHSession.slowLogin
       }
       if hasRead || state.isOutputOpen || state.isErrorOpen { return .open }
+      // The status may come after the end of the streams; the end of the socket comes last.
       takeControl(&state)
-      return state.status.map { .ended(status: $0) }
+      if let status = state.status { return .ended(status: status) }
+      return state.isControlOpen ? .open : nil
     }
     if isSlow { onSlowLogin() }
     guard let event else { throw loss() }
@@ -190,14 +192,18 @@ final class SSHSession: ShellLink {
 
   func wait(toSend: Bool, orFor other: Int32, until deadline: Deadline) -> WaitResult {
     let state = state.withLock { $0 }
-    guard !state.isClosed, state.isOutputOpen || state.isErrorOpen else { return .ready }
+    guard !state.isClosed else { return .ready }
+    let areStreamsOpen = state.isOutputOpen || state.isErrorOpen
     var waiting = [
+      pollfd(
+        fd: !areStreamsOpen && state.isControlOpen ? socket : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: state.isOutputOpen ? output : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: state.isErrorOpen ? error : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: toSend && state.isInputOpen ? input : -1, events: Int16(POLLOUT), revents: 0),
       pollfd(fd: other, events: Int16(POLLIN), revents: 0),
       pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
     ]
+    guard areStreamsOpen || state.isControlOpen else { return .ready }
     while true {
       if deadline.isInterrupted { return .interrupted }
       let count = poll(&waiting, nfds_t(waiting.count), deadline.pollMilliseconds)
