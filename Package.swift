@@ -127,6 +127,7 @@ let package = Package(
       dependencies: [
         "CLibMD",
         "CLinux",
+        "KelvinDevices",
         "KelvinModel",
         "KelvinSystem"
       ],
@@ -136,7 +137,9 @@ let package = Package(
       dependencies: [
         "CLinux",
         "KelvinConnections",
+        "KelvinDevices",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinSystem"
       ],
       swiftSettings: settings),

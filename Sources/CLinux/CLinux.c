@@ -153,3 +153,7 @@ int64_t kelvin_file_system_type(const char *path) {
   if (statfs(path, &status) != 0) return -1;
   return (int64_t)status.f_type & 0xffffffff;
 }
+
+const void *kelvin_find(const void *bytes, size_t count, const void *needle, size_t length) {
+  return memmem(bytes, count, needle, length);
+}

@@ -31,7 +31,7 @@ public struct KelvinCommand: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
       ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
-      PowerCommand.self, SimulateCommand.self, CompletionCommand.self
+      PowerCommand.self, TargetCommand.self, SimulateCommand.self, CompletionCommand.self
     ])
 
   public init() {}

@@ -1,8 +1,8 @@
 public import KelvinModel
 
-/// What bench files may say of connections and consoles: values only.
+/// What bench files may say of connections, consoles and boot loaders: values only.
 ///
-/// Only `local` leads anywhere so far; the others say so.
+/// Connections that ``Connections`` makes lead somewhere, and `fastboot`; the others say so.
 public enum ConnectionDeclarations {
   /// How commands and files reach a board.
   public static let connections: [Declaration] =
@@ -13,15 +13,27 @@ public enum ConnectionDeclarations {
         options: [
           .init("root", .path, "A recorded tree that stands for / where files are read.")
         ]),
-      later(
-        .connection, "ssh", "A board on the network that runs an SSH server.",
+      Declaration(
+        .connection, "ssh", summary: "A board on the network that runs an SSH server.",
+        description: "By OpenSSH's own client, with the user's configuration and agent. It logs in "
+          + "once, whatever is run. Needs nothing on the board but a POSIX shell and the usual small "
+          + "tools, as busybox has them.",
         options: [
           .init("host", .text, required: true, "Name or address."),
           .init("port", .integer, default: 22, range: 1...65_535, "TCP port."),
           .init("user", .text, default: "root", isDetail: true, "Who logs in."),
           .init(
             "key", .path, isDetail: true,
-            "The private key's file; without it, ssh's own configuration decides.")
+            "The private key's file; without it, ssh's own configuration decides."), passwordSource,
+          .init(
+            "host-key", .text, isDetail: true,
+            "How the host's key is checked: 'strict' (it must be known), 'accept-new' (the first one "
+              + "is remembered), or 'file:PATH' (it must be in that file, of the format of "
+              + "known_hosts). Without it, ssh's own configuration decides, and where that would ask, "
+              + "an unknown key is refused."),
+          .init(
+            "config", .path, isDetail: true,
+            "A file that ssh reads instead of the user's and the system's configuration.")
         ]),
       later(
         .connection, "adb", "An Android board, or any board that runs adbd.",
@@ -37,23 +49,35 @@ public enum ConnectionDeclarations {
             "The USB device, without a server.")
         ],
         alternatives: [.init(["serial", "tcp", "usb"])]),
-      later(
-        .connection, "fastboot", "A board whose boot loader speaks fastboot.",
-        options: [
-          .init(
-            "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
-            "The USB device."),
-          .init("tcp", .text, "HOST:PORT; fastboot's own port is 5554."),
-          .init("udp", .text, "HOST:PORT; fastboot's own port is 5554.")
-        ],
-        alternatives: [.init(["usb", "tcp", "udp"], required: true)])
+      fastboot(.connection)
     ] + lines(.connection)
 
   /// Byte streams of a board's serial console.
   public static let consoles: [Declaration] = lines(.console)
 
-  /// Connections, then consoles.
-  public static let all = connections + consoles
+  /// How boards are reached while their boot loaders run.
+  public static let bootloaders: [Declaration] = [fastboot(.bootloader)]
+
+  /// Connections, then consoles, then boot loaders.
+  public static let all = connections + consoles + bootloaders
+
+  private static func fastboot(_ kind: Declaration.Kind) -> Declaration {
+    Declaration(
+      kind, "fastboot", summary: "A board whose boot loader speaks fastboot.",
+      description:
+        "'kelvin target flash' and 'kelvin target fastboot' use it. A boot loader takes no "
+        + "commands of a run.",
+      options: [
+        .init(
+          "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
+          "The USB device."),
+        .init("tcp", .text, "HOST:PORT; fastboot's own port is 5554."),
+        .init("udp", .text, "HOST:PORT; fastboot's own port is 5554.")
+      ],
+      alternatives: [.init(["usb", "tcp", "udp"], required: true)],
+      verified:
+        "simulated boot loaders over TCP and UDP, which Debian's fastboot takes for real ones")
+  }
 
   /// Serial lines, near and far; a console that is also the connection carries commands as well.
   private static func lines(_ kind: Declaration.Kind) -> [Declaration] {
@@ -102,10 +126,12 @@ public enum ConnectionDeclarations {
 
   private static let login: [OptionDeclaration] = [
     .init("login", .text, isDetail: true, "Who logs in; default: the profile's user."),
-    .init(
-      "password-from", .text, isDetail: true,
-      "Where the password is: 'env:NAME' or 'file:PATH'. It never stands in a bench file.")
+    passwordSource
   ]
+
+  private static let passwordSource = OptionDeclaration(
+    "password-from", .text, isDetail: true,
+    "Where the password is: 'env:NAME' or 'file:PATH'. It never stands in a bench file.")
 
   /// A line that the owner of ports holds as a console, and that carries no commands yet.
   private static func line(

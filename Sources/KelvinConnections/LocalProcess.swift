@@ -10,7 +10,8 @@ final class LocalProcess: RemoteProcess {
   let startTicks: UInt64?
   let startTime: MonotonicTime
   private let command: Command
-  private let pidfd: Int32
+  /// Readable when the process has ended.
+  let pidfd: Int32
   private let marker: String
   let streams: Streams
   private let isCollected = Mutex(false)
@@ -39,6 +40,20 @@ final class LocalProcess: RemoteProcess {
     }
     guard isFirst else { return }
     _ = tree.end(grace: 0)
+    _ = reap()
+    closeAll()
+  }
+
+  /// Ends the process alone, whatever it started; idempotent. For a shell whose commands are known,
+  /// and were ended or left on purpose.
+  func release() {
+    let isFirst = isCollected.withLock { isCollected in
+      defer { isCollected = true }
+      return !isCollected
+    }
+    guard isFirst else { return }
+    _ = kelvin_pidfd_send_signal(pidfd, SIGKILL)
+    _ = Deadline.after(seconds: 2).wait(for: pidfd)
     _ = reap()
     closeAll()
   }
@@ -141,7 +156,7 @@ struct Pump {
   private(set) var output: OutputSink
   private(set) var error: OutputSink
   private let streams: Streams
-  private var input: ArraySlice<UInt8>
+  private var input: InputSource
   private var isInputOpen: Bool
   private var isOutputOpen: Bool
   private var isErrorOpen: Bool
@@ -152,7 +167,7 @@ struct Pump {
     self.streams = streams
     output = OutputSink(command.standardOutput)
     error = OutputSink(command.standardError)
-    if case .bytes(let bytes) = command.standardInput { input = bytes[...] } else { input = [] }
+    input = InputSource(command.standardInput)
     isInputOpen = streams.input >= 0
     isOutputOpen = streams.output >= 0
     isErrorOpen = streams.error >= 0
@@ -175,12 +190,17 @@ struct Pump {
         pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0),
         pollfd(fd: isOutputOpen ? streams.output : -1, events: Int16(POLLIN), revents: 0),
         pollfd(fd: isErrorOpen ? streams.error : -1, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: isInputOpen ? streams.input : -1, events: Int16(POLLOUT), revents: 0),
-        pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
+        // While nothing is to be written, poll(2) tells only that the reader has gone.
+        pollfd(
+          fd: isInputOpen ? streams.input : -1,
+          events: input.awaited < 0 ? Int16(POLLOUT) : 0, revents: 0),
+        pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: isInputOpen ? input.awaited : -1, events: Int16(POLLIN), revents: 0)
       ]
       let count = poll(&waiting, nfds_t(waiting.count), deadline.pollMilliseconds)
       if count < 0, errno != EINTR { return .failed(.current) }
-      if waiting[3].revents != 0 { feed() }
+      if waiting[5].revents != 0 { input.fill() }
+      if waiting[3].revents != 0 || waiting[5].revents != 0 { feed() }
       // One read for each stream and round, so that a flood cannot hold up the deadline.
       if waiting[1].revents != 0 { isOutputOpen = readOnce(streams.output, \.output) }
       if waiting[2].revents != 0 { isErrorOpen = readOnce(streams.error, \.error) }
@@ -231,20 +251,17 @@ struct Pump {
   }
 
   private mutating func feed() {
-    let count = input.withUnsafeBytes { write(streams.input, $0.baseAddress, $0.count) }
-    if count > 0 { input = input.dropFirst(count) }
-    let isBroken = count < 0 && errno != EAGAIN && errno != EINTR
-    guard input.isEmpty || isBroken else { return }
+    if !input.bytes.isEmpty {
+      let count = input.bytes.withUnsafeBytes { write(streams.input, $0.baseAddress, $0.count) }
+      if count > 0 { input.drop(count) }
+      if count < 0, errno != EAGAIN, errno != EINTR { input.end() }
+    } else {
+      var reader = pollfd(fd: streams.input, events: 0, revents: 0)
+      if poll(&reader, 1, 0) > 0 { input.end() }
+    }
+    guard input.isAtEnd else { return }
     isInputOpen = false
     // The end of the input is what many programs wait for; the descriptor itself is closed later.
-    shutInput()
-  }
-
-  private func shutInput() {
-    let null = kelvin_open("/dev/null", O_WRONLY | O_CLOEXEC, 0)
-    guard null >= 0 else { return }
-    dup2(null, streams.input)
-    _ = fcntl(streams.input, F_SETFD, FD_CLOEXEC)
-    close(null)
+    streams.shutInput()
   }
 }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import KelvinModel
+internal import KelvinSystem
 internal import Synchronization
 
 /// Starts processes on this machine: posix_spawn with an argument vector, a process group of their
@@ -38,11 +39,26 @@ public struct ProcessLauncher: Sendable {
   /// leave the tree of its command. Called once, by whoever starts the program.
   public static func becomeSubreaper() { _ = kelvin_set_child_subreaper(1) }
 
+  /// Reaps what this process has adopted and what has ended, and none of the launcher's own.
+  static func reapOrphans() {
+    let own = getpid()
+    let session = getsid(0)
+    live.withLock { live in
+      for entry in ProcessEntry.all()
+      where entry.parent == own && entry.isZombie && entry.session != session
+        && live[entry.processID] == nil
+      {
+        waitpid(entry.processID, nil, WNOHANG)
+      }
+    }
+  }
+
   /// Starts a command.
   func start(_ command: Command) throws(ConnectionFailure) -> LocalProcess {
     guard let name = command.argv.first, !name.isEmpty else {
       throw ConnectionFailure(.unsupported, "a command without a program")
     }
+    try ProcessLauncher.checkWords(of: command)
     let path = command.environment["PATH"] ?? base["PATH"] ?? "/usr/bin:/bin"
     let program = try ProcessLauncher.find(name, path: path)
     let number = ProcessLauncher.counter.wrappingAdd(1, ordering: .relaxed).newValue
@@ -76,6 +92,20 @@ public struct ProcessLauncher: Sendable {
     guard !command.environment.isEmpty else { return assignments }
     return base.merging(command.environment) { _, new in new }
       .filter { $0.key != "KELVIN_COMMAND" }.map { "\($0.key)=\($0.value)" }
+  }
+
+  /// Refuses what no system can hand over, before anything is started.
+  static func checkWords(of command: Command) throws(ConnectionFailure) {
+    for word in command.argv where word.utf8.contains(0) {
+      throw ConnectionFailure(.unsupported, "\(command.argv[0]): an argument holds a NUL byte")
+    }
+    for (name, value) in command.environment
+    where name.isEmpty || name.utf8.contains(UInt8(ascii: "=")) || name.utf8.contains(0)
+      || value.utf8.contains(0)
+    {
+      throw ConnectionFailure(
+        .unsupported, "\(command.argv[0]): '\(name)' cannot be an environment variable")
+    }
   }
 
   private func failure(_ error: Errno, _ program: String, _ command: Command) -> ConnectionFailure {
@@ -226,24 +256,10 @@ enum OneShotThread {
       result.withLock { $0 = value }
     }
   }
-  private final class AnyBox: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-
   /// Runs `body` on a new thread; on the caller's when no thread can be had.
   static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
     let box = Box(body)
-    let entry = AnyBox { box.run() }
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<AnyBox>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, Unmanaged.passRetained(entry).toOpaque())
-    if status == 0 { pthread_join(thread, nil) }
+    if let thread = try? NamedThread("launch", { box.run() }) { thread.join() }
     return box.result.withLock { $0 } ?? body()
   }
 }

@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import KelvinModel
+internal import KelvinSystem
 
 /// The standard streams of a child: pipes where something is to be read or fed, /dev/null elsewhere.
 struct Streams: Sendable {
@@ -15,7 +16,7 @@ struct Streams: Sendable {
 
   init(_ command: Command) throws(ConnectionFailure) {
     do {
-      if case .bytes = command.standardInput {
+      if command.standardInput != .null {
         let ends = try Streams.pipe()
         (childInput, input) = (ends.read, ends.write)
         _ = fcntl(ends.read, F_SETFL, 0)
@@ -44,6 +45,15 @@ struct Streams: Sendable {
     return (ends[0], ends[1])
   }
 
+  /// Ends the input of the child, and leaves our descriptor as one of /dev/null.
+  func shutInput() {
+    let null = kelvin_open("/dev/null", O_WRONLY | O_CLOEXEC, 0)
+    guard null >= 0 else { return }
+    dup2(null, input)
+    _ = fcntl(input, F_SETFD, FD_CLOEXEC)
+    close(null)
+  }
+
   func closeChildEnds() {
     for descriptor in [childInput, childOutput, childError] where descriptor >= 0 {
       close(descriptor)
@@ -62,10 +72,34 @@ struct OutputSink {
   private var file: Int32 = -1
   /// The first error of the file; what came after it is counted, not kept.
   private(set) var failure: ConnectionFailure?
+  /// Set where the stream ends with a line of its own; nil where its end is the end of file.
+  private var filter: TrailerFilter?
 
-  init(_ destination: Command.Output) { self.destination = destination }
+  /// - Parameter nonce: of the line that ends the stream.
+  init(_ destination: Command.Output, nonce: String? = nil) {
+    self.destination = destination
+    filter = nonce.map(TrailerFilter.init)
+  }
+
+  /// The line at the end of the stream, once it has come.
+  var trailer: TrailerFilter.Trailer? { filter?.trailer }
 
   mutating func take(_ bytes: UnsafeRawBufferPointer) {
+    switch filter?.take(bytes) {
+    case .prefix(let count): keep(UnsafeRawBufferPointer(rebasing: bytes[..<count]))
+    case .bytes(let released): released.withUnsafeBytes { keep($0) }
+    case nil: keep(bytes)
+    }
+  }
+
+  /// Keeps what was held back of a stream that ended without its line.
+  mutating func flush() {
+    guard let rest = filter?.flush() else { return }
+    rest.withUnsafeBytes { keep($0) }
+  }
+
+  private mutating func keep(_ bytes: UnsafeRawBufferPointer) {
+    guard !bytes.isEmpty else { return }
     output.totalBytes += Int64(bytes.count)
     switch destination {
     case .discard: break
@@ -78,7 +112,10 @@ struct OutputSink {
       guard room > 0, failure == nil else { return }
       if file < 0 { open(path) }
       write(
-        UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(min(room, Int64(bytes.count))))), path)
+        UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(min(room, Int64(bytes.count))))), to: file,
+        path)
+    case .descriptor(let descriptor):
+      if failure == nil { write(bytes, to: descriptor, "descriptor \(descriptor)") }
     }
   }
 
@@ -91,11 +128,17 @@ struct OutputSink {
     if file < 0 { fail(path, .current) }
   }
 
-  private mutating func write(_ bytes: UnsafeRawBufferPointer, _ path: String) {
+  private mutating func write(
+    _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, _ path: String
+  ) {
     var rest = bytes
     while !rest.isEmpty, failure == nil {
-      let count = Glibc.write(file, rest.baseAddress, rest.count)
+      let count = Glibc.write(descriptor, rest.baseAddress, rest.count)
       if count < 0, errno == EINTR { continue }
+      if count < 0, errno == EAGAIN {
+        _ = Deadline.never.wait(for: descriptor, events: Int16(POLLOUT))
+        continue
+      }
       guard count > 0 else {
         fail(path, .current)
         return
@@ -114,6 +157,49 @@ struct OutputSink {
   mutating func finish() {
     if file >= 0 { close(file) }
     file = -1
+  }
+}
+
+/// What a command reads: bytes that are there, or a descriptor's, taken when there is room for them.
+struct InputSource {
+  private(set) var bytes: ArraySlice<UInt8> = []
+  /// To be polled for input while there is room; -1 where nothing more comes.
+  private(set) var descriptor: Int32 = -1
+
+  init(_ input: Command.Input) {
+    switch input {
+    case .null: break
+    case .bytes(let all): bytes = all[...]
+    case .descriptor(let number): descriptor = number
+    }
+  }
+
+  /// Nothing is left, and nothing more comes.
+  var isAtEnd: Bool { bytes.isEmpty && descriptor < 0 }
+  /// To be polled now: -1 while there are bytes to be passed on.
+  var awaited: Int32 { bytes.isEmpty ? descriptor : -1 }
+
+  /// These many have been passed on.
+  mutating func drop(_ count: Int) { bytes = bytes.dropFirst(count) }
+
+  /// Nobody reads any more.
+  mutating func end() {
+    bytes = []
+    descriptor = -1
+  }
+
+  /// Takes what the descriptor has, if it has anything.
+  mutating func fill() {
+    guard awaited >= 0 else { return }
+    var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    guard poll(&waiting, 1, 0) > 0 else { return }
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    let count = read(descriptor, &buffer, buffer.count)
+    if count > 0 {
+      bytes = buffer[..<count]
+    } else if count == 0 || (errno != EINTR && errno != EAGAIN) {
+      descriptor = -1
+    }
   }
 }
 

@@ -66,4 +66,12 @@ public enum ShellWords {
   public static func join(_ words: [String]) -> String {
     words.map(quote).joined(separator: " ")
   }
+
+  /// Whether a shell can have a variable of this name.
+  public static func isName(_ text: some StringProtocol) -> Bool {
+    guard let first = text.utf8.first, !(48...57).contains(first) else { return false }
+    return text.utf8.allSatisfy {
+      $0 == 95 || (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0)
+    }
+  }
 }

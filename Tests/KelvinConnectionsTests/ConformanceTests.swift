@@ -5,16 +5,33 @@ import Testing
 
 @testable import KelvinConnections
 
-/// What every connection promises, on this machine: direct, and through three shells.
+/// What every connection promises, on this machine: direct, through three shells, and by ssh.
 @Suite struct ConformanceTests {
-  enum Kind: String, CaseIterable, Sendable { case local, dash, bash, busybox }
+  enum Kind: String, Sendable, CaseIterable {
+    case local, dash, bash, busybox
+    case sshd = "sshd with bash"
+    case sshdBusybox = "sshd with busybox"
+    case dropbear = "dropbear with dash"
 
-  static func connection(_ kind: Kind) -> any Connection {
+    static let allCases: [Kind] =
+      [.local, .dash, .bash, .busybox]
+      + (SSHServer.obstacle == nil ? [.sshd, .sshdBusybox, .dropbear] : [])
+  }
+
+  /// Started at the first use; they end with this process.
+  static let sshd = Result { try SSHServer(.sshd, login: .bash) }
+  static let sshdBusybox = Result { try SSHServer(.sshd, login: .busybox) }
+  static let dropbear = Result { try SSHServer(.dropbear, login: .dash) }
+
+  static func connection(_ kind: Kind) throws -> any Connection {
     switch kind {
     case .local: LocalConnection()
     case .dash: ShellConnection(argv: ["dash"])
     case .bash: ShellConnection(argv: ["bash"])
     case .busybox: ShellConnection(argv: ["busybox", "ash"])
+    case .sshd: try sshd.get().connection()
+    case .sshdBusybox: try sshdBusybox.get().connection()
+    case .dropbear: try dropbear.get().connection()
     }
   }
 
@@ -22,7 +39,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func keepsStreamsAndStatusApart(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     for endsDescendants in [true, false] {
       var command = Command(["sh", "-c", "printf 'a\\0b\\377'; printf 'x\\0y' >&2; exit 7"])
       command.endsDescendants = endsDescendants
@@ -35,8 +52,89 @@ import Testing
   }
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
+  func tellsSignalsFromExitCodes(kind: Kind) async throws {
+    let connection = try Self.connection(kind)
+    let ends: [(script: String, termination: CommandResult.Termination)] = [
+      ("exit 0", .exited(0)), ("exit 1", .exited(1)), ("exit 126", .exited(126)),
+      ("exit 127", .exited(127)), ("exit 128", .exited(128)), ("exit 137", .exited(137)),
+      ("exit 143", .exited(143)), ("exit 255", .exited(255)), ("kill -9 $$", .signaled(SIGKILL)),
+      ("kill -15 $$", .signaled(SIGTERM)), ("kill -11 $$", .signaled(SIGSEGV)),
+      ("kill -2 $$", .signaled(SIGINT)), ("kill -13 $$", .signaled(SIGPIPE))
+    ]
+    for endsDescendants in [true, false] {
+      for end in ends {
+        var command = Command(["sh", "-c", end.script])
+        command.endsDescendants = endsDescendants
+        let result = try await connection.execute(command, until: Self.soon())
+        #expect(result.termination == end.termination, "\(end.script)")
+        #expect(result.standardError.bytes.isEmpty, "\(end.script)")
+      }
+    }
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
+  func endsWhatACommandLeavesBehind(kind: Kind) async throws {
+    let connection = try Self.connection(kind)
+    let value = "leftover-\(getpid())-\(kind)"
+    let result = try await connection.execute(
+      Command(
+        ["sh", "-c", "sleep 300 & setsid sleep 300 & (setsid sleep 300 &); echo started"],
+        environment: ["KELVIN_TEST": value], grace: 0.5), until: Self.soon())
+    #expect(result.standardOutput.text == "started\n")
+    #expect(result.endedDescendants == 3)
+    #expect(HostileCommandTests.carriers(of: "KELVIN_TEST=\(value)").isEmpty)
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
+  func aShortCommandBeyondItsDeadlineIsEndedWithAllThatItStarted(kind: Kind) async throws {
+    let connection = try Self.connection(kind)
+    let value = "short-\(getpid())-\(kind)"
+    let command = Command(
+      ["sh", "-c", "echo begun; sleep 300 & setsid sleep 300; :"],
+      environment: ["KELVIN_TEST": value], endsDescendants: false, grace: 0.5)
+    await #expect {
+      _ = try await connection.execute(command, until: .after(seconds: 0.5))
+    } throws: {
+      let failure = $0 as? ConnectionFailure
+      return failure?.code == .timedOut && failure?.partial?.standardOutput.text == "begun\n"
+    }
+    #expect(HostileCommandTests.carriers(of: "KELVIN_TEST=\(value)").isEmpty)
+    #expect(
+      try await connection.execute(Command(["true"]), until: Self.soon()).isSuccess)
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
+  func namesWhyACommandCannotBegin(kind: Kind) async throws {
+    let connection = try Self.connection(kind)
+    let scratch = try Scratch()
+    try scratch.write("plain", Array("#!/bin/sh\n".utf8))
+    for endsDescendants in [true, false] {
+      func code(
+        _ argv: [String], directory: TargetPath? = nil
+      ) async -> ConnectionFailure.Code? {
+        var command = Command(argv, workingDirectory: directory)
+        command.endsDescendants = endsDescendants
+        do {
+          _ = try await connection.execute(command, until: Self.soon())
+          return nil
+        } catch { return error.code }
+      }
+      #expect(await code([scratch.path + "/missing"]) == .notFound)
+      #expect(await code(["cd", "/"]) == .notFound)
+      #expect(await code([scratch.path + "/plain"]) == .permissionDenied)
+      #expect(await code(["true"], directory: "/no/such") == .notFound)
+      #expect(await code(["true", "a\0b"]) == .unsupported)
+      #expect(await code([]) == .unsupported)
+    }
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func handsWordsOverAsTheyAre(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let words = [
       "", " ", "a b", "'", "\"", "\\", "$HOME", "`id`", "*", "a\nb", "é🧊", "-n", "--", "!", "\t",
       "$(exit 3)", "&& false", ";", "~"
@@ -54,7 +152,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func setsEnvironmentDirectoryAndInput(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let scratch = try Scratch()
     let result = try await connection.execute(
       Command(
@@ -67,7 +165,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func feedsAndTakesMoreThanAPipeHolds(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     let result = try await connection.execute(
       Command(["cat"], standardInput: .bytes(bytes)), until: Self.soon())
@@ -77,7 +175,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func aMissingProgramIsNotFound(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     await #expect {
       _ = try await connection.execute(Command(["no-such-program"]), until: Self.soon())
     } throws: { ($0 as? ConnectionFailure)?.code == .notFound }
@@ -86,7 +184,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func endsACommandAtItsDeadlineWithWhatItHadPrinted(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let command = Command(["sh", "-c", "echo begun; exec sleep 60"], grace: 1)
     await #expect {
       _ = try await connection.execute(command, until: .after(seconds: 0.5))
@@ -100,7 +198,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func anInterruptEndsTheWait(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let interrupt = Interrupt()
     let process = try await connection.start(Command(["sleep", "60"]), until: Self.soon())
     interrupt.raise()
@@ -113,7 +211,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func nothingIsStartedAfterTheDeadline(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let scratch = try Scratch()
     await #expect(throws: ConnectionFailure.self) {
       _ = try await connection.execute(
@@ -126,7 +224,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func keepsOutputUpToItsLimitAndCountsTheRest(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let scratch = try Scratch()
     let file = scratch.path + "/deep/er/out"
     let result = try await connection.execute(
@@ -152,7 +250,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func appliesAffinityAndNiceness(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let result = try await connection.execute(
       Command(
         ["sh", "-c", "grep Cpus_allowed_list /proc/self/status; nice"], affinity: [0],
@@ -164,7 +262,7 @@ import Testing
   @Test(
     .timeLimit(.minutes(1)), .enabled(if: geteuid() == 0, "needs root"), arguments: Kind.allCases)
   func appliesARealTimePriority(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let result = try await connection.execute(
       Command(["sh", "-c", "cut -d' ' -f40,41 /proc/self/stat"], realtimePriority: 12),
       until: Self.soon())
@@ -176,7 +274,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func readsFilesAndNamesEachFailure(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let scratch = try Scratch()
     try scratch.write("bin", [0, 10, 255, 10, 10])
     try scratch.write("empty", [])
@@ -199,7 +297,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func readsAHundredFilesAtOnce(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let scratch = try Scratch()
     for number in 0..<100 { try scratch.write("\(number)", Array("\(number * 7)\n".utf8)) }
     let results = try await connection.read(
@@ -212,7 +310,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func refusesFilesWithoutAnEnd(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let results = try await connection.read(["/dev/zero"], until: Self.soon())
     #expect(results[0] == .failure(Errno(EFBIG)))
     await connection.close()
@@ -220,7 +318,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func writesValuesIntoExistingFilesOnly(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let scratch = try Scratch()
     try scratch.write("value", Array("0123456789".utf8))
     let results = try await connection.write(
@@ -241,7 +339,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func listsATreeDepthFirst(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let scratch = try Scratch()
     mkdir(scratch.path + "/b", 0o755)
     try scratch.write("b/file one", [1])
@@ -264,7 +362,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func pushesPullsAndRemovesBinaryFiles(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let scratch = try Scratch()
     let bytes = (0..<1_500_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 13) }
     try scratch.write("host", bytes)
@@ -292,7 +390,7 @@ import Testing
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func findsExecutablesOnThePath(kind: Kind) async throws {
-    let connection = Self.connection(kind)
+    let connection = try Self.connection(kind)
     let found = try await connection.findExecutables(
       ["sh", "no-such-program", "/bin/sh", "/etc/passwd", "cd"], until: Self.soon())
     #expect(found[0]?.string.hasSuffix("/sh") == true)

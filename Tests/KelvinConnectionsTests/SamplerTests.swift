@@ -204,19 +204,4 @@ import Testing
     #expect(ring.drain().map(\.nanoseconds) == [6, 7, 8])
     #expect(ring.drain().isEmpty)
   }
-
-  @Test func aFrameEndsOnlyAtItsNonceWhereverTheBytesAreSplit() {
-    let stream = Array("out kelvin-abc 5\n\nkelvin-abc 7\n".utf8)
-    for split in 0...stream.count {
-      var reader = FrameReader(nonce: "kelvin-abc")
-      reader.error = Array("oops\nkelvin-abc\n".utf8)
-      reader.output = Array(stream[..<split])
-      if split < stream.count { #expect(!reader.isComplete, "complete after \(split) bytes") }
-      reader.output += stream[split...]
-      #expect(reader.isComplete)
-      #expect(String(decoding: reader.reply.output, as: UTF8.self) == "out kelvin-abc 5\n")
-      #expect(String(decoding: reader.reply.error, as: UTF8.self) == "oops")
-      #expect(reader.reply.status == 7)
-    }
-  }
 }

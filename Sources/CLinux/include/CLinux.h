@@ -3,6 +3,7 @@
 #ifndef KELVIN_CLINUX_H
 #define KELVIN_CLINUX_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -57,6 +58,8 @@ int64_t kelvin_peak_memory(void);
 char **kelvin_environment(void);
 /// eventfd(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_eventfd(void);
+/// memmem(3): where `needle` begins in `bytes`; NULL when it is not there.
+const void *kelvin_find(const void *bytes, size_t count, const void *needle, size_t length);
 /// statfs(2): the magic number of the file system at a path, 32 bits; -1 with errno.
 int64_t kelvin_file_system_type(const char *path);
 

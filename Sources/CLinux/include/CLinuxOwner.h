@@ -1,4 +1,5 @@
-// What the owner of ports needs: who is at the other end of a socket, and breaks on a serial line.
+// Unix sockets beyond what Swift can say: who is at the other end, descriptors that are passed; and
+// breaks on a serial line.
 #ifndef KELVIN_CLINUX_OWNER_H
 #define KELVIN_CLINUX_OWNER_H
 

@@ -21,7 +21,10 @@ final class BenchResources {
 
   /// A board; what it is known by are the ways to it, over which two runs would meet.
   func board(_ entry: BoardEntry) -> BenchResource {
-    let choices = [(entry.connection, Declaration.Kind.connection), (entry.console, .console)]
+    let choices = [
+      (entry.connection, Declaration.Kind.connection), (entry.console, .console),
+      (entry.bootloader, .bootloader)
+    ]
     var identities: [BenchResource.Identity] = []
     for case (let choice?, let kind) in choices {
       let declaration = declarations.driver(kind, named: choice.driver)

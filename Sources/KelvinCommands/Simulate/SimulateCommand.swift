@@ -8,6 +8,7 @@ struct SimulateCommand: AsyncParsableCommand {
     discussion: """
       EXAMPLES
         kelvin simulate plant .build/virtual-bench/x86-a     power for a virtual board
+        kelvin simulate fastboot --tcp 5554                  a board in its boot loader
       """,
-    subcommands: [SimulatePlantCommand.self])
+    subcommands: [SimulatePlantCommand.self, SimulateFastbootCommand.self])
 }

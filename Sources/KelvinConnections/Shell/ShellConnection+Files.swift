@@ -74,15 +74,15 @@ extension ShellConnection {
     _ directory: TargetPath, depth: Int, until deadline: Deadline
   ) async throws(ConnectionFailure) -> [FileEntry] {
     let top = ShellWords.quote(directory.string)
-    let limits = "-mindepth 1 -maxdepth \(max(1, depth)) -xdev"
+    let limits = "-mindepth 1 -maxdepth \(max(0, depth)) -xdev"
     // Kinds and modes from stat, links apart, names ended by NUL where find can, by newline else.
     let reply = try run(
       """
       [ -d \(top) ] || { echo 'x: No such file or directory' >&2; exit_status=1; }
-      if find \(top) -maxdepth 0 -printf '' 2>/dev/null; then
-      find \(top) \(limits) -printf '%y %m %p\\0%l\\0' 2>/dev/null
+      if find -H \(top) -maxdepth 0 -printf '' 2>/dev/null; then
+      find -H \(top) \(limits) -printf '%y %m %p\\0%l\\0' 2>/dev/null
       else
-      find \(top) \(limits) 2>/dev/null | while IFS= read -r p; do
+      find -H \(top) \(limits) 2>/dev/null | while IFS= read -r p; do
       if [ -L "$p" ]; then printf 'l 777 %s\\000%s\\000' "$p" "$(readlink "$p")"
       elif [ -d "$p" ]; then printf 'd %s %s\\000\\000' "$(stat -c %a "$p")" "$p"
       elif [ -f "$p" ]; then printf 'f %s %s\\000\\000' "$(stat -c %a "$p")" "$p"
@@ -130,10 +130,16 @@ extension ShellConnection {
     // persistent shell, which would take it for script.
     let script =
       (parent == "''" ? "" : "mkdir -p -- \(parent) && ")
-      + "cat > \(temporary) && chmod \(octal) \(temporary) && mv -f \(temporary) \(target) "
+      + "cat > \(temporary) && chmod \(octal) \(temporary) "
+      // What a broken link cuts short must not take the file's place.
+      + "&& { [ $(wc -c < \(temporary)) -eq \(bytes.count) ] "
+      + "|| { echo ': Input/output error' >&2; false; }; } "
+      + "&& mv -f \(temporary) \(target) "
       + "|| { kelvin_status=$?; rm -f \(temporary); exit $kelvin_status; }"
     let result = try await start(
-      Command(["sh", "-c", script], standardInput: .bytes(bytes)), until: deadline
+      Command(
+        ["sh", "-c", script], environment: ["LC_ALL": "C"], standardInput: .bytes(bytes),
+        endsDescendants: false), until: deadline
     ).wait(until: deadline)
     guard result.isSuccess else {
       throw ConnectionFailure(

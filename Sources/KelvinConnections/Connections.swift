@@ -1,0 +1,78 @@
+public import KelvinModel
+
+/// Makes the connections that bench files choose: the one place that knows which kind there is.
+public enum Connections {
+  /// Makes a connection; nothing is reached before its first use.
+  ///
+  /// - Parameters:
+  ///   - choice: valid against ``ConnectionDeclarations/connections``.
+  ///   - environment: added to that of every command.
+  /// - Throws: `configuration`, where an option's text says nothing or this kind is not there yet.
+  public static func make(
+    _ choice: DriverChoice, environment: [String: String] = [:]
+  ) throws(PlainFailure) -> any Connection {
+    let options = Options(choice)
+    switch choice.driver {
+    case "local":
+      return LocalConnection(root: options.text("root") ?? "/", environment: environment)
+    case "ssh":
+      return ShellConnection(
+        SSHTransport(try sshOptions(options)), environment: environment)
+    default:
+      throw PlainFailure(
+        .configuration, "\(choice.location): '\(choice.driver)' leads nowhere yet",
+        hint: "what does: 'local', 'ssh'")
+    }
+  }
+
+  private static func sshOptions(_ options: Options) throws(PlainFailure) -> SSHOptions {
+    var ssh = SSHOptions(
+      host: options.text("host") ?? "", port: options.integer("port"), user: options.text("user"),
+      key: options.text("key"), configuration: options.text("config"))
+    if ssh.host.isEmpty || ssh.host.contains(where: { $0.isWhitespace || $0.isNewline }) {
+      throw options.failure("host", "'\(ssh.host)' is no host")
+    }
+    if let text = options.text("password-from") {
+      do {
+        ssh.password = try PasswordSource(text)
+      } catch {
+        throw PlainFailure(
+          .configuration, "\(options.location): \(error.message)", hint: error.hint)
+      }
+    }
+    switch options.text("host-key") {
+    case nil: break
+    case "strict": ssh.hostKey = .strict
+    case "accept-new": ssh.hostKey = .acceptNew
+    case let text? where text.hasPrefix("file:") && text.utf8.count > 5:
+      ssh.hostKey = .file(String(text.dropFirst(5)))
+    case let text?:
+      throw options.failure(
+        "host-key", "'\(text)' is none of 'strict', 'accept-new' and 'file:PATH'")
+    }
+    return ssh
+  }
+
+  /// The options of a choice, by name.
+  private struct Options {
+    let location: SourceLocation
+    private let values: [String: Value]
+
+    init(_ choice: DriverChoice) {
+      location = choice.location
+      values = choice.options
+    }
+
+    func text(_ name: String) -> String? {
+      values[name]?.text
+    }
+
+    func integer(_ name: String) -> Int? {
+      values[name]?.integer.flatMap { Int(exactly: $0) }
+    }
+
+    func failure(_ name: String, _ what: String) -> PlainFailure {
+      PlainFailure(.configuration, "\(location): \(name): \(what)")
+    }
+  }
+}

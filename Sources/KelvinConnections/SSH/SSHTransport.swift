@@ -1,0 +1,138 @@
+package import KelvinModel
+internal import Synchronization
+
+/// Shells of a target by OpenSSH's client: one login, a channel for each shell.
+///
+/// The client logs in at the first use, and anew after its link was lost. Where the target allows no
+/// further channel in one login (MaxSessions), a further login carries them. Where its shell is slow
+/// to start, one is kept ready.
+package final class SSHTransport: ShellTransport {
+  package let name: String
+  package let capabilities = Capabilities(
+    separateStreams: true, fastSampling: false, scheduling: false, isThisMachine: false)
+  private let options: SSHOptions
+  /// One thread at a time opens; others wait for it.
+  private let state = Mutex(State())
+
+  private struct State {
+    var masters: [SSHMaster] = []
+    var spare: SSHSession?
+  }
+
+  /// Beyond this many logins, a target that refuses channels refuses them for another reason.
+  private static let mostMasters = 8
+
+  /// Creates the transport; nothing is reached yet.
+  package init(_ options: SSHOptions) {
+    self.options = options
+    name = "ssh \(options.address)"
+  }
+
+  package func open(until deadline: Deadline) throws(ConnectionFailure) -> any ShellLink {
+    try state.withLock { state throws(ConnectionFailure) in
+      if let session = try takeSpare(&state, deadline) { return session }
+      var refusal = ""
+      for master in state.masters {
+        guard master.isAlive else {
+          remove(master, &state)
+          continue
+        }
+        do throws(SSHSession.Refusal) {
+          return try session(of: master, deadline)
+        } catch {
+          switch error {
+          case .refused(let reason): refusal = reason
+          case .lost: remove(master, &state)
+          case .timedOut:
+            // A link that was cut without a word looks so: the next call makes another.
+            remove(master, &state)
+            throw failure(error)
+          case .interrupted: throw failure(error)
+          }
+        }
+      }
+      if state.masters.count < SSHTransport.mostMasters {
+        let master = try SSHMaster(options, name: name, until: deadline)
+        do throws(SSHSession.Refusal) {
+          let session = try session(of: master, deadline)
+          state.masters.append(master)
+          return session
+        } catch {
+          master.close()
+          throw failure(error)
+        }
+      }
+      throw ConnectionFailure(
+        .unsupported, "\(name): the target opens no further channel", evidence: refusal,
+        hint: "raise MaxSessions in its sshd_config, or run fewer commands at once")
+    }
+  }
+
+  package func close() {
+    state.withLock { state in
+      state.spare?.abandon()
+      for master in state.masters { master.close() }
+      state = State()
+    }
+  }
+
+  private func session(
+    of master: SSHMaster, _ deadline: Deadline
+  ) throws(SSHSession.Refusal) -> SSHSession {
+    let session = try request(master, deadline)
+    do {
+      try session.waitUntilOpened(until: deadline)
+    } catch {
+      session.abandon()
+      throw error
+    }
+    return session
+  }
+
+  private func request(
+    _ master: SSHMaster, _ deadline: Deadline
+  ) throws(SSHSession.Refusal) -> SSHSession {
+    try SSHSession(master, name: name, until: deadline) { [weak self, weak master] in
+      guard let self, let master else { return }
+      self.state.withLock { state in
+        guard state.spare == nil, state.masters.contains(where: { $0 === master }) else { return }
+        state.spare = try? self.request(master, .after(seconds: 1))
+      }
+    }
+  }
+
+  private func takeSpare(
+    _ state: inout State, _ deadline: Deadline
+  ) throws(ConnectionFailure) -> SSHSession? {
+    guard let spare = state.spare else { return nil }
+    state.spare = nil
+    do throws(SSHSession.Refusal) {
+      try spare.waitUntilOpened(until: deadline)
+      if spare.isAlive { return spare }
+    } catch {
+      switch error {
+      case .interrupted, .timedOut: throw failure(error)
+      case .refused, .lost: break
+      }
+    }
+    spare.abandon()
+    return nil
+  }
+
+  private func remove(_ master: SSHMaster, _ state: inout State) {
+    state.masters.removeAll { $0 === master }
+    master.close()
+  }
+
+  private func failure(_ refusal: SSHSession.Refusal) -> ConnectionFailure {
+    switch refusal {
+    case .refused(let reason):
+      ConnectionFailure(
+        .unsupported, "\(name): the target lets the user in, but opens no shell",
+        evidence: reason, hint: "is there a ForceCommand, or a shell such as nologin?")
+    case .lost(let failure): failure
+    case .timedOut: ConnectionFailure(.timedOut, "\(name): no channel was opened in time")
+    case .interrupted: ConnectionFailure(.interrupted, "\(name): stopped")
+    }
+  }
+}
