@@ -79,10 +79,12 @@ final class SSHSession: ShellLink {
     let request =
       SSHMuxMessage.hello(version: SSHMuxMessage.version).bytes
       + SSHMuxMessage.newSession(request: 0, command: "exec sh").bytes
+    // Each descriptor goes with a byte that means nothing.
+    let zero: [UInt8] = [0]
     let isSent =
       Glibc.send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
       && [pipes[0].read, pipes[1].write, pipes[2].write].allSatisfy {
-        kelvin_send_descriptor(socket, [0] as [UInt8], 1, $0) == 1
+        kelvin_send_descriptor(socket, zero, zero.count, $0) == 1
       }
     guard isSent else {
       let error = Errno.current
