@@ -53,14 +53,11 @@ final class PortLoop {
     var pause = port.backoff.first
     while !port.stopping.isRaised {
       do throws(OwnerFailure) {
-        purpose = port.takePurpose() ?? purpose
-        let link = try PortLink.open(
-          purpose.address, except: deadTerminal, until: isStopping.limited(toSeconds: 5))
-        deadTerminal = link.pseudoTerminal
-        restoreLines(of: link)
-        port.change(on: .opened, lines: link.lines)
         let begin = MonotonicTime.now
-        if let reason = serve(link) { port.change(on: .failed(reason)) }
+        // Nobody hears that it is lost before it is closed here, too.
+        if let reason = try openAndServe(until: isStopping.limited(toSeconds: 5)) {
+          port.change(on: .failed(reason))
+        }
         // One that ends at once is no better than one that is not there.
         if MonotonicTime.now - begin > 1_000_000_000 { pause = port.backoff.first }
       } catch {
@@ -83,6 +80,16 @@ final class PortLoop {
       shared.snapshot.isFinished = true
     }
     port.onChange()
+  }
+
+  /// - Returns: why the link ended, which is closed by then; nil: it is not wanted any more.
+  private func openAndServe(until deadline: Deadline) throws(OwnerFailure) -> String? {
+    purpose = port.takePurpose() ?? purpose
+    let link = try PortLink.open(purpose.address, except: deadTerminal, until: deadline)
+    deadTerminal = link.pseudoTerminal
+    restoreLines(of: link)
+    port.change(on: .opened, lines: link.lines)
+    return serve(link)
   }
 
   /// What clients chose is set again on what came back.
