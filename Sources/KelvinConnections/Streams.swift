@@ -112,7 +112,8 @@ struct OutputSink {
       guard room > 0, failure == nil else { return }
       if file < 0 { open(path) }
       write(
-        UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(min(room, Int64(bytes.count))))), to: file,
+        UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(min(room, Int64(bytes.count))))),
+        to: file,
         path)
     case .descriptor(let descriptor):
       if failure == nil { write(bytes, to: descriptor, "descriptor \(descriptor)") }

@@ -25,10 +25,12 @@ struct TrailerFilterTests {
     arguments: [
       ("out nonce 5\n\u{1e}nonce 7\n", "out nonce 5\n", 7), ("out\u{1e}nonce 0\n", "out", 0),
       ("\u{1e}nonce 255\n", "", 255), ("a\n\u{1e}nonce 7\n", "a\n", 7),
-      ("\u{1e}non\u{1e}nonce 12\nlate", "\u{1e}nonlate", 12), ("\u{1e}nonce x\n", "\u{1e}nonce x\n", nil),
+      ("\u{1e}non\u{1e}nonce 12\nlate", "\u{1e}nonlate", 12),
+      ("\u{1e}nonce x\n", "\u{1e}nonce x\n", nil),
       ("\u{1e}nonce 1", "\u{1e}nonce 1", nil), ("nonce 1\n", "nonce 1\n", nil), ("", "", nil),
       ("\u{1e}nonce 1\n\u{1e}nonce 2\n", "\u{1e}nonce 2\n", 1),
-      ("\u{1e}nonce x\n\u{1e}nonce 4\n", "\u{1e}nonce x\n", 4), ("\u{1e}nonce -1\n", "\u{1e}nonce -1\n", nil)
+      ("\u{1e}nonce x\n\u{1e}nonce 4\n", "\u{1e}nonce x\n", 4),
+      ("\u{1e}nonce -1\n", "\u{1e}nonce -1\n", nil)
     ] as [(String, String, Int32?)])
   func findsTheLineWhereverTheBytesAreSplit(stream: String, output: String, status: Int32?) {
     let bytes = Array(stream.utf8)
