@@ -14,12 +14,22 @@ struct Streams: Sendable {
   private(set) var error: Int32 = -1
 
   init(_ command: Command) throws(ConnectionFailure) {
-    do {
-      if case .bytes = command.standardInput {
+    var fileFailure: ConnectionFailure?
+    do throws(Errno) {
+      switch command.standardInput {
+      case .null: break
+      case .bytes:
         let ends = try Streams.pipe()
         (childInput, input) = (ends.read, ends.write)
         _ = fcntl(ends.read, F_SETFL, 0)
         _ = fcntl(ends.write, F_SETFL, O_NONBLOCK)
+      case .file(let path):
+        // The child reads it itself.
+        childInput = kelvin_open(path, O_RDONLY | O_CLOEXEC, 0)
+        if childInput < 0 {
+          fileFailure = ConnectionFailure(hostFile: path, .current)
+          throw Errno.current
+        }
       }
       if command.standardOutput != .discard {
         let ends = try Streams.pipe()
@@ -32,6 +42,7 @@ struct Streams: Sendable {
     } catch {
       closeChildEnds()
       closeOwnEnds()
+      if let fileFailure { throw fileFailure }
       throw ConnectionFailure(
         .system(error), "\(command.argv.first ?? ""): no pipe: \(error)",
         hint: "too many open files? see 'ulimit -n'")
@@ -139,9 +150,7 @@ struct OutputSink {
   }
 
   private mutating func fail(_ path: String, _ error: Errno) {
-    failure = ConnectionFailure(
-      .hostFile(error), "\(path): \(error)",
-      hint: error == .noSpace ? "free some space; 'kelvin resume' continues the run" : "")
+    failure = ConnectionFailure(hostFile: path, error)
   }
 
   mutating func finish() {

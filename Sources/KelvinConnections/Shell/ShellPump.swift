@@ -6,7 +6,8 @@ struct ShellPump {
   private(set) var output: OutputSink
   private(set) var error: OutputSink
   private let link: any ShellLink
-  private var input: ArraySlice<UInt8>
+  private(set) var input: ShellInput
+  private let closesInput: Bool
   private var isInputOpen: Bool
   private var outputBytes: [UInt8] = []
   private var errorBytes: [UInt8] = []
@@ -17,30 +18,28 @@ struct ShellPump {
   ///   - input: sent while output is taken; then the input is closed if `closesInput`.
   ///   - nonce: of the trailers.
   init(
-    _ link: any ShellLink, output: Command.Output, error: Command.Output,
-    input: [UInt8] = [], closesInput: Bool = false, nonce: String
+    _ link: any ShellLink, output: Command.Output, error: Command.Output, input: ShellInput,
+    closesInput: Bool = false, nonce: String
   ) {
     self.link = link
     self.output = OutputSink(output, nonce: nonce)
     self.error = OutputSink(error, nonce: nonce)
-    self.input = input[...]
-    isInputOpen = closesInput || !input.isEmpty
+    self.input = input
     self.closesInput = closesInput
+    isInputOpen = closesInput || !input.piece.isEmpty
   }
-
-  private let closesInput: Bool
 
   /// Why a command is not waited for any longer.
   enum Stop {
     case timedOut, interrupted
-    /// The file that the output goes to cannot take it.
+    /// The file that the output goes to cannot take it, or that of the input cannot be read.
     case fileFailed
     /// The link broke, or the shell ended without its trailers.
     case lost(ConnectionFailure)
   }
 
-  /// Whether a file that output goes to has failed.
-  var isBroken: Bool { output.failure != nil || error.failure != nil }
+  /// Why a file of the host could not be read or written.
+  var fileFailure: ConnectionFailure? { output.failure ?? error.failure ?? input.failure }
   /// Whether both streams have come to their trailers.
   var hasTrailers: Bool { output.trailer != nil && error.trailer != nil }
 
@@ -52,16 +51,21 @@ struct ShellPump {
 
   /// Runs until both trailers have come.
   ///
+  /// - Parameter progress: told after each round how many bytes of input and output were moved.
   /// - Returns: why it stopped before that.
-  mutating func run(until deadline: Deadline) -> Stop? {
+  mutating func run(
+    until deadline: Deadline, progress: ((_ input: Int64, _ output: Int64) -> Void)? = nil
+  ) -> Stop? {
     while true {
       feed()
       move()
+      progress?(
+        Int64(input.checksum.count) - Int64(input.piece.count), output.output.totalBytes)
       if hasTrailers { return nil }
       if let loss { return .lost(loss) }
-      if isBroken { return .fileFailed }
+      if fileFailure != nil { return .fileFailed }
       // Looked at in each round, so that a flood cannot hold up the deadline.
-      switch link.wait(toSend: !input.isEmpty, until: deadline) {
+      switch link.wait(toSend: !input.piece.isEmpty, until: deadline) {
       case .interrupted: return .interrupted
       case .passed: return .timedOut
       case .ready: if deadline.hasPassed { return .timedOut }
@@ -86,6 +90,7 @@ struct ShellPump {
   mutating func finish() {
     output.flush()
     error.flush()
+    input.end()
     output.finish()
     error.finish()
   }
@@ -110,16 +115,17 @@ struct ShellPump {
   private mutating func feed() {
     guard isInputOpen else { return }
     do {
-      while !input.isEmpty {
-        let count = try link.send(input.prefix(1 << 18))
-        if count == 0 { return }
-        input = input.dropFirst(count)
+      // One piece a round at most, so that output is taken meanwhile.
+      if !input.piece.isEmpty {
+        let count = try link.send(input.piece)
+        input.drop(count)
+        guard input.piece.isEmpty else { return }
       }
       isInputOpen = false
       if closesInput { try link.closeInput() }
     } catch {
       // Nobody reads it any more; whether the link is lost shows where the output comes from.
-      input = []
+      input.end()
       isInputOpen = false
     }
   }
