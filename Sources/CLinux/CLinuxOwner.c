@@ -26,6 +26,8 @@ int kelvin_set_nonblocking(int fd) {
   return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+int kelvin_set_pipe_size(int fd, int bytes) { return fcntl(fd, F_SETPIPE_SZ, bytes); }
+
 int kelvin_duplicate(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 
 ssize_t kelvin_send_descriptor(int fd, const void *bytes, size_t count, int passed) {

@@ -406,6 +406,48 @@ import Testing
   }
 
   @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
+  func copiesThatFailLeaveNothingAndReplaceNothing(kind: Kind) async throws {
+    let connection = try Self.connection(kind)
+    let scratch = try Scratch()
+    try scratch.write("empty", [])
+    try scratch.write("old", Array("old".utf8))
+    mkdir(scratch.path + "/directory", 0o755)
+    let here = TargetPath(scratch.path)
+    func code(_ body: () async throws(ConnectionFailure) -> Void) async -> ConnectionFailure.Code? {
+      do {
+        try await body()
+        return nil
+      } catch { return error.code }
+    }
+    let missing = await code { () throws(ConnectionFailure) in
+      try await connection.pull(
+        here.appending("missing"), to: scratch.path + "/old", until: Self.soon())
+    }
+    #expect(missing == .notFound)
+    let absent = await code { () throws(ConnectionFailure) in
+      try await connection.push(
+        scratch.path + "/no-such-file", to: here.appending("old"), mode: 0o600, until: Self.soon())
+    }
+    #expect(absent != nil)
+    let directory = await code { () throws(ConnectionFailure) in
+      try await connection.push(
+        scratch.path + "/old", to: here.appending("directory"), mode: 0o600, until: Self.soon())
+    }
+    #expect(directory != nil)
+    #expect(try scratch.read("old") == Array("old".utf8))
+    try await connection.push(
+      scratch.path + "/empty", to: here.appending("new"), mode: 0o600, until: Self.soon())
+    #expect(try scratch.read("new").isEmpty)
+    try await connection.pull(
+      here.appending("empty"), to: scratch.path + "/back", until: Self.soon())
+    #expect(try scratch.read("back").isEmpty)
+    #expect(
+      LocalFile.names(in: scratch.path) == ["back", "directory", "empty", "new", "old"])
+    #expect(LocalFile.names(in: scratch.path + "/directory").isEmpty)
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
   func findsExecutablesOnThePath(kind: Kind) async throws {
     let connection = try Self.connection(kind)
     let found = try await connection.findExecutables(

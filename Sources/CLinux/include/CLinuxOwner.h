@@ -11,6 +11,8 @@ int kelvin_peer(int fd, pid_t *pid, uid_t *uid);
 int kelvin_accept(int fd);
 /// Sets O_NONBLOCK. Returns -1 with errno.
 int kelvin_set_nonblocking(int fd);
+/// fcntl(2), F_SETPIPE_SZ: the pipe holds at least so many bytes. Returns the size, or -1 with errno.
+int kelvin_set_pipe_size(int fd, int bytes);
 /// fcntl(2), F_DUPFD_CLOEXEC. Returns -1 with errno.
 int kelvin_duplicate(int fd);
 /// sendmsg(2) with a descriptor beside the bytes (SCM_RIGHTS), without SIGPIPE. Returns -1 with errno.

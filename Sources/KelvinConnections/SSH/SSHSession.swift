@@ -74,6 +74,8 @@ final class SSHSession: ShellLink {
     output = pipes[1].read
     self.error = pipes[2].read
     _ = kelvin_set_nonblocking(input)
+    // Larger pipes: fewer turns between this process and the client where much is copied.
+    for pipe in [input, output] { _ = kelvin_set_pipe_size(pipe, 1 << 18) }
     defer { for end in [pipes[0].read, pipes[1].write, pipes[2].write] { Glibc.close(end) } }
     // The socket of a new connection has room for all of it.
     let request =

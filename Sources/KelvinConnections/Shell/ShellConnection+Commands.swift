@@ -5,7 +5,17 @@ extension ShellConnection {
   public func start(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> any RemoteProcess {
+    try begin(command, until: deadline)
+  }
+
+  /// Starts a command in a shell of its own.
+  func begin(
+    _ command: Command, until deadline: Deadline
+  ) throws(ConnectionFailure) -> ShellProcess {
     try check(command, until: deadline)
+    var input = try InputSource(command.standardInput)
+    var isStarted = false
+    defer { if !isStarted { input.end() } }
     let shell: Greeted
     do {
       shell = try greet(command, until: deadline)
@@ -23,7 +33,8 @@ extension ShellConnection {
     }
     let process = ShellProcess(
       command, connection: self, link: shell.link, nonce: shell.nonce, marker: shell.marker,
-      ready: shell.ready, startTime: startTime)
+      ready: shell.ready, input: input, startTime: startTime)
+    isStarted = true
     remember(process)
     return process
   }

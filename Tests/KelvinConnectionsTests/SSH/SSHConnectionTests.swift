@@ -1,6 +1,7 @@
 import Glibc
 import KelvinModel
 import KelvinSystem
+import Synchronization
 import Testing
 
 @testable import KelvinConnections
@@ -212,6 +213,57 @@ struct SSHConnectionTests {
       #expect(result.termination == .exited(255))
       #expect(result.standardOutput.text == "out\n")
     }
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: [SSHServer.Kind.sshd, .dropbear])
+  func aLinkThatIsCutUnderACopyLeavesTheOldFile(kind: SSHServer.Kind) async throws {
+    let server = try SSHServer(kind, login: .dash)
+    let connection = try server.connection()
+    let scratch = try Scratch()
+    try scratch.write("old", Array("old".utf8))
+    try scratch.write("big", [UInt8](repeating: 7, count: 100_000_000))
+    let begin = Interrupt()
+    let cutter = try NamedThread("cutter") {
+      _ = Deadline.after(seconds: 30, interrupt: begin).wait()
+      for process in server.sessionProcesses() { kill(process, SIGKILL) }
+    }
+    do {
+      try await connection.push(
+        scratch.path + "/big", to: TargetPath(scratch.path + "/old"), mode: 0o644,
+        until: Self.soon()
+      ) { done, _ in if done > 1_000_000 { begin.raise() } }
+      Issue.record("a cut link was a success")
+    } catch {
+      #expect(error.code == .connectionLost)
+    }
+    cutter.join()
+    #expect(try scratch.read("old") == Array("old".utf8))
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func aCopySaysHowFarItIs() async throws {
+    let server = try SSHServer(.sshd)
+    let connection = try server.connection()
+    let scratch = try Scratch()
+    let bytes = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
+    try scratch.write("big", bytes)
+    let steps = Mutex<[Int64]>([])
+    try await connection.push(
+      scratch.path + "/big", to: TargetPath(scratch.path + "/there"), mode: 0o600,
+      until: Self.soon()
+    ) { done, total in
+      #expect(total == 5_000_000)
+      steps.withLock { $0.append(done) }
+    }
+    #expect(steps.withLock { $0.last } == 5_000_000)
+    #expect(steps.withLock { $0 == $0.sorted() })
+    try await connection.pull(
+      TargetPath(scratch.path + "/there"), to: scratch.path + "/back", until: Self.soon()
+    ) { done, _ in steps.withLock { $0.append(done) } }
+    #expect(steps.withLock { $0.last } == 5_000_000)
+    #expect(try scratch.read("back") == bytes)
     await connection.close()
   }
 
