@@ -15,9 +15,13 @@ import Testing
     case adb = "adb's server"
     case adbDirect = "adb without a server"
     case adbOld = "adb to an old device"
+    case adbd = "Android's adbd by adb's server"
+    case adbdDirect = "Android's adbd without a server"
 
     static let allCases: [Kind] =
       [.local, .dash, .bash, .busybox, .adbDirect, .adbOld] + (hasADB ? [.adb] : [])
+      + (RealADBD.isThere ? [.adbdDirect] : [])
+      + (RealADBD.isThere && hasADB ? [.adbd] : [])
       + (SSHServer.obstacle == nil ? [.sshd, .sshdBusybox, .dropbear] : [])
   }
 
@@ -35,7 +39,7 @@ import Testing
     case .sshd: try sshd.get().connection()
     case .sshdBusybox: try sshdBusybox.get().connection()
     case .dropbear: try dropbear.get().connection()
-    case .adb, .adbDirect, .adbOld: try ADBBoards.connection(kind)
+    case .adb, .adbDirect, .adbOld, .adbd, .adbdDirect: try ADBBoards.connection(kind)
     }
   }
 

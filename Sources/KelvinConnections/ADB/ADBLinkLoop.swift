@@ -34,6 +34,7 @@ struct ADBLinkLoop {
   private var header: ADBMessage.Header?
   private var payload: [UInt8] = []
   private var payloadEnd = 0
+  private var scratch = [UInt8](repeating: 0, count: 1 << 18)
   private var failure: String?
 
   init(
@@ -109,7 +110,7 @@ struct ADBLinkLoop {
   ) {
     ADBMessage.appendHeader(
       to: &output, command, argument0, argument1, length: payload.count,
-      check: agreement.checks ? ADBMessage.check(payload) : 0)
+      check: agreement.checks ? ADBMessage.check(payload[...]) : 0)
     output += payload
   }
 
@@ -149,31 +150,22 @@ struct ADBLinkLoop {
     return recv(descriptor, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) > 0
   }
 
-  /// Reads a payload from a stream's end, straight behind its header.
+  /// Reads a payload from a stream's end.
   private mutating func read(_ id: UInt32) {
     guard let stream = streams[id] else { return }
-    let start = output.count
-    let room = min(agreement.maximumPayload, 1 << 18)
-    output.append(contentsOf: repeatElement(0, count: ADBMessage.headerSize + room))
-    let count = output.withUnsafeMutableBytes {
-      Glibc.read(
-        stream.descriptor, $0.baseAddress?.advanced(by: start + ADBMessage.headerSize), room)
+    let room = min(agreement.maximumPayload, scratch.count)
+    let count = scratch.withUnsafeMutableBytes {
+      Glibc.read(stream.descriptor, $0.baseAddress, room)
     }
-    let error = errno
     guard count > 0 else {
-      output.removeLast(output.count - start)
-      if count < 0, error == EAGAIN || error == EINTR { return }
+      if count < 0, errno == EAGAIN || errno == EINTR { return }
       finish(id)
       return
     }
-    output.removeLast(room - count)
-    var header: [UInt8] = []
-    let check =
-      agreement.checks
-      ? output[(start + ADBMessage.headerSize)...].reduce(UInt32(0)) { $0 &+ UInt32($1) } : 0
+    let check = agreement.checks ? ADBMessage.check(scratch[..<count]) : 0
     ADBMessage.appendHeader(
-      to: &header, .write, id, stream.remoteID, length: count, check: check)
-    for (index, byte) in header.enumerated() { output[start + index] = byte }
+      to: &output, .write, id, stream.remoteID, length: count, check: check)
+    output.append(contentsOf: scratch[..<count])
     streams[id]?.maySend = false
   }
 
@@ -237,7 +229,7 @@ struct ADBLinkLoop {
 
   private mutating func act(_ header: ADBMessage.Header) {
     let (remote, id) = (header.argument0, header.argument1)
-    if agreement.checks, ADBMessage.check(Array(payload[..<header.length])) != header.check {
+    if agreement.checks, ADBMessage.check(payload[..<header.length]) != header.check {
       failure = "a payload's checksum is wrong"
       return
     }

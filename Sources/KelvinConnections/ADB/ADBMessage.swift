@@ -39,7 +39,7 @@ struct ADBMessage: Hashable, Sendable {
     bytes.reserveCapacity(ADBMessage.headerSize + payload.count)
     ADBMessage.appendHeader(
       to: &bytes, command, argument0, argument1, length: payload.count,
-      check: ADBMessage.check(payload))
+      check: ADBMessage.check(payload[...]))
     return bytes + payload
   }
 
@@ -56,7 +56,7 @@ struct ADBMessage: Hashable, Sendable {
   }
 
   /// The sum of the bytes; the documents call it a CRC.
-  static func check(_ bytes: [UInt8]) -> UInt32 {
+  static func check(_ bytes: ArraySlice<UInt8>) -> UInt32 {
     bytes.withUnsafeBufferPointer { $0.reduce(0) { $0 &+ UInt32($1) } }
   }
 

@@ -27,7 +27,7 @@ package final class ADBOldShellLink: ShellLink {
   /// - Throws: `unsupported` when the device has no mkfifo or no directory for it.
   init(_ device: any ADBDevice, until deadline: Deadline) throws(ConnectionFailure) {
     name = device.name
-    let pipes = "kelvin-" + ShellChannel.nonce()
+    let pipes = ShellChannel.nonce()
     let script = """
       for d in /data/local/tmp /tmp; do p=$d/.\(pipes)
       mkfifo "$p-i" "$p-e" 2>/dev/null && break; p=; done

@@ -149,7 +149,10 @@ package final class ADBStream {
   /// - Returns: how many bytes came; 0 at the end, nil when there was nothing now.
   @discardableResult
   func stash() -> Int? {
-    if inputStart > 0 {
+    if inputStart == inputEnd {
+      inputStart = 0
+      inputEnd = 0
+    } else if inputStart > 0 {
       input.removeSubrange(..<inputStart)
       inputEnd -= inputStart
       inputStart = 0

@@ -59,6 +59,7 @@ private struct ADBPush {
   let progress: ADBSync.Progress?
   /// Sent in large pieces: a system call for each packet would cost more than the packet.
   private var buffer: [UInt8] = []
+  private var chunk = [UInt8](repeating: 0, count: ADBSyncID.dataLimit)
   private var answers: [UInt8] = []
   /// Files whose answers are due, in order, and how many bytes they had.
   private var due: [(path: TargetPath, size: UInt64)] = []
@@ -120,24 +121,15 @@ private struct ADBPush {
     begin(path, 0o100000 | UInt32(item.mode))
     var size: UInt64 = 0
     while true {
-      let start = buffer.count
-      buffer.append(contentsOf: repeatElement(0, count: 8 + ADBSyncID.dataLimit))
       var count = -1
       repeat {
-        count = buffer.withUnsafeMutableBytes {
-          read(file, $0.baseAddress?.advanced(by: start + 8), ADBSyncID.dataLimit)
-        }
+        count = chunk.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
       } while count < 0 && errno == EINTR
-      let error = Errno.current
-      buffer.removeLast(ADBSyncID.dataLimit - max(0, count) + (count > 0 ? 0 : 8))
-      guard count >= 0 else {
-        throw ConnectionFailure(.hostFile(error), "\(host): \(error)")
-      }
+      guard count >= 0 else { throw ADBSync.hostFailure(host) }
       if count == 0 { break }
-      for index in 0..<4 {
-        buffer[start + index] = UInt8(truncatingIfNeeded: ADBSyncID.data >> UInt32(index * 8))
-        buffer[start + 4 + index] = UInt8(truncatingIfNeeded: count >> (index * 8))
-      }
+      buffer.appendADB(ADBSyncID.data)
+      buffer.appendADB(UInt32(count))
+      buffer.append(contentsOf: chunk[..<count])
       size += UInt64(count)
       done += UInt64(count)
       try flushIfFull()

@@ -41,9 +41,9 @@ final class ADBDSession: Sendable {
     {
       var packet = packet
       packet.payload = payload
-      let sum = payload.reduce(UInt32(0)) { $0 &+ UInt32($1) }
-      let needsCheck = packet.command == .cnxn || !skipsChecks
-      if needsCheck, sum != check { break }
+      if packet.command == .cnxn || !skipsChecks {
+        guard payload.reduce(UInt32(0), { $0 &+ UInt32($1) }) == check else { break }
+      }
       guard take(packet) else { break }
     }
     hangUp()

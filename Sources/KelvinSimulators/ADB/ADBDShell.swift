@@ -31,7 +31,7 @@ final class ADBDShell {
   func run(_ command: String) {
     guard start(command) else { return }
     pump()
-    waitForEnd()
+    if stream.isEnded { deliverRest() } else { waitForEnd() }
     kill(-processID, SIGKILL)
     var status: Int32 = 0
     var time: Int64 = 0
@@ -113,6 +113,21 @@ final class ADBDShell {
       if polled[1].revents != 0 { isOutputOpen = forward(output, 1, &buffer) }
       if polled[2].revents != 0 { isErrorOpen = forward(error, 2, &buffer) }
     }
+  }
+
+  /// What the host sent before it hung up still reaches a plain service, and then the end of its
+  /// input.
+  private func deliverRest() {
+    guard !isSecond, !hasTerminal else { return }
+    let deadline = Deadline.after(seconds: 1)
+    waiting += stream.take()
+    isInputEnded = true
+    feed()
+    while !waiting.isEmpty, deadline.wait(for: input, events: Int16(POLLOUT)) == .ready { feed() }
+    let descriptor = kelvin_pidfd_open(processID, 0)
+    guard descriptor >= 0 else { return }
+    _ = deadline.wait(for: descriptor)
+    close(descriptor)
   }
 
   /// A program may close its output long before it ends.

@@ -63,7 +63,7 @@ final class ADBDStream: Sendable {
       }
       return (state.inbox, state.owesAcknowledgement)
     }
-    if owes { session.send(ADBDPacket(command: .okay, first: id, second: hostID)) }
+    if owes, !isEnded { session.send(ADBDPacket(command: .okay, first: id, second: hostID)) }
     return bytes
   }
 

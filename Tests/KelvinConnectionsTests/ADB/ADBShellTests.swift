@@ -21,6 +21,7 @@ struct ADBShellTests {
   }
 
   @Test(arguments: routes) func oldDevicesKeepStreamsApartToo(route: ADBRoute) async throws {
+    let before = Set(LocalFile.names(in: "/tmp"))
     try await ReachedADB.with(route, .old) { reached in
       let result = try adbShell(
         reached.device, "printf 'a\\000b\\377'; printf 'x\\000y' >&2; exit 300")
@@ -28,7 +29,8 @@ struct ADBShellTests {
       #expect(result.error == [120, 0, 121])
       #expect(result.status == nil)
       // The pipes on the device have no names any more.
-      #expect(!LocalFile.names(in: "/tmp").contains { $0.hasPrefix(".kelvin-") })
+      let left = Set(LocalFile.names(in: "/tmp")).subtracting(before)
+      #expect(left.filter { $0.hasPrefix(".kelvin-") }.isEmpty)
     }
   }
 
@@ -54,7 +56,9 @@ struct ADBShellTests {
         try adbShell(reached.device, "echo 0; echo 1 >&2; exit 0", until: adbSoon(2))
       }
       #expect(failure?.code == fault.code)
-      #expect(failure?.message.contains("127.0.0.1:\(reached.daemon.port)") == true)
+      if fault.code != .timedOut {
+        #expect(failure?.message.contains("127.0.0.1:\(reached.daemon.port)") == true)
+      }
     }
   }
 

@@ -156,16 +156,22 @@ func adbCollect(
 enum ADBBoards {
   static let new = Result { try SimulatedADBD() }
   static let old = Result { try SimulatedADBD(.old) }
+  static let real = Result { try RealADBD() }
   static let keys = Result { try Scratch() }
   /// Ends with its last reference.
   private static let server = Mutex<RealADB?>(nil)
 
   static func connection(_ kind: ConformanceTests.Kind) throws -> any Connection {
-    let daemon = try kind == .adbOld ? old.get() : new.get()
-    guard kind == .adb else {
+    let port =
+      switch kind {
+      case .adbOld: try old.get().port
+      case .adbd, .adbdDirect: try real.get().port
+      default: try new.get().port
+      }
+    guard kind == .adb || kind == .adbd else {
       return ADBConnection(
         ADBDirectDevice(
-          host: "127.0.0.1", port: daemon.port,
+          host: "127.0.0.1", port: port,
           keys: ADBKeyStore(directory: try keys.get().path)))
     }
     let adb = try server.withLock { server in
@@ -174,7 +180,7 @@ enum ADBBoards {
       server = made
       return made
     }
-    return ADBConnection(ADBServerDevice(adb.server, .serial(try adb.connect(daemon.port))))
+    return ADBConnection(ADBServerDevice(adb.server, .serial(try adb.connect(port))))
   }
 }
 
