@@ -7,16 +7,25 @@ package enum ConsoleAgent {
   /// Tools without which the agent cannot work.
   package static let needed: Set<String> = ["tr", "wc", "dd"]
 
-  /// The line that is typed at a prompt; whatever byte of it is lost, it does no harm.
+  /// The line that is typed at a prompt, of any shell that takes words in single quotes. It checks
+  /// its own text before it runs any of it, so that a byte lost on the way does no harm.
   ///
-  /// It says `@SSSS=` and the tool for checks, then takes the lines of ``lines(_:check:)`` in order,
-  /// says after each how many it has (`@SSSS7`), and starts the agent when the line `.` comes.
+  /// What it runs says `@SSSS=` and the tool for checks, then takes the lines of
+  /// ``lines(_:check:)`` in order, says after each how many it has (`@SSSS7=7`), and starts the
+  /// agent when the line that holds a checked `.` comes. A bare `.` ends it, and the agent: Ctrl-C
+  /// does nothing where there is no controlling terminal.
   package static func loader(session: String) -> String {
-    ##" sh -c 'z=$(stty -g);stty -echo;c=cksum;:|$c>/dev/null 2>&1||c=md5sum;k=;n=0;"##
+    let text =
+      ##"z=$(stty -g);stty -echo;c=cksum;:|$c>/dev/null 2>&1||c=md5sum;k=;n=0;"##
       + "echo @\(session)=$c;"
       + ##"while IFS= read -r l;do t=${l#* };t=${t#* };set -- $(printf %s "$n$t"|$c);"##
-      + ##"case $l in "#$n $1 "*)case $t in .)k=$k c=$c LC_ALL=C sh -c "$k";break;;esac;"##
-      + ##"k="$k$t ";n=$((n+1));;esac;"## + "echo @\(session)$n;done;stty $z echo'"
+      + ##"case $l in .)break;;"#$n $1 "*)case $t in .)k=$k c=$c LC_ALL=C sh -c "$k";break;;esac;"##
+      + ##"k="$k$t ";n=$((n+1));;esac;"## + "echo @\(session)$n=$n;done;stty $z echo"
+    let words = [ConsoleCheck.cksum, .md5sum].map {
+      String(decoding: $0.word(of: text.utf8), as: UTF8.self)
+    }
+    return #" sh -c 'case $(printf %s "$1"|cksum||printf %s "$1"|md5sum) in "#
+      + "\(words[0])\\ *|\(words[1])*)exec sh -c \"$1\";;esac' sh '\(text)'"
   }
 
   /// The lines that follow the loader, without their newlines; the last one starts the agent.
@@ -103,7 +112,7 @@ package enum ConsoleAgent {
     case $l in "#$S "*)l=${l#* };set -- "${l#* }" $(printf %s "$S${l#* }"|$c);
     if [ "$2" = "${l%% *}" ];then set -- $1;case $2 in p)k_p "$@";;q)F=$3;k_q $1;;
     g)[ $1 = $I ]&&k_g $3 $4 $5 $6 $7 $8;;v)eval "$(k_d $3 "$4")";k_f "$1 v $?";;
-    h)k_h;;z)k_f "$1 z";break;;esac;else k_f "0 n";fi;;"#"*)k_f "0 n";;"$T"*)break;;esac;done;
+    h)k_h;;z)k_f "$1 z";break;;esac;else k_f "0 n";fi;;"#"*)k_f "0 n";;"$T"*|.)break;;esac;done;
     case $E in 1)[ -s $D/s ]||kill -9 -$J;;esac 2>/dev/null;case $D in ?*)rm -r $D;;esac
     """##
 }

@@ -162,6 +162,8 @@ package final class ConsoleChannel {
     of lines: [[UInt8]], _ waiting: Waiting, isOwn: Bool = true, until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleFrame.Message? {
     var wait = waiting
+    // Whether the board has said that it has the lines.
+    var isTaken = false
     while true {
       guard let event = try next(until: wait.deadline(within: deadline)) else {
         try check(deadline)
@@ -172,7 +174,7 @@ package final class ConsoleChannel {
       case .damaged: wait.hasten(0.02 + transit(200), isDamage: true)
       case .frame(let frame) where frame.id == 0:
         if frame.message == .bye { throw lost("its agent has ended") }
-        guard frame.message == .refused, !wait.isRunning else { continue }
+        guard frame.message == .refused, !isTaken else { continue }
         if lines.count == 1, wait.refusals < 3 {
           wait.refusals += 1
           try resend([0], of: lines, &wait, until: deadline)
@@ -182,18 +184,27 @@ package final class ConsoleChannel {
       case .frame(let frame) where frame.id == id:
         wait.answered()
         switch frame.message {
-        case .reply, .long: return frame.message
-        case .running: wait.runs()
+        case .reply, .long:
+          if wait.losses == 0, lines.count > 3 { request.room = min(400, request.room + 20) }
+          return frame.message
+        case .running:
+          wait.runs()
+          isTaken = isTaken || isOwn
+          // It answers, but has not done what it was told.
+          if !isTaken { try resend([0], of: lines, &wait, until: deadline) }
         case .missing(let numbers):
           guard isOwn else { return nil }
           wait.losses += 1
+          if numbers.count * 4 >= lines.count { request.room = max(100, request.room / 2) }
           // What is lost again and again is lost to a receiver that is too slow.
-          if wait.losses == 4 { isPaced = true }
+          if wait.losses == 6 { isPaced = true }
           try resend(numbers, of: lines, &wait, until: deadline)
         case .unknown:
           guard isOwn else { return nil }
           try resend(Array(lines.indices), of: lines, &wait, until: deadline)
-        case .evaluated: wait.hasten(0.05)
+        case .evaluated:
+          isTaken = true
+          wait.hasten(0.05)
         case .full:
           throw ConnectionFailure(
             .system(.noSpace), "\(link.name): the board had no room to note a command's end",
@@ -225,7 +236,9 @@ package final class ConsoleChannel {
   }
 
   private func ask(_ wait: inout Waiting, until deadline: Deadline) throws(ConnectionFailure) {
-    guard wait.unanswered < ConsoleChannel.patience else { throw lost(lastSeen) }
+    // A board that is known to work may be too busy to answer.
+    let patience = ConsoleChannel.patience * (wait.isRunning ? 2 : 1)
+    guard wait.unanswered < patience else { throw lost(lastSeen) }
     counts.queries += 1
     // The newline ends what an earlier loss left unended.
     try send([10] + request.query(id, plain: wait.damages > 2), until: deadline)

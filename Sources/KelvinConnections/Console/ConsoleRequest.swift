@@ -6,8 +6,8 @@
 package struct ConsoleRequest: Sendable {
   package let session: String
   package let check: ConsoleCheck
-  /// Bytes of text in a line; the canonical mode of terminals takes lines of 4,095 bytes, and some
-  /// shells half a kilobyte.
+  /// Bytes of text in a line: fewer where lines are lost, since only whole ones count. The
+  /// canonical mode of terminals takes lines of 4,095 bytes, and some shells half a kilobyte.
   package var room = 400
 
   /// Creates a writer for one session.

@@ -103,6 +103,10 @@ struct ConsoleChannelTests {
         until: .after(seconds: 0.5))
     }
     #expect(deaf?.code == .timedOut)
+    if deaf?.code != .timedOut {
+      print(shell.line.traffic.withLock { String(decoding: $0.told.suffix(3000), as: UTF8.self) })
+      print(shell.line.traffic.withLock { String(decoding: $0.said.suffix(1000), as: UTF8.self) })
+    }
     #expect(deaf?.partial?.termination == .signaled(9))
     #expect(deaf?.partial?.standardOutput.text == "deaf\n")
     #expect(MonotonicTime.now - began < 6_000_000_000)
