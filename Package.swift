@@ -275,6 +275,7 @@ let package = Package(
     .testTarget(
       name: "VirtualBenchTests",
       dependencies: [
+        "KelvinConnections",
         "KelvinDevices",
         "KelvinModel",
         "KelvinSimulators",
