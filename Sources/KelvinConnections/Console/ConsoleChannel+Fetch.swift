@@ -4,7 +4,7 @@ extension ConsoleChannel {
   /// Bytes of a stream that are asked for at once; the board listens to nothing else meanwhile.
   private static let window = 24_576
   private static let largestPiece = 3840
-  private static let smallestPiece = 120
+  static let smallestPiece = 120
 
   /// Fetches a stream of a command that has ended, and checks it as a whole.
   func fetch(

@@ -17,6 +17,8 @@ package final class ConsoleChannel {
 
   /// Bytes of output that come in one frame, and the least that a piece of more output has.
   static let short = 480
+  /// Linux takes arguments of up to 128 KiB.
+  private static let scriptLimit = 120_000
   /// Bytes of a stream that a failure shows of a command that was ended.
   private static let partialLimit = 16_384
   /// Queries in a row without an answer after which a line is dead.
@@ -121,6 +123,11 @@ package final class ConsoleChannel {
     until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleReply {
     guard isOpen else { throw lost("no agent runs on the board") }
+    guard script.count < ConsoleChannel.scriptLimit, !script.contains(0) else {
+      throw ConnectionFailure(
+        .unsupported, "\(link.name): a script of over 120,000 bytes, or with a NUL",
+        hint: "let the script read what is large from its input")
+    }
     try check(deadline)
     id += 1
     counts.commands += 1
@@ -207,8 +214,8 @@ package final class ConsoleChannel {
           wait.hasten(0.05)
         case .full:
           throw ConnectionFailure(
-            .system(.noSpace), "\(link.name): the board had no room to note a command's end",
-            hint: "free some of the board's memory file systems")
+            .system(.noSpace), "\(link.name): the board had no room or memory for a command",
+            hint: "free some of the board's memory and memory file systems")
         case .past: throw lost("it has seen commands of another channel")
         default: break
         }
@@ -238,10 +245,12 @@ package final class ConsoleChannel {
   private func ask(_ wait: inout Waiting, until deadline: Deadline) throws(ConnectionFailure) {
     // A board that is known to work may be too busy to answer.
     let patience = ConsoleChannel.patience * (wait.isRunning ? 2 : 1)
-    guard wait.unanswered < patience else { throw lost(lastSeen) }
+    guard wait.unanswered < patience, wait.damages < 200 else { throw lost(lastSeen) }
+    let inPieces = wait.damages > 3
+    if inPieces { pieceSize = ConsoleChannel.smallestPiece }
     counts.queries += 1
     // The newline ends what an earlier loss left unended.
-    try send([10] + request.query(id, plain: wait.damages > 2), until: deadline)
+    try send([10] + request.query(id, inPieces: inPieces), until: deadline)
     wait.asked(answerTime(ConsoleChannel.short))
   }
 

@@ -53,7 +53,7 @@ package final class ConsoleSession {
     while true {
       try check(deadline)
       // Ctrl-C ends an unfinished line or a program; Ctrl-\ one that does not care.
-      let keys: [UInt8] = attempt == 0 ? [13] : attempt % 4 == 3 ? [0x1C, 13] : [0x03, 13]
+      let keys: [UInt8] = attempt == 0 ? [13] : attempt % 2 == 0 ? [0x1C, 13] : [0x03, 13]
       try send(keys, until: deadline)
       switch try prompt(within: 1, until: deadline) {
       case .login: try logIn(until: deadline)
