@@ -7,10 +7,14 @@ import Testing
 /// Commands over the console of a board whose kernel talks on it.
 @Suite(.serialized, .needsGuests, .guest("x86-a"), .timeLimit(.minutes(15)))
 struct ConsoleChannelTests {
-  /// Logs in as on a board that just booted.
-  private func channel(_ board: VirtualGuest) throws -> ConsoleChannel {
+  /// The console, which takes one client at a time.
+  private func link(_ board: VirtualGuest) throws -> DescriptorLink {
     let socket = try UnixSocket.connect(path: board.console, until: .after(seconds: 10))
-    let link = DescriptorLink(socket, name: board.name)
+    return DescriptorLink(socket, name: board.name)
+  }
+
+  /// Logs in where nobody is.
+  private func channel(_ link: any ByteLink) throws -> ConsoleChannel {
     let login = ConsoleLogin(user: "root", password: Array("kelvin".utf8))
     return try ConsoleSession(link, login: login).reach(until: .after(seconds: 90))
   }
@@ -27,7 +31,7 @@ struct ConsoleChannelTests {
       echo "<4>usb 1-1: noise $i" >/dev/kmsg; i=$((i+1)); sleep 0.01; done) >/dev/null 2>&1 </dev/null &
       """)
     defer { _ = try? board.run("touch /tmp/quiet; echo 4 >/proc/sys/kernel/printk") }
-    let channel = try channel(board)
+    let channel = try channel(link(board))
     var generator = SystemRandomNumberGenerator()
     for number in 1...count {
       let size = number % 10 == 0 ? 1500 : Int.random(in: 0...100)
@@ -49,13 +53,14 @@ struct ConsoleChannelTests {
 
   @Test func saysThatTheConnectionIsLostWhenTheBoardRestarts() throws {
     let board = try #require(VirtualGuest.current)
-    let channel = try channel(board)
+    let link = try link(board)
+    let channel = try channel(link)
     let failure = #expect(throws: ConnectionFailure.self) {
       try channel.run("echo b >/proc/sysrq-trigger; sleep 100", until: .after(seconds: 60))
     }
     #expect(failure?.code == .connectionLost)
     // And reaches it again, through its start.
-    let again = try self.channel(board)
+    let again = try self.channel(link)
     #expect(try again.run("echo on", until: .after(seconds: 30)).output == Array("on\n".utf8))
   }
 }
