@@ -22,10 +22,10 @@ struct ConsoleNoiseTests {
     try run(Self.isLong ? 2000 : 40, .busybox, faults)
   }
 
-  /// At a real line's speed, where noise takes two fifths of it.
+  /// At a real line's speed, where noise takes a fifth of it.
   @Test func noCommandIsWrongOnASlowLineFullOfNoise() throws {
     let faults = LineFaults(
-      lost: 0.0005, noisePerSecond: 100, bitsPerSecond: 115_200, seed: 13)
+      lost: 0.0005, noisePerSecond: 40, bitsPerSecond: 115_200, seed: 13)
     try run(Self.isLong ? 1000 : 25, .dash, faults)
   }
 
