@@ -280,6 +280,7 @@ let package = Package(
     .testTarget(
       name: "VirtualBenchTests",
       dependencies: [
+        "KelvinConnections",
         "KelvinDevices",
         "KelvinModel",
         "KelvinSimulators",

@@ -4,7 +4,7 @@ extension ConsoleChannel {
   /// Bytes of a stream that are asked for at once; the board listens to nothing else meanwhile.
   private static let window = 24_576
   private static let largestPiece = 3840
-  private static let smallestPiece = 120
+  static let smallestPiece = 120
 
   /// Fetches a stream of a command that has ended, and checks it as a whole.
   func fetch(
@@ -31,7 +31,9 @@ extension ConsoleChannel {
     let wanted: Int
     var isPlain: Bool
     var bytes: [UInt8] = []
+    /// Requests in a row that brought nothing, and those that were not answered at all.
     var unanswered = 0
+    var silent = 0
   }
 
   /// Fetches the next pieces, those again that do not come, until all of them are there.
@@ -50,10 +52,15 @@ extension ConsoleChannel {
         stop = max(stop, index + 1)
       }
       let before = pieces.count { $0 != nil }
+      let damages = counts.damagedFrames
       try receive(&pieces, start..<stop, first, size, fetch, until: deadline)
       let came = pieces.count { $0 != nil } - before
       fetch.unanswered = came > 0 ? 0 : fetch.unanswered + 1
-      guard fetch.unanswered < 12 else { throw lost("it answers nothing about a command's output") }
+      // A damaged answer is one: the board is there.
+      fetch.silent = came > 0 || counts.damagedFrames > damages ? 0 : fetch.silent + 1
+      guard fetch.silent < 12, fetch.unanswered < 200 else {
+        throw lost("it answers nothing about a command's output")
+      }
       rounds += 1
       // Something on the way may not bear text, or so long a line.
       if fetch.unanswered == 2 { fetch.isPlain = true }

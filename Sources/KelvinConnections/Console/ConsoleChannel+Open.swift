@@ -12,8 +12,10 @@ extension ConsoleChannel {
     while true {
       try checkOpening(deadline)
       begin(ConsoleChannel.newSession(), .cksum)
-      // Ends a line, a program, or an earlier agent, which takes Ctrl-C as a line of its own.
-      if attempt > 0 || !tail.isEmpty { try send([0x15, 0x03, 10], until: deadline) }
+      // Ends a line, a program, or an earlier agent or loader; a shell takes the dot for nothing.
+      if attempt > 0 || !tail.isEmpty {
+        try send([0x15, 0x03, 10, UInt8(ascii: "."), 10], until: deadline)
+      }
       if try load(deadline.limited(toSeconds: 4 + 3 * Double(attempt) + 4 * transit(4000))) {
         return opened()
       }
@@ -28,7 +30,7 @@ extension ConsoleChannel {
     var reader = LoaderReader(session: session)
     let greeting = deadline.limited(toSeconds: 1.5 + 3 * transit(2 * loader.utf8.count))
     while reader.check == nil {
-      guard try read(&reader, until: greeting) else { return false }
+      guard try read(&reader, until: greeting), !greeting.hasPassed else { return false }
     }
     guard let check = reader.check else { return false }
     begin(session, check)
@@ -69,8 +71,11 @@ extension ConsoleChannel {
         next += 1
         due += 1
       }
+      // Other lines may come all the time; only the loader's own count.
       let patience = deadline.limited(toSeconds: answerTime(1000))
-      let isAnswered = try read(&reader, until: patience)
+      let answers = reader.answers
+      while reader.answers == answers, try read(&reader, until: patience), !patience.hasPassed {}
+      let isAnswered = reader.answers > answers
       if deadline.hasPassed || deadline.isInterrupted { return false }
       guard !isAnswered || reader.answers >= due, reader.count < lines.count else { continue }
       if isAnswered, reader.count == next { continue }
@@ -89,7 +94,8 @@ extension ConsoleChannel {
 
   /// Takes the answers that are on their way, so that none is taken for one of a later line.
   private func drain(_ reader: inout LoaderReader) throws(ConnectionFailure) {
-    while try read(&reader, until: .after(seconds: 0.05 + transit(500))) {}
+    let end = Deadline.after(seconds: 0.05 + transit(500))
+    while try read(&reader, until: end), !end.hasPassed {}
   }
 
   private func read(
@@ -142,7 +148,7 @@ extension ConsoleChannel {
   }
 }
 
-/// Reads what the loader says: `@SSSS=TOOL`, then `@SSSSNUMBER` after each line. Pure.
+/// Reads what the loader says: `@SSSS=TOOL`, then `@SSSSNUMBER=NUMBER` after each line. Pure.
 struct LoaderReader {
   private let marker: [UInt8]
   private(set) var check: ConsoleCheck?
@@ -172,7 +178,13 @@ struct LoaderReader {
       let word = line[(start + marker.count)...].prefix { $0 != 13 && $0 != UInt8(ascii: " ") }
       if word.first == UInt8(ascii: "=") {
         check = check ?? ConsoleCheck(rawValue: String(decoding: word.dropFirst(), as: UTF8.self))
-      } else if let number: Int = ConsoleFrame.Words.number(word), number >= count, number < 1000 {
+        continue
+      }
+      // Said twice, since noise may stand right behind a number, and digits be lost or doubled.
+      let parts = word.split(separator: UInt8(ascii: "="), omittingEmptySubsequences: false)
+      if parts.count == 2, parts[0].elementsEqual(parts[1]),
+        let number: Int = ConsoleFrame.Words.number(parts[0]), number >= count, number < 1000
+      {
         answers += 1
         count = number
       }

@@ -21,7 +21,8 @@ extension ConsoleChannel {
 
     /// Asks soon: something went wrong, but more of it may still be coming.
     mutating func hasten(_ seconds: Double, isDamage: Bool = false) {
-      if isDamage { damages += 1 }
+      // A damaged answer is one: the board is there.
+      if isDamage { (damages, unanswered) = (damages + 1, 0) }
       due = min(due, Waiting.time(seconds))
     }
 

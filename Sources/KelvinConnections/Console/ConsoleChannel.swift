@@ -17,6 +17,8 @@ package final class ConsoleChannel {
 
   /// Bytes of output that come in one frame, and the least that a piece of more output has.
   static let short = 480
+  /// Linux takes arguments of up to 128 KiB.
+  private static let scriptLimit = 120_000
   /// Bytes of a stream that a failure shows of a command that was ended.
   private static let partialLimit = 16_384
   /// Queries in a row without an answer after which a line is dead.
@@ -121,6 +123,11 @@ package final class ConsoleChannel {
     until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleReply {
     guard isOpen else { throw lost("no agent runs on the board") }
+    guard script.count < ConsoleChannel.scriptLimit, !script.contains(0) else {
+      throw ConnectionFailure(
+        .unsupported, "\(link.name): a script of over 120,000 bytes, or with a NUL",
+        hint: "let the script read what is large from its input")
+    }
     try check(deadline)
     id += 1
     counts.commands += 1
@@ -162,6 +169,8 @@ package final class ConsoleChannel {
     of lines: [[UInt8]], _ waiting: Waiting, isOwn: Bool = true, until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleFrame.Message? {
     var wait = waiting
+    // Whether the board has said that it has the lines.
+    var isTaken = false
     while true {
       guard let event = try next(until: wait.deadline(within: deadline)) else {
         try check(deadline)
@@ -172,7 +181,7 @@ package final class ConsoleChannel {
       case .damaged: wait.hasten(0.02 + transit(200), isDamage: true)
       case .frame(let frame) where frame.id == 0:
         if frame.message == .bye { throw lost("its agent has ended") }
-        guard frame.message == .refused, !wait.isRunning else { continue }
+        guard frame.message == .refused, !isTaken else { continue }
         if lines.count == 1, wait.refusals < 3 {
           wait.refusals += 1
           try resend([0], of: lines, &wait, until: deadline)
@@ -182,22 +191,31 @@ package final class ConsoleChannel {
       case .frame(let frame) where frame.id == id:
         wait.answered()
         switch frame.message {
-        case .reply, .long: return frame.message
-        case .running: wait.runs()
+        case .reply, .long:
+          if wait.losses == 0, lines.count > 3 { request.room = min(400, request.room + 20) }
+          return frame.message
+        case .running:
+          wait.runs()
+          isTaken = isTaken || isOwn
+          // It answers, but has not done what it was told.
+          if !isTaken { try resend([0], of: lines, &wait, until: deadline) }
         case .missing(let numbers):
           guard isOwn else { return nil }
           wait.losses += 1
+          if numbers.count * 4 >= lines.count { request.room = max(100, request.room / 2) }
           // What is lost again and again is lost to a receiver that is too slow.
-          if wait.losses == 4 { isPaced = true }
+          if wait.losses == 6 { isPaced = true }
           try resend(numbers, of: lines, &wait, until: deadline)
         case .unknown:
           guard isOwn else { return nil }
           try resend(Array(lines.indices), of: lines, &wait, until: deadline)
-        case .evaluated: wait.hasten(0.05)
+        case .evaluated:
+          isTaken = true
+          wait.hasten(0.05)
         case .full:
           throw ConnectionFailure(
-            .system(.noSpace), "\(link.name): the board had no room to note a command's end",
-            hint: "free some of the board's memory file systems")
+            .system(.noSpace), "\(link.name): the board had no room or memory for a command",
+            hint: "free some of the board's memory and memory file systems")
         case .past: throw lost("it has seen commands of another channel")
         default: break
         }
@@ -225,10 +243,14 @@ package final class ConsoleChannel {
   }
 
   private func ask(_ wait: inout Waiting, until deadline: Deadline) throws(ConnectionFailure) {
-    guard wait.unanswered < ConsoleChannel.patience else { throw lost(lastSeen) }
+    // A board that is known to work may be too busy to answer.
+    let patience = ConsoleChannel.patience * (wait.isRunning ? 2 : 1)
+    guard wait.unanswered < patience, wait.damages < 200 else { throw lost(lastSeen) }
+    let inPieces = wait.damages > 3
+    if inPieces { pieceSize = ConsoleChannel.smallestPiece }
     counts.queries += 1
     // The newline ends what an earlier loss left unended.
-    try send([10] + request.query(id, plain: wait.damages > 2), until: deadline)
+    try send([10] + request.query(id, inPieces: inPieces), until: deadline)
     wait.asked(answerTime(ConsoleChannel.short))
   }
 

@@ -29,7 +29,7 @@ package struct ConsoleFrame: Hashable, Sendable {
     case past
     /// A line of the agent's own was carried out.
     case evaluated(status: Int32)
-    /// The command has ended, but the board had no room to note how.
+    /// The board had no room or memory to start the command, or to note its end.
     case full
     /// A request arrived damaged.
     case refused

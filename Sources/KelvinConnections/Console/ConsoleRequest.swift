@@ -6,8 +6,8 @@
 package struct ConsoleRequest: Sendable {
   package let session: String
   package let check: ConsoleCheck
-  /// Bytes of text in a line; the canonical mode of terminals takes lines of 4,095 bytes, and some
-  /// shells half a kilobyte.
+  /// Bytes of text in a line: fewer where lines are lost, since only whole ones count. The
+  /// canonical mode of terminals takes lines of 4,095 bytes, and some shells half a kilobyte.
   package var room = 400
 
   /// Creates a writer for one session.
@@ -42,19 +42,26 @@ package struct ConsoleRequest: Sendable {
         rest = rest.dropFirst(room)
       }
     }
-    // A piece is a word, which cannot be empty.
-    add(script.isEmpty ? [UInt8(ascii: ":")] : script, UInt8(ascii: "t"), UInt8(ascii: "b"))
-    if let input, !input.isEmpty { add(input, UInt8(ascii: "T"), UInt8(ascii: "B")) }
+    // The board's shell drops newlines at a text's end, and a piece is a word, which is never empty.
+    var script = script[...]
+    while script.last == 10 { script.removeLast() }
+    if script.isEmpty { script = [UInt8(ascii: ":")] }
+    add(Array(script), UInt8(ascii: "t"), UInt8(ascii: "b"))
+    let input = input ?? []
+    if !input.isEmpty { add(input, UInt8(ascii: "T"), UInt8(ascii: "B")) }
+    let counts = "\(script.count) \(input.count)"
     return pieces.enumerated().map { index, piece in
-      line(Array("\(id) p \(index) \(pieces.count) ".utf8) + [piece.mode, 0x20] + piece.text)
+      line(
+        Array("\(id) p \(index) \(pieces.count) \(counts) ".utf8) + [piece.mode, 0x20] + piece.text)
     }
   }
 
   /// Asks how a command stands; the answer is its reply when it has ended.
   ///
-  /// - Parameter plain: have the reply in letters and digits only, whatever it is.
-  package func query(_ id: UInt32, plain: Bool = false) -> [UInt8] {
-    line("\(id) q\(plain ? " y" : "")".utf8)
+  /// - Parameter inPieces: have only the head of the reply, however short it is: its pieces are
+  ///   shorter, and more of them get through much noise.
+  package func query(_ id: UInt32, inPieces: Bool = false) -> [UInt8] {
+    line("\(id) q\(inPieces ? " l" : "")".utf8)
   }
 
   /// Asks for the pieces `range` of `size` bytes of a stream of `count` bytes.

@@ -52,8 +52,10 @@ package final class ConsoleSession {
     var attempt = 0
     while true {
       try check(deadline)
-      // Ctrl-C ends an unfinished line or a program; Ctrl-\ one that does not care.
-      let keys: [UInt8] = attempt == 0 ? [13] : attempt % 4 == 3 ? [0x1C, 13] : [0x03, 13]
+      // Ctrl-C ends an unfinished line or a program, Ctrl-\ one that does not care, and Ctrl-Z stops
+      // what is left.
+      let ways: [UInt8] = [0x1A, 0x03, 0x1C]
+      let keys: [UInt8] = attempt == 0 ? [13] : [ways[attempt % 3], 13]
       try send(keys, until: deadline)
       switch try prompt(within: 1, until: deadline) {
       case .login: try logIn(until: deadline)

@@ -78,6 +78,25 @@ struct ConsoleChannelTests {
     #expect(counts.min() == trips)
   }
 
+  /// All bytes on the line, both ways, against what was asked and answered.
+  @Test(arguments: [
+    ("echo hello", 0, 16), ("cat /sys/class/thermal/thermal_zone0/temp || :", 0, 60),
+    ("seq 1 100", 0, 301), ("cat", 30_000, 60_003)
+  ])
+  func costsLittleMoreThanItsPayload(script: String, input: Int, payload: Int) throws {
+    let shell = try LineShell(.dash)
+    let channel = try shell.channel()
+    _ = try channel.run("true", until: .after(seconds: 10))
+    var generator = SeededGenerator(seed: 8)
+    let bytes = input > 0 ? generator.bytes(input) : nil
+    let costs = try (0..<3).map { _ in
+      let before = shell.line.traffic.withLock { $0.said.count + $0.told.count }
+      _ = try channel.run(script, input: bytes, until: .after(seconds: 30))
+      return shell.line.traffic.withLock { $0.said.count + $0.told.count } - before
+    }
+    #expect(Double(try #require(costs.min())) < 1.45 * Double(payload) + 120, "\(costs)")
+  }
+
   @Test(arguments: kinds)
   func endsACommandThatTakesTooLongWithAllItStartedAndShowsItsOutput(
     kind: LineShell.Kind

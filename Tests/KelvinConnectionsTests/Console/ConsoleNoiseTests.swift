@@ -14,18 +14,18 @@ struct ConsoleNoiseTests {
   @Test(arguments: LineShell.Kind.allCases)
   func noCommandIsWrongOrRunsTwiceOrHangsUnderNoiseAndLoss(kind: LineShell.Kind) throws {
     let faults = LineFaults(lost: 0.001, doubled: 0.0002, noisePerSecond: 100, seed: 11)
-    try run(Self.isLong ? 10_000 : 150, kind, faults)
+    try run(Self.isLong ? 10_000 : 80, kind, faults)
   }
 
   @Test func noCommandIsWrongWhenBitsChange() throws {
     let faults = LineFaults(changed: 0.0005, noisePerSecond: 20, seed: 12)
-    try run(Self.isLong ? 2000 : 60, .busybox, faults)
+    try run(Self.isLong ? 2000 : 40, .busybox, faults)
   }
 
-  /// At a real line's speed, where noise takes two fifths of it.
+  /// At a real line's speed, where noise takes a fifth of it.
   @Test func noCommandIsWrongOnASlowLineFullOfNoise() throws {
     let faults = LineFaults(
-      lost: 0.0005, noisePerSecond: 100, bitsPerSecond: 115_200, seed: 13)
+      lost: 0.0005, noisePerSecond: 40, bitsPerSecond: 115_200, seed: 13)
     try run(Self.isLong ? 1000 : 25, .dash, faults)
   }
 

@@ -58,7 +58,16 @@ final class LineShell {
     posix_spawn_file_actions_adddup2(&actions, 0, 2)
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
-    posix_spawnattr_setflags(&attributes, 0x80 /* POSIX_SPAWN_SETSID */)
+    // Whoever runs the tests may ignore or block SIGINT, which a board's console does not.
+    var signals = sigset_t()
+    sigfillset(&signals)
+    posix_spawnattr_setsigdefault(&attributes, &signals)
+    var mask = sigset_t()
+    sigemptyset(&mask)
+    posix_spawnattr_setsigmask(&attributes, &mask)
+    let setsid: Int16 = 0x80
+    posix_spawnattr_setflags(
+      &attributes, setsid | Int16(POSIX_SPAWN_SETSIGDEF) | Int16(POSIX_SPAWN_SETSIGMASK))
     var child = pid_t()
     let status = LineShell.withStrings(argv) { argv in
       LineShell.withStrings(variables.map { "\($0)=\($1)" }) { environment in
