@@ -36,7 +36,7 @@ final class RealADBD: Sendable {
       environment: environment.merging(["ADBD_PROPERTIES": all.joined(separator: ",")]) { a, _ in a
       }
     ).start(Command([path], standardOutput: .discard, standardError: .discard))
-    let deadline = adbSoon()
+    let deadline = adbSoon(5)
     while true {
       if let socket = try? TCPSocket.connect(host: "127.0.0.1", port: port, until: deadline) {
         close(socket)
