@@ -12,8 +12,9 @@ packages_quickstart=(linux-perf openssl rt-tests stress-ng)
 # What the tests run on top of that: tools of the workloads, shells as targets, judges of outputs,
 # hosts with devices that are not there.
 packages_test=(
-  adb android-sdk-libsparse-utils apache2-utils busybox-static curl dash fastboot fio fish
-  libumockdev-dev libxml2-utils procps python3 rt-app sqlite3 strace sysbench udev umockdev util-linux zsh
+  adb android-sdk-libsparse-utils apache2-utils busybox-static curl dash dropbear-bin fastboot fio fish
+  libnss-wrapper libumockdev-dev libxml2-utils openssh-client openssh-server openssl procps python3
+  python3-serial rt-app ser2net sqlite3 strace sysbench udev umockdev util-linux zsh
 )
 
 # The virtual bench: emulators, kernel headers and sources, what goes into its guests.

@@ -56,6 +56,18 @@ public protocol Connection: Sendable {
     _ path: TargetPath, to hostPath: String, until deadline: Deadline
   ) async throws(ConnectionFailure)
 
+  /// Copies a host file to the target as ``push(_:to:mode:until:)`` does, and says how far it is.
+  func push(
+    _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline,
+    progress: @escaping TransferProgress
+  ) async throws(ConnectionFailure)
+
+  /// Copies a target file to the host as ``pull(_:to:until:)`` does, and says how far it is.
+  func pull(
+    _ path: TargetPath, to hostPath: String, until deadline: Deadline,
+    progress: @escaping TransferProgress
+  ) async throws(ConnectionFailure)
+
   /// Removes a file or a whole tree; what is not there counts as removed.
   func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure)
 
@@ -77,7 +89,25 @@ public protocol Connection: Sendable {
   func close() async
 }
 
+/// Told how many bytes of a file have been handed over, and how many there are where that is known;
+/// at most some ten times a second, by the thread that copies.
+public typealias TransferProgress = @Sendable (_ done: Int64, _ total: Int64?) -> Void
+
 extension Connection {
+  public func push(
+    _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline,
+    progress: @escaping TransferProgress
+  ) async throws(ConnectionFailure) {
+    try await push(hostPath, to: path, mode: mode, until: deadline)
+  }
+
+  public func pull(
+    _ path: TargetPath, to hostPath: String, until deadline: Deadline,
+    progress: @escaping TransferProgress
+  ) async throws(ConnectionFailure) {
+    try await pull(path, to: hostPath, until: deadline)
+  }
+
   public func execute(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> CommandResult {

@@ -82,7 +82,7 @@ public enum ConnectionDeclarations {
       ],
       alternatives: [.init(["usb", "tcp", "udp"], required: true)],
       verified:
-        "simulated boot loaders over TCP and UDP, which Debian's fastboot takes for real ones")
+        "simulated boot loaders over TCP, UDP and USB")
   }
 
   /// Serial lines, near and far; a console that is also the connection carries commands as well.
@@ -105,14 +105,20 @@ public enum ConnectionDeclarations {
           .init("host", .text, required: true, "Name or address."),
           .init("port", .integer, default: 23, range: 1...65_535, "TCP port.")
         ] + login, verified: "virtual boards, and an emulated server"),
-      later(
+      line(
         kind, "rfc2217", "A serial line that another machine serves, its baud rate included.",
-        description: "Telnet with the serial port's settings, RFC 2217, as ser2net and pyserial "
-          + "serve it.",
+        description: "Telnet with the serial port's settings (RFC 2217), as ser2net and pyserial "
+          + "serve it: 8N1 without flow control, at the rate that is wanted here.",
         options: [
           .init("host", .text, required: true, "Name or address."),
           .init("port", .integer, required: true, range: 1...65_535, "TCP port."), baud
-        ] + login),
+        ] + login, verified: "ser2net and pyserial in front of pseudo terminals"),
+      line(
+        kind, "tcp", "A TCP port whose bytes are the serial line's, as ser2net's raw ones.",
+        options: [
+          .init("host", .text, required: true, "Name or address."),
+          .init("port", .integer, required: true, range: 1...65_535, "TCP port.")
+        ] + login, verified: "an emulated server"),
       line(
         kind, "socket", "A Unix socket, such as a virtual board's console.",
         options: [.init("path", .path, required: true, "The socket's file.")] + login,
@@ -135,16 +141,19 @@ public enum ConnectionDeclarations {
 
   /// A line that the owner of ports holds as a console, and that carries no commands yet.
   private static func line(
-    _ kind: Declaration.Kind, _ name: String, _ summary: String, options: [OptionDeclaration],
-    alternatives: [Declaration.Alternatives] = [], verified: String
+    _ kind: Declaration.Kind, _ name: String, _ summary: String, description: String = "",
+    options: [OptionDeclaration], alternatives: [Declaration.Alternatives] = [], verified: String
   ) -> Declaration {
     guard kind == .console else {
-      return later(kind, name, summary, options: options, alternatives: alternatives)
+      return later(
+        kind, name, summary, description: description, options: options, alternatives: alternatives)
     }
+    let use =
+      "'kelvin bench console' shows it; it is held, and what it says is logged, from "
+      + "'kelvin bench up' or the first use on. Nobody logs in there yet."
     return Declaration(
       kind, name, summary: summary,
-      description: "'kelvin bench console' shows it; it is held, and what it says is logged, from "
-        + "'kelvin bench up' or the first use on. Nobody logs in there yet.",
+      description: description.isEmpty ? use : description + "\n\n" + use,
       options: options, alternatives: alternatives, verified: verified)
   }
 

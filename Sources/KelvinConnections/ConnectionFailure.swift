@@ -76,6 +76,13 @@ public struct ConnectionFailure: Failure {
     self.init(code, "\(path): \(error) (\(connection))")
   }
 
+  /// A failed system call on a file of the host.
+  init(hostFile path: String, _ error: Errno) {
+    self.init(
+      .hostFile(error), "\(path): \(error)",
+      hint: error == .noSpace ? "free some space; 'kelvin resume' continues the run" : "")
+  }
+
   public var kind: FailureKind {
     switch code {
     case .unreachable, .connectionLost, .interrupted, .hostFile, .badReply: .infrastructure

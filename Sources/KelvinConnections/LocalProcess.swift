@@ -167,7 +167,12 @@ struct Pump {
     self.streams = streams
     output = OutputSink(command.standardOutput)
     error = OutputSink(command.standardError)
-    input = InputSource(command.standardInput)
+    switch command.standardInput {
+    // The child reads a file itself.
+    case .null, .file: input = InputSource([])
+    case .bytes(let bytes): input = InputSource(bytes)
+    case .descriptor(let descriptor): input = InputSource(descriptor: descriptor)
+    }
     isInputOpen = streams.input >= 0
     isOutputOpen = streams.output >= 0
     isErrorOpen = streams.error >= 0
@@ -251,8 +256,8 @@ struct Pump {
   }
 
   private mutating func feed() {
-    if !input.bytes.isEmpty {
-      let count = input.bytes.withUnsafeBytes { write(streams.input, $0.baseAddress, $0.count) }
+    if !input.piece.isEmpty {
+      let count = input.piece.withUnsafeBytes { write(streams.input, $0.baseAddress, $0.count) }
       if count > 0 { input.drop(count) }
       if count < 0, errno != EAGAIN, errno != EINTR { input.end() }
     } else {

@@ -39,7 +39,7 @@ struct LeaseOptions: ParsableArguments {
       purpose: "run \(name)", takesOver: takeOver,
       note: { Terminal.standardError.line("kelvin: \($0)") },
       // Kelvin has changed no setting that outlives its run.
-      restore: { _, _ in })
+      restore: { _, _ in }, switchOn: board.switchOn)
     do {
       return HeldBoards(
         lease: try await BoardLease.take(

@@ -16,6 +16,8 @@ struct RunBoard {
   let benchFiles: [String]
   /// The board's console, to be held while the run goes on.
   let console: RunConsole.Choice?
+  /// Switches it on when a command that is gone left it off; nil where nothing does.
+  let switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)?
   /// A new connection, which adds to the environment of every command.
   let connection: @Sendable (_ environment: [String: String]) throws -> any Connection
 
@@ -32,7 +34,7 @@ struct RunBoard {
     if let choice = BoardChoice(rawValue: name) {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
-        isExclusive: false, benchFiles: [], console: nil,
+        isExclusive: false, benchFiles: [], console: nil, switchOn: nil,
         connection: { choice.connection(environment: $0) })
     }
     let paths = try bench.paths(remembered: remembered)
@@ -51,6 +53,7 @@ struct RunBoard {
         return RunConsole.Choice(
           choice: choice, baud: profile?.consoleBaud.flatMap(UInt32.init(exactly:)))
       },
+      switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
       connection: try connection(of: entry))
   }
 

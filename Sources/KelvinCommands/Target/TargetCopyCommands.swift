@@ -87,7 +87,8 @@ struct TargetPullCommand: AsyncParsableCommand {
     let deadline = try copy.deadline()
     let sources = paths.dropLast().map { $0 }
     let destination = paths[paths.count - 1]
-    let isBelow = HostTree.isDirectory(destination) || destination.hasSuffix("/") || sources.count > 1
+    let isBelow =
+      HostTree.isDirectory(destination) || destination.hasSuffix("/") || sources.count > 1
     let count = try await copy.target.withTarget(board, for: "pull", until: deadline) { target in
       let connection = target.connection
       let files = try await TargetTree.files(of: sources, on: connection, until: deadline)

@@ -40,7 +40,8 @@ struct TargetInfoCommand: AsyncParsableCommand {
     ]
     rows += facts.fingerprint.sorted { $0.key < $1.key }.map { ($0.key, .text($0.value)) }
     if format == .json {
-      let map = Dictionary(rows.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
+      let map = Dictionary(
+        rows.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
       Terminal.standardOutput.line(Value.map(map).json)
       return
     }

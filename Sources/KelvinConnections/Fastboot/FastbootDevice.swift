@@ -43,8 +43,7 @@ public final class FastbootDevice {
     while true {
       do {
         // One that takes a connection and then says nothing is not there yet, either.
-        return FastbootDevice(
-          try address.open(until: deadline.limited(toSeconds: max(1, min(patience, 5)))))
+        return FastbootDevice(try address.open(until: deadline.limited(toSeconds: 5)))
       } catch {
         guard error.code == .notFound || error.code == .timedOut || error.code == .connectionLost,
           !limit.hasPassed

@@ -13,6 +13,8 @@ final class FastbootUDP: FastbootTransport {
   /// Data that came and were not asked for yet, and whether more of the message follows.
   private var received: [UInt8] = []
   private var isContinued = false
+  /// For one packet; kept, since tens of thousands come.
+  private var buffer = [UInt8](repeating: 0, count: 1 << 16)
 
   /// "If the host does not receive a response in 500ms it will re-transmit."
   private static let patience = 0.5
@@ -150,7 +152,6 @@ final class FastbootUDP: FastbootTransport {
   private func receive(
     _ id: FastbootUDPPacket.ID, _ what: String
   ) throws(ConnectionFailure) -> FastbootUDPPacket? {
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
     let count = recv(descriptor, &buffer, buffer.count, 0)
     guard count < 0 else { return FastbootUDPPacket(Array(buffer[..<count])) }
     try settle(errno, id, what)

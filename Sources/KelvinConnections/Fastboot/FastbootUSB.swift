@@ -1,3 +1,4 @@
+internal import Glibc
 internal import KelvinDevices
 internal import KelvinModel
 
@@ -114,7 +115,8 @@ extension ConnectionFailure {
       case .overflow: .badReply
       case .timedOut: .timedOut
       case .cancelled: .interrupted
-      case .unsupported, .busy: .unsupported
+      case .busy: .system(KelvinModel.Errno(EBUSY))
+      case .unsupported: .unsupported
       case .disconnected, .transferError, .stall, .library: .connectionLost
       }
     self.init(code, "fastboot: \(failure.message)", hint: failure.hint)

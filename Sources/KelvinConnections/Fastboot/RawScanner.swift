@@ -22,7 +22,9 @@ enum RawScanner {
     var position: Int64 = 0
     while position < file.size {
       if deadline.hasPassed || deadline.isInterrupted {
-        throw .noAnswer("image", "\(file.path) was read", deadline)
+        throw deadline.isInterrupted
+          ? ConnectionFailure(.interrupted, "\(file.path): interrupted while it was read")
+          : ConnectionFailure(.timedOut, "\(file.path): no time left while it was read")
       }
       let size = Int(min(Int64(buffer.count), file.size - position))
       var failure: KelvinModel.Errno?

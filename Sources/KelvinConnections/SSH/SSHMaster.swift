@@ -13,8 +13,15 @@ final class SSHMaster: Sendable {
   private let process: LocalProcess
   private let directory: String
   private let name: String
-  /// What the client has said on standard error.
-  private let said = Mutex<[UInt8]>([])
+  private let said = Mutex(Said())
+
+  /// What the client has said on standard error; the end of that is the client's own. Standard output
+  /// it closes itself once it is logged in.
+  private struct Said {
+    var bytes: [UInt8] = []
+    var hasEnded = false
+    var text: String { String(decoding: bytes, as: UTF8.self) }
+  }
   private let isClosed = Mutex(false)
 
   /// Where it is asked for channels.
@@ -30,6 +37,11 @@ final class SSHMaster: Sendable {
     kill $!; wait
     rm -f "$kelvin_directory/s" "$kelvin_directory/a"; rmdir "$kelvin_directory"
     """
+
+  /// The client behind its shell.
+  static func words(_ options: SSHOptions, directory: String) -> [String] {
+    ["sh", "-c", watch, "kelvin-ssh", directory] + options.arguments(socket: directory + "/s")
+  }
 
   /// Logs in.
   ///
@@ -50,9 +62,7 @@ final class SSHMaster: Sendable {
         environment["DISPLAY"] = getenv("DISPLAY").map { String(cString: $0) } ?? ":0"
       }
       process = try ProcessLauncher(environment: environment).start(
-        Command(
-          ["sh", "-c", SSHMaster.watch, "kelvin-ssh", directory]
-            + options.arguments(socket: directory + "/s"), standardInput: .bytes([])))
+        Command(SSHMaster.words(options, directory: directory), standardInput: .bytes([])))
     } catch {
       SSHMaster.removeDirectory(directory)
       throw error
@@ -74,17 +84,14 @@ final class SSHMaster: Sendable {
   var isAlive: Bool {
     guard !isClosed.withLock({ $0 }) else { return false }
     takeErrors()
-    // Nothing more is printed there: readable means that its only writer has ended.
-    var waiting = pollfd(fd: process.streams.output, events: Int16(POLLIN), revents: 0)
-    return poll(&waiting, 1, 0) == 0
+    return said.withLock { !$0.hasEnded }
   }
 
   /// Why the client ended, in its own words; empty when it said nothing.
   func lastWords() -> String {
     guard !isClosed.withLock({ $0 }) else { return "" }
     takeErrors()
-    let text = said.withLock { String(decoding: $0.suffix(1000), as: UTF8.self) }
-    return text.split(whereSeparator: \.isNewline).last.map(String.init) ?? ""
+    return said.withLock(\.text).split(whereSeparator: \.isNewline).last.map(String.init) ?? ""
   }
 
   /// Ends the client and removes its socket; idempotent.
@@ -122,8 +129,7 @@ final class SSHMaster: Sendable {
       if printed.contains(10) { return }
       guard isOpen else {
         takeErrors()
-        throw SSHDiagnosis.failure(
-          said.withLock { String(decoding: $0, as: UTF8.self) }, name: name, options: options)
+        throw SSHDiagnosis.failure(said.withLock(\.text), name: name, options: options)
       }
     }
   }
@@ -133,8 +139,11 @@ final class SSHMaster: Sendable {
       var hasRead = true
       while hasRead {
         hasRead = false
-        guard PipeReader.read(process.streams.error, into: &said, &hasRead) else { return }
-        if said.count > 1 << 16 { said.removeFirst(said.count - 1 << 12) }
+        guard PipeReader.read(process.streams.error, into: &said.bytes, &hasRead) else {
+          said.hasEnded = true
+          return
+        }
+        if said.bytes.count > 1 << 16 { said.bytes.removeFirst(said.bytes.count - 1 << 12) }
       }
     }
   }

@@ -74,15 +74,19 @@ final class SSHSession: ShellLink {
     output = pipes[1].read
     self.error = pipes[2].read
     _ = kelvin_set_nonblocking(input)
+    // Larger pipes: fewer turns between this process and the client where much is copied.
+    for pipe in [input, output] { _ = kelvin_set_pipe_size(pipe, 1 << 18) }
     defer { for end in [pipes[0].read, pipes[1].write, pipes[2].write] { Glibc.close(end) } }
     // The socket of a new connection has room for all of it.
     let request =
       SSHMuxMessage.hello(version: SSHMuxMessage.version).bytes
       + SSHMuxMessage.newSession(request: 0, command: "exec sh").bytes
+    // Each descriptor goes with a byte that means nothing.
+    let zero: [UInt8] = [0]
     let isSent =
       Glibc.send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
       && [pipes[0].read, pipes[1].write, pipes[2].write].allSatisfy {
-        kelvin_send_descriptor(socket, $0) == 1
+        kelvin_send_descriptor(socket, zero, zero.count, $0) == 1
       }
     guard isSent else {
       let error = Errno.current
@@ -180,8 +184,10 @@ final class SSHSession: ShellLink {
         isSlow = MonotonicTime.now - opened > SSHSession.slowLogin
       }
       if hasRead || state.isOutputOpen || state.isErrorOpen { return .open }
+      // The status may come after the end of the streams; the end of the socket comes last.
       takeControl(&state)
-      return state.status.map { .ended(status: $0) }
+      if let status = state.status { return .ended(status: status) }
+      return state.isControlOpen ? .open : nil
     }
     if isSlow { onSlowLogin() }
     guard let event else { throw loss() }
@@ -190,14 +196,18 @@ final class SSHSession: ShellLink {
 
   func wait(toSend: Bool, orFor other: Int32, until deadline: Deadline) -> WaitResult {
     let state = state.withLock { $0 }
-    guard !state.isClosed, state.isOutputOpen || state.isErrorOpen else { return .ready }
+    guard !state.isClosed else { return .ready }
+    let areStreamsOpen = state.isOutputOpen || state.isErrorOpen
     var waiting = [
+      pollfd(
+        fd: !areStreamsOpen && state.isControlOpen ? socket : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: state.isOutputOpen ? output : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: state.isErrorOpen ? error : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: toSend && state.isInputOpen ? input : -1, events: Int16(POLLOUT), revents: 0),
       pollfd(fd: other, events: Int16(POLLIN), revents: 0),
       pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
     ]
+    guard areStreamsOpen || state.isControlOpen else { return .ready }
     while true {
       if deadline.isInterrupted { return .interrupted }
       let count = poll(&waiting, nfds_t(waiting.count), deadline.pollMilliseconds)

@@ -5,27 +5,68 @@ extension ShellConnection {
   public func start(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> any RemoteProcess {
+    try begin(command, until: deadline)
+  }
+
+  /// Starts a command in a shell of its own.
+  func begin(
+    _ command: Command, until deadline: Deadline
+  ) throws(ConnectionFailure) -> ShellProcess {
     try check(command, until: deadline)
-    let nonce = ShellChannel.nonce()
-    let marker = ShellChannel.marker()
-    let link = try transport.open(until: deadline)
+    var input = try InputSource(command.standardInput)
     var isStarted = false
-    defer { if !isStarted { link.abandon() } }
-    let script = ShellScript.started(
-      command, environment: environment, marker: marker, nonce: nonce)
-    var greeting = ShellGreeting(nonce: nonce, connection: name)
-    try greeting.exchange(Array(script.utf8), over: link, until: deadline)
-    guard let ready = greeting.ready else {
-      throw refusal(of: command, greeting.refusal, said: greeting.said)
+    defer { if !isStarted { input.end() } }
+    let shell: Greeted
+    do {
+      shell = try greet(command, until: deadline)
+    } catch  where error.code == .connectionLost {
+      // Nothing was run by then, and a link that is just breaking cannot be told from a good one.
+      shell = try greet(command, until: deadline)
     }
     let startTime = MonotonicTime.now
-    try link.send(all: Array("go\n".utf8), until: deadline)
+    do {
+      try shell.link.send(all: Array("go\n".utf8), until: deadline)
+    } catch {
+      shell.link.abandon()
+      throw ConnectionFailure(
+        error.code, "\(command.argv[0]): \(error.message) (\(name))", hint: error.hint)
+    }
     let process = ShellProcess(
-      command, connection: self, link: link, nonce: nonce, marker: marker, ready: ready,
-      startTime: startTime)
+      command, connection: self, link: shell.link, nonce: shell.nonce, marker: shell.marker,
+      ready: shell.ready, input: input, startTime: startTime)
     isStarted = true
     remember(process)
     return process
+  }
+
+  /// A further shell that waits for the word to begin.
+  private struct Greeted {
+    let link: any ShellLink
+    let nonce: String
+    let marker: String
+    let ready: ShellGreeting.Ready
+  }
+
+  private func greet(
+    _ command: Command, until deadline: Deadline
+  ) throws(ConnectionFailure) -> Greeted {
+    let nonce = ShellChannel.nonce()
+    let marker = ShellChannel.marker()
+    let link = try transport.open(until: deadline)
+    let script = ShellScript.started(
+      command, environment: environment, marker: marker, nonce: nonce)
+    var greeting = ShellGreeting(nonce: nonce, connection: name)
+    do {
+      try greeting.exchange(Array(script.utf8), over: link, until: deadline)
+    } catch {
+      link.abandon()
+      throw error
+    }
+    guard let ready = greeting.ready else {
+      link.abandon()
+      throw refusal(of: command, greeting.refusal, said: greeting.said)
+    }
+    return Greeted(link: link, nonce: nonce, marker: marker, ready: ready)
   }
 
   private func check(_ command: Command, until deadline: Deadline) throws(ConnectionFailure) {

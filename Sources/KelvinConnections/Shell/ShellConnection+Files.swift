@@ -112,57 +112,6 @@ extension ShellConnection {
       .sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1)
   }
 
-  public func push(
-    _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline
-  ) async throws(ConnectionFailure) {
-    let bytes: [UInt8]
-    do {
-      bytes = try HostBytes.read(hostPath)
-    } catch {
-      throw ConnectionFailure(error, path: TargetPath(hostPath), connection: "local")
-    }
-    let target = ShellWords.quote(path.string)
-    let temporary = ShellWords.quote(path.string + ".kelvin-part")
-    let slash = path.string.lastIndex(of: "/") ?? path.string.startIndex
-    let parent = ShellWords.quote(String(path.string[..<slash]))
-    let octal = String(mode, radix: 8)
-    // Through a shell of its own: what a failing command leaves unread must never reach the
-    // persistent shell, which would take it for script.
-    let script =
-      (parent == "''" ? "" : "mkdir -p -- \(parent) && ")
-      + "cat > \(temporary) && chmod \(octal) \(temporary) "
-      // What a broken link cuts short must not take the file's place.
-      + "&& { [ $(wc -c < \(temporary)) -eq \(bytes.count) ] "
-      + "|| { echo ': Input/output error' >&2; false; }; } "
-      + "&& mv -f \(temporary) \(target) "
-      + "|| { kelvin_status=$?; rm -f \(temporary); exit $kelvin_status; }"
-    let result = try await start(
-      Command(
-        ["sh", "-c", script], environment: ["LC_ALL": "C"], standardInput: .bytes(bytes),
-        endsDescendants: false), until: deadline
-    ).wait(until: deadline)
-    guard result.isSuccess else {
-      throw ConnectionFailure(
-        ShellConnection.errno(inMessage: result.standardError.bytes) ?? .io, path: path,
-        connection: name)
-    }
-  }
-
-  public func pull(
-    _ path: TargetPath, to destination: String, until deadline: Deadline
-  ) async throws(ConnectionFailure) {
-    let reply = try run("cat -- \(ShellWords.quote(path.string))", until: deadline)
-    guard reply.status == 0 else {
-      throw ConnectionFailure(
-        ShellConnection.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
-    }
-    do {
-      try HostBytes.write(reply.output, to: destination)
-    } catch {
-      throw ConnectionFailure(.hostFile(error), "\(destination): \(error)")
-    }
-  }
-
   public func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure) {
     let reply = try run("rm -rf -- \(ShellWords.quote(path.string))", until: deadline)
     guard reply.status == 0 else {
@@ -254,45 +203,4 @@ extension ShellConnection {
     table["nonexistent directory"] = .notFound
     return table
   }()
-}
-
-/// Whole files of the host, for connections that carry them as bytes.
-enum HostBytes {
-  static func read(_ path: String) throws(Errno) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .current }
-    defer { close(descriptor) }
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 17)
-    while true {
-      let count = Glibc.read(descriptor, &buffer, buffer.count)
-      if count < 0, Glibc.errno == EINTR { continue }
-      guard count >= 0 else { throw .current }
-      if count == 0 { return bytes }
-      bytes += buffer[..<count]
-    }
-  }
-
-  /// To a temporary name, then renamed.
-  static func write(_ bytes: [UInt8], to path: String) throws(Errno) {
-    let temporary = path + ".kelvin-\(getpid())"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw .current }
-    var offset = 0
-    while offset < bytes.count {
-      let count = bytes.withUnsafeBytes {
-        Glibc.write(descriptor, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
-      }
-      if count < 0, Glibc.errno == EINTR { continue }
-      guard count > 0 else {
-        let error = Errno.current
-        close(descriptor)
-        unlink(temporary)
-        throw error
-      }
-      offset += count
-    }
-    close(descriptor)
-    guard rename(temporary, path) == 0 else { throw .current }
-  }
 }

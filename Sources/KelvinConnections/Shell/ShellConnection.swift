@@ -4,7 +4,7 @@ internal import Synchronization
 /// A target through POSIX shells, wherever they run: one persistent shell for short commands, files
 /// and values, and a further shell for each command that is started.
 ///
-/// Needs on the target: sh, cat, head, dd, mv, rm, mkdir, find, stat, chmod, readlink, wc, grep;
+/// Needs on the target: sh, cat, head, dd, mv, rm, mkdir, find, stat, chmod, readlink, wc, tr, grep;
 /// sha256sum for ``checksum(_:until:)``; taskset, nice or chrt where a command asks for them;
 /// setsid, without which a command shares the session of its shell. Works with dash, bash and
 /// busybox ash.
@@ -109,17 +109,26 @@ public final class ShellConnection: Connection {
       if channel.isUsable() { return channel }
       box = nil
     }
-    let channel = try ShellChannel(transport, environment: environment, until: deadline)
+    let channel = try openChannel(until: deadline)
     box = ChannelBox(channel: channel)
     return channel
+  }
+
+  /// Opens a shell; anew when its link breaks before it has answered: nothing was run by then, and a
+  /// link that is just breaking cannot be told from a good one.
+  private func openChannel(until deadline: Deadline) throws(ConnectionFailure) -> ShellChannel {
+    do {
+      return try ShellChannel(transport, environment: environment, until: deadline)
+    } catch  where error.code == .connectionLost {
+      return try ShellChannel(transport, environment: environment, until: deadline)
+    }
   }
 
   private func end(
     _ channel: ShellChannel, grace: Double, _ pump: inout ShellPump, _ box: inout ChannelBox?
   ) throws(ConnectionFailure) {
     guard channel.processID > 0 else { return }
-    let other = try ShellChannel(
-      transport, environment: environment, until: .after(seconds: 5))
+    let other = try openChannel(until: .after(seconds: 5))
     box = ChannelBox(channel: other)
     let tree = ShellTree(
       root: channel.processID, startTicks: channel.startTicks, marker: channel.marker)

@@ -18,14 +18,16 @@ final class ShellProcess: RemoteProcess {
   private let nonce: String
   private let tree: ShellTree
   private let hasOwnGroup: Bool
+  private let input: InputSource
   /// What came with the answer to the start.
   private let received: (output: [UInt8], error: [UInt8])
   private let isCollected = Mutex(false)
 
   init(
     _ command: Command, connection: ShellConnection, link: any ShellLink, nonce: String,
-    marker: String, ready: ShellGreeting.Ready, startTime: MonotonicTime
+    marker: String, ready: ShellGreeting.Ready, input: InputSource, startTime: MonotonicTime
   ) {
+    self.input = input
     self.command = command
     self.connection = connection
     self.link = link
@@ -54,6 +56,8 @@ final class ShellProcess: RemoteProcess {
     // A lost link leaves it: then there is no way to it.
     _ = try? tree.end(grace: 0, by: connection.run)
     link.abandon()
+    var input = input
+    input.end()
   }
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
@@ -63,17 +67,27 @@ final class ShellProcess: RemoteProcess {
   }
 
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult {
+    try wait(until: deadline, progress: nil).result
+  }
+
+  /// Waits for the end as above.
+  ///
+  /// - Parameter progress: told how many bytes of input and output were moved.
+  /// - Returns: the result, and the checksum of an input that was a file.
+  func wait(
+    until deadline: Deadline, progress: ((_ input: Int64, _ output: Int64) -> Void)?
+  ) throws(ConnectionFailure) -> (result: CommandResult, inputChecksum: PosixChecksum) {
     guard collect() else {
       throw ConnectionFailure(
         .unsupported, "\(command.argv[0]): was waited for or ended already")
     }
     var pump = ShellPump(
       link, output: command.standardOutput, error: command.standardError,
-      input: command.standardInput,
+      input: input,
       closesInput: true, nonce: nonce)
     pump.begin(output: received.output, error: received.error)
     defer { link.abandon() }
-    let stopped = pump.run(until: deadline)
+    let stopped = pump.run(until: deadline, progress: progress)
     let endTime = MonotonicTime.now
     var ending = ProcessTree.Ending(count: 0, survivors: [])
     var lost: ConnectionFailure?
@@ -113,7 +127,7 @@ final class ShellProcess: RemoteProcess {
       }
     }
     try judge(result, pump, stopped: stopped, lost: lost, survivors: ending.survivors)
-    return result
+    return (result, pump.input.checksum)
   }
 
   /// Throws what went wrong, with the result as far as it is known.
@@ -136,7 +150,7 @@ final class ShellProcess: RemoteProcess {
           + "(\(connection.name): \(failure.message))", hint: failure.hint, partial: result)
     case .fileFailed, nil: break
     }
-    if let failure = pump.output.failure ?? pump.error.failure {
+    if let failure = pump.fileFailure {
       throw ConnectionFailure(failure.code, failure.message, hint: failure.hint, partial: result)
     }
     if let lost {

@@ -6,7 +6,8 @@ struct ShellPump {
   private(set) var output: OutputSink
   private(set) var error: OutputSink
   private let link: any ShellLink
-  private var input: InputSource
+  private(set) var input: InputSource
+  private let closesInput: Bool
   private var isInputOpen: Bool
   private var outputBytes: [UInt8] = []
   private var errorBytes: [UInt8] = []
@@ -17,30 +18,28 @@ struct ShellPump {
   ///   - input: sent while output is taken; then the input is closed if `closesInput`.
   ///   - nonce: of the trailers.
   init(
-    _ link: any ShellLink, output: Command.Output, error: Command.Output,
-    input: Command.Input = .null, closesInput: Bool = false, nonce: String
+    _ link: any ShellLink, output: Command.Output, error: Command.Output, input: InputSource,
+    closesInput: Bool = false, nonce: String
   ) {
     self.link = link
     self.output = OutputSink(output, nonce: nonce)
     self.error = OutputSink(error, nonce: nonce)
-    self.input = InputSource(input)
-    isInputOpen = closesInput || !self.input.isAtEnd
+    self.input = input
     self.closesInput = closesInput
+    isInputOpen = closesInput || !input.isAtEnd
   }
-
-  private let closesInput: Bool
 
   /// Why a command is not waited for any longer.
   enum Stop {
     case timedOut, interrupted
-    /// The file that the output goes to cannot take it.
+    /// The file that the output goes to cannot take it, or that of the input cannot be read.
     case fileFailed
     /// The link broke, or the shell ended without its trailers.
     case lost(ConnectionFailure)
   }
 
-  /// Whether a file that output goes to has failed.
-  var isBroken: Bool { output.failure != nil || error.failure != nil }
+  /// Why a file of the host could not be read or written.
+  var fileFailure: ConnectionFailure? { output.failure ?? error.failure ?? input.failure }
   /// Whether both streams have come to their trailers.
   var hasTrailers: Bool { output.trailer != nil && error.trailer != nil }
 
@@ -52,17 +51,22 @@ struct ShellPump {
 
   /// Runs until both trailers have come.
   ///
+  /// - Parameter progress: told after each round how many bytes of input and output were moved.
   /// - Returns: why it stopped before that.
-  mutating func run(until deadline: Deadline) -> Stop? {
+  mutating func run(
+    until deadline: Deadline, progress: ((_ input: Int64, _ output: Int64) -> Void)? = nil
+  ) -> Stop? {
     while true {
       feed()
       move()
+      progress?(
+        Int64(input.checksum.count) - Int64(input.piece.count), output.output.totalBytes)
       if hasTrailers { return nil }
       if let loss { return .lost(loss) }
-      if isBroken { return .fileFailed }
+      if fileFailure != nil { return .fileFailed }
       // Looked at in each round, so that a flood cannot hold up the deadline.
       let awaited = isInputOpen ? input.awaited : -1
-      switch link.wait(toSend: !input.bytes.isEmpty, orFor: awaited, until: deadline) {
+      switch link.wait(toSend: !input.piece.isEmpty, orFor: awaited, until: deadline) {
       case .interrupted: return .interrupted
       case .passed: return .timedOut
       case .ready: if deadline.hasPassed { return .timedOut }
@@ -87,6 +91,7 @@ struct ShellPump {
   mutating func finish() {
     output.flush()
     error.flush()
+    input.end()
     output.finish()
     error.finish()
   }
@@ -112,9 +117,9 @@ struct ShellPump {
     guard isInputOpen else { return }
     do {
       input.fill()
-      while !input.bytes.isEmpty {
-        let count = try link.send(input.bytes.prefix(1 << 18))
-        if count == 0 { return }
+      // One piece a round at most, so that output is taken meanwhile.
+      if !input.piece.isEmpty {
+        let count = try link.send(input.piece)
         input.drop(count)
       }
       guard input.isAtEnd else { return }

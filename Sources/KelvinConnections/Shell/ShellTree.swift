@@ -67,60 +67,92 @@ struct ShellTree: Sendable {
     _ = try run("{ \(script); } 2>/dev/null; :", .after(seconds: 5))
   }
 
-  /// The living members, in one round trip: /proc/PID/stat of what may belong to the tree, and which
-  /// of that carries the marker.
+  /// The living members: by /proc/PID/stat, and those that are not known by it, by their markers.
   private func members(
     isYoung: Bool = false, by run: Run
   ) throws(ConnectionFailure) -> Set<ProcessIdentity> {
-    let all = "kelvin_s='/proc/[0-9]*/stat'; kelvin_e='/proc/[0-9]*/environ'"
+    let all = "kelvin_s='/proc/[0-9]*/stat'"
     let choice =
       isYoung
       ? """
-      kelvin_s=; kelvin_e=; kelvin_last=0
+      kelvin_s=; kelvin_last=0
       read -r kelvin_p kelvin_p kelvin_p kelvin_p kelvin_last </proc/loadavg
       if [ "$kelvin_last" -lt \(root) ]; then \(all)
-      else for kelvin_p in /proc/[0-9]*; do [ ${kelvin_p#/proc/} -ge \(root) ] || continue
-      kelvin_s="$kelvin_s $kelvin_p/stat"; kelvin_e="$kelvin_e $kelvin_p/environ"; done; fi
+      else for kelvin_p in /proc/[0-9]*; do
+      [ ${kelvin_p#/proc/} -ge \(root) ] && kelvin_s="$kelvin_s $kelvin_p/stat"; done; fi
       """ : all
-    // Who carries the marker goes to standard error: a process can name itself anything, and that
-    // name is in its stat.
-    let reply = try run(
+    let stats = try run(
+      "\(choice)\n[ -z \"$kelvin_s\" ] || cat $kelvin_s 2>/dev/null; :", .after(seconds: 5)
+    ).output
+    var entries = ShellTree.entries(in: stats, since: startTicks)
+    let strangers = entries.filter { !ShellTree.belongs($0, to: root, startTicks: startTicks) }
+      .map { "\($0.processID)" }
+    if strangers.isEmpty {
+      entries = ShellTree.tree(of: entries, root: root, startTicks: startTicks, carriers: [])
+      return Set(entries.map(\.identity))
+    }
+    // Some greps end at the first NUL of a line.
+    let carriers = try run(
       """
-      \(choice)
-      if [ "$kelvin_s" ]; then cat $kelvin_s 2>/dev/null
-      { grep -lsF \(marker) $kelvin_e 2>/dev/null; } >&2; fi
-      :
-      """, .after(seconds: 5))
-    let carriers = Set(
-      reply.error.split(separator: 10).compactMap { line in
-        Int32(String(decoding: line.dropFirst(6).prefix { $0 != 47 }, as: UTF8.self))
-      })
-    return ShellTree.members(
-      stats: reply.output, carriers: carriers, root: root, startTicks: startTicks)
+      for kelvin_p in \(strangers.joined(separator: " ")); do printf '\\n=%s\\n' $kelvin_p
+      cat /proc/$kelvin_p/environ; done 2>/dev/null | tr '\\000' '\\n' |
+      grep -E '^(=[0-9]+|\(marker))$'; :
+      """, .after(seconds: 5)
+    ).output
+    entries = ShellTree.tree(
+      of: entries, root: root, startTicks: startTicks,
+      carriers: ShellTree.carriers(in: carriers, marker: marker))
+    return Set(entries.map(\.identity))
   }
 
-  /// Pure, so that it can be tested on any text.
-  static func members(
-    stats: [UInt8], carriers: Set<Int32>, root: Int32, startTicks: UInt64?
-  ) -> Set<ProcessIdentity> {
-    let entries = stats.split(separator: 10).compactMap { line -> ProcessEntry? in
+  // MARK: Pure, so that it can be tested on any text
+
+  /// The processes in what `cat /proc/*/stat` printed that began no earlier than the command.
+  static func entries(in stats: [UInt8], since startTicks: UInt64?) -> [ProcessEntry] {
+    stats.split(separator: 10).compactMap { line -> ProcessEntry? in
       let digits = line.prefix { $0 != 32 }
       guard let id = Int32(String(decoding: digits, as: UTF8.self)), id > 1 else { return nil }
       return Array(line).withUnsafeBytes { ProcessEntry(processID: id, stat: $0) }
     }.filter { $0.startTicks >= startTicks ?? 0 }
-    var belongs: Set<Int32> = carriers
-    for entry in entries where startTicks != nil {
-      if entry.session == root { belongs.insert(entry.processID) }
-      if entry.processID == root, entry.startTicks == startTicks { belongs.insert(root) }
+  }
+
+  /// Which processes carry the marker, by lines `=PID` and, after some of them, the marker.
+  static func carriers(in text: [UInt8], marker: String) -> Set<Int32> {
+    var carriers: Set<Int32> = []
+    var current: Int32?
+    for line in text.split(separator: 10) {
+      if line.first == UInt8(ascii: "=") {
+        current = Int32(String(decoding: line.dropFirst(), as: UTF8.self))
+      } else if let id = current, line.elementsEqual(marker.utf8) {
+        carriers.insert(id)
+      }
+    }
+    return carriers
+  }
+
+  /// The members among the processes: those that belong to it, and all below them; no zombies.
+  static func tree(
+    of entries: [ProcessEntry], root: Int32, startTicks: UInt64?, carriers: Set<Int32>
+  ) -> [ProcessEntry] {
+    var members = carriers
+    for entry in entries where belongs(entry, to: root, startTicks: startTicks) {
+      members.insert(entry.processID)
     }
     var isGrowing = true
     while isGrowing {
       isGrowing = false
-      for entry in entries where belongs.contains(entry.parent) {
-        if belongs.insert(entry.processID).inserted { isGrowing = true }
+      for entry in entries where members.contains(entry.parent) {
+        if members.insert(entry.processID).inserted { isGrowing = true }
       }
     }
-    return Set(
-      entries.filter { belongs.contains($0.processID) && !$0.isZombie }.map(\.identity))
+    return entries.filter { members.contains($0.processID) && !$0.isZombie }
+  }
+
+  /// Whether it is the command, or in its session.
+  private static func belongs(
+    _ entry: ProcessEntry, to root: Int32, startTicks: UInt64?
+  ) -> Bool {
+    guard let startTicks else { return false }
+    return entry.session == root || entry.processID == root && entry.startTicks == startTicks
   }
 }

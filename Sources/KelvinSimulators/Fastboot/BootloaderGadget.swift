@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import KelvinModel
 internal import KelvinSystem
+internal import Synchronization
 
 /// A boot loader on USB, through FunctionFS (linux/usb/functionfs.h): interface ff/42/03 with two bulk
 /// endpoints. Somebody has made the gadget by configfs and mounted the function; what is written to its
@@ -13,10 +14,14 @@ final class BootloaderGadget: BootloaderSeat {
   private let input: Int32
   private let gadget: String
   private let controller: String
+  private let ending = Interrupt()
+  private let events: NamedThread
+  private let isOpen = Mutex(true)
 
   init(mount: String, gadget: String, controller: String) throws(PlainFailure) {
     let open = { (name: String) throws(PlainFailure) -> Int32 in
-      let descriptor = kelvin_open("\(mount)/\(name)", O_RDWR | O_CLOEXEC, 0)
+      // An endpoint that no host uses is then not waited for.
+      let descriptor = kelvin_open("\(mount)/\(name)", O_RDWR | O_CLOEXEC | O_NONBLOCK, 0)
       guard descriptor >= 0 else {
         throw PlainFailure(
           .infrastructure, "\(mount)/\(name): \(Errno.current)",
@@ -35,10 +40,14 @@ final class BootloaderGadget: BootloaderSeat {
     self.gadget = gadget
     self.controller = controller
     let control = control
+    let until = Deadline(time: nil, interrupt: ending)
     // Events must be taken; nothing that is asked of the interface itself is answered.
-    _ = try NamedThread("bootloader-ep0") {
+    events = try NamedThread("bootloader-ep0") {
       var event = [UInt8](repeating: 0, count: 12)
-      while Glibc.read(control, &event, event.count) > 0 || errno == EINTR || errno == EL2HLT {}
+      while until.wait(for: control) == .ready {
+        guard Glibc.read(control, &event, event.count) <= 0 else { continue }
+        guard [EINTR, EAGAIN, EL2HLT].contains(errno) else { return }
+      }
     }
     try plug()
   }
@@ -50,6 +59,17 @@ final class BootloaderGadget: BootloaderSeat {
   }
 
   func close() { try? SmallFile.write("\n", to: "\(gadget)/UDC") }
+
+  deinit { end() }
+
+  func end() {
+    ending.raise()
+    events.join()
+    isOpen.withLock { isOpen in
+      if isOpen { for descriptor in [control, output, input] { Glibc.close(descriptor) } }
+      isOpen = false
+    }
+  }
 
   func serve(
     _ bootloader: SimulatedBootloader, _ faults: BootloaderFaults, _ until: Deadline
@@ -88,7 +108,7 @@ final class BootloaderGadget: BootloaderSeat {
 }
 
 /// A host on USB. Its transfers end with a packet that is not full; the kernel does not let reads be
-/// waited for, so that they end when the device is unplugged.
+/// polled for, so that they end when the device is unplugged.
 final class BootloaderUSB: BootloaderWire {
   private let output: Int32
   private let input: Int32
@@ -133,6 +153,11 @@ final class BootloaderUSB: BootloaderWire {
     while true {
       let got = Glibc.read(output, &buffer, count)
       if got >= 0 { return Array(buffer.prefix(got)) }
+      if errno == EAGAIN {
+        // No host uses it, and nothing can be polled for.
+        guard until.limited(toSeconds: 0.02).wait() == .passed else { throw .stopped }
+        continue
+      }
       if errno == EINTR, !until.isInterrupted { continue }
       throw until.isInterrupted ? .stopped : .gone
     }

@@ -21,6 +21,8 @@ final class BootloaderSocket: BootloaderSeat {
 
   deinit { close() }
 
+  func end() { close() }
+
   func plug() throws(PlainFailure) {
     let (descriptor, _) = try BootloaderSocket.open(port, isStream)
     socket.withLock { $0 = descriptor }

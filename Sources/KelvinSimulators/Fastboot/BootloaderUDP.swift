@@ -20,6 +20,7 @@ final class BootloaderUDP: BootloaderWire {
   /// Bytes of a packet that this device takes.
   private static let packetSize = 1400
   private var agreed = 512
+  private var buffer = [UInt8](repeating: 0, count: 65_536)
 
   private struct Packet {
     var number: UInt16
@@ -106,7 +107,6 @@ final class BootloaderUDP: BootloaderWire {
 
   private func receive() throws(WireEnd) -> [UInt8] {
     if !waiting.isEmpty { return waiting.removeFirst() }
-    var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
       guard until.wait(for: descriptor) == .ready else { throw .stopped }
       peerSize = socklen_t(MemoryLayout<sockaddr_storage>.size)

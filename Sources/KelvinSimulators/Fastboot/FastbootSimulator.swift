@@ -80,6 +80,7 @@ package final class FastbootSimulator: Sendable {
     // A read on USB ends with this alone.
     if case .usb = place { seat.close() }
     thread.join()
+    seat.end()
   }
 
   /// Waits for its end, or this one's.
@@ -113,6 +114,8 @@ protocol BootloaderSeat: AnyObject, Sendable {
   func plug() throws(PlainFailure)
   /// Goes away. Idempotent.
   func close()
+  /// Gives everything back. Idempotent.
+  func end()
   /// Serves hosts until the boot loader leaves.
   ///
   /// - Throws: `stopped`.

@@ -17,14 +17,13 @@ struct FastbootToolTests {
   private final class Board {
     let scratch: Scratch
     let wire: Wire
-    private let process = Process()
+    let process = Process()
     private(set) var port = 0
     var serial: String { "\(wire.rawValue):127.0.0.1:\(port)" }
 
     init(_ wire: Wire, _ options: [String] = []) throws {
       self.wire = wire
       scratch = try Scratch()
-      let output = Pipe()
       process.executableURL = URL(fileURLWithPath: KelvinBinary.path)
       process.arguments =
         [
@@ -33,13 +32,19 @@ struct FastbootToolTests {
           "--partition", "boot_b=1MiB", "--partition", "bad=16MiB", "--max-download", "8 MiB",
           "--away", "0.3 s", "--fault", "fail=bad"
         ] + options
-      process.standardOutput = output
+      // What it says, read as it grows.
+      let path = scratch.path + "/log"
+      let log = try FileHandle(forWritingTo: URL(fileURLWithPath: try scratch.write("log", "")))
+      process.standardOutput = log
       try process.run()
+      try log.close()
       // `tcp 127.0.0.1:41234, partitions in ...`
-      let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+      let line = try #require(
+        Self.wait(seconds: 20) {
+          let text = try? String(contentsOfFile: path, encoding: .utf8)
+          return text?.contains("\n") == true ? text : nil
+        })
       port = try #require(Int(line.drop { $0 != ":" }.dropFirst().prefix { $0.isNumber }))
-      // Its other lines need a reader.
-      output.fileHandleForReading.readabilityHandler = { _ = $0.availableData }
       try scratch.write(
         "bench.yaml",
         """
@@ -54,6 +59,24 @@ struct FastbootToolTests {
     deinit {
       process.terminate()
       process.waitUntilExit()
+    }
+
+    /// Looks again until there is something.
+    private static func wait<Result>(seconds: Double, for find: () -> Result?) -> Result? {
+      let deadline = Deadline.after(seconds: seconds)
+      while !deadline.hasPassed {
+        if let found = find() { return found }
+        usleep(5000)
+      }
+      return nil
+    }
+
+    /// Waits until the simulator has said a line.
+    func says(_ line: String, seconds: Double) -> Bool {
+      Self.wait(seconds: seconds) {
+        (try? scratch.read("log"))?.split(separator: "\n").contains(Substring(line)) == true
+          ? true : nil
+      } != nil
     }
 
     /// Debian's tool, which would wait without end for a board that is not there.
@@ -212,6 +235,73 @@ struct FastbootToolTests {
     let ran = try await KelvinBinary.run(["target"] + words, in: scratch.path)
     #expect(ran.code == code, "\(ran.both)")
     #expect(ran.errors.contains(text), "\(ran.errors)")
+  }
+
+  @Test func aCheckAsksTheBootloader() async throws {
+    let board = try Board(.tcp)
+    let line = "      bootloader: {fastboot: {tcp: '127.0.0.1:\(board.port)'}}"
+    try board.scratch.write(
+      "check.yaml",
+      """
+      boards:
+        rock:
+          profile: generic-linux
+      \(line.dropFirst(2))
+        gone: {profile: generic-linux, connection: {fastboot: {tcp: '127.0.0.1:1'}}}
+      """)
+    let ran = try await KelvinBinary.run(
+      ["bench", "check", "--bench", "check.yaml"], in: board.scratch.path)
+    #expect(ran.output.contains("answers (fastboot): 'kelvin-simulated'"), "\(ran.both)")
+    #expect(ran.output.contains("not in its boot loader now"), "\(ran.both)")
+    #expect(ran.code == 0)
+  }
+
+  @Test func aBoardThatIsKeptIsLeftAlone() async throws {
+    let board = try Board(.tcp)
+    let kept = try await KelvinBinary.run(
+      ["bench", "reserve", "rock", "--for", "1h"], in: board.scratch.path,
+      environment: ["KELVIN_USER": "anna"])
+    #expect(kept.code == 0, "\(kept.both)")
+    let ran = try await KelvinBinary.run(
+      ["target", "fastboot", "rock", "reboot"], in: board.scratch.path,
+      environment: ["KELVIN_USER": "ben"])
+    #expect(ran.code == 3, "\(ran.both)")
+    #expect(ran.errors.contains("anna"), "\(ran.errors)")
+  }
+
+  /// A board that does not answer, and a person who has had enough.
+  @Test func aSignalEndsAFlash() async throws {
+    let board = try Board(.tcp, ["--fault", "stall=flash"])
+    let image = try board.image(100_000)
+    let process = try await KelvinBinary.start(
+      ["target", "flash", "rock", "system", image.path], in: board.scratch.path)
+    #expect(board.says("flash:system", seconds: 60))
+    let start = MonotonicTime.now
+    try await process.signal(SIGINT)
+    let ran = Ran(try await process.wait(until: .after(seconds: 60)))
+    #expect(ran.code == 130, "\(ran.both)")
+    #expect(ran.errors.contains("interrupted while waiting for its reply ('flash:system')"))
+    #expect(MonotonicTime.now - start < 10_000_000_000)
+    // Given back.
+    let who = try await KelvinBinary.run(["bench", "who"], in: board.scratch.path)
+    #expect(!who.output.contains("kelvin target"), "\(who.both)")
+  }
+
+  /// 200 MB go through a process that may have 96 MB of data.
+  @Test func anImageIsNeverWholeInMemory() async throws {
+    let board = try Board(.tcp, ["--partition", "large=200MiB", "--max-download", "256 MiB"])
+    let path = board.scratch.path + "/large"
+    let descriptor = creat(path, 0o600)
+    #expect(descriptor >= 0 && ftruncate(descriptor, 200 << 20) == 0)
+    close(descriptor)
+    let command = "ulimit -d 98304; exec \(KelvinBinary.path) target flash rock large \(path)"
+    let process = try await LocalConnection().start(
+      Command(
+        ["bash", "-c", command], environment: ["KELVIN_STATE": board.scratch.path + "/.state"],
+        workingDirectory: TargetPath(board.scratch.path)), until: .after(seconds: 5))
+    let ran = Ran(try await process.wait(until: .after(seconds: 120)))
+    #expect(ran.code == 0, "\(ran.both)")
+    #expect(ran.output.hasPrefix("rock: large: 200.0 MiB ("), "\(ran.output)")
   }
 
   @Test func twoBoardsDoNotShareABootloader() async throws {

@@ -1,0 +1,30 @@
+import Testing
+
+@testable import KelvinConnections
+
+@Suite struct PosixChecksumTests {
+  /// As `printf ... | cksum` of coreutils 9.1 prints them.
+  @Test(
+    arguments: [
+      ("", 4_294_967_295), ("123456789", 930_766_865), ("a", 1_220_704_766)
+    ] as [(String, UInt32)])
+  func isThatOfCksum(text: String, value: UInt32) {
+    let bytes = Array(text.utf8)
+    for split in 0...bytes.count {
+      var checksum = PosixChecksum()
+      bytes[..<split].withUnsafeBytes { checksum.update($0) }
+      bytes[split...].withUnsafeBytes { checksum.update($0) }
+      #expect(checksum.value == value, "split at \(split)")
+      #expect(checksum.count == bytes.count)
+    }
+  }
+
+  @Test func manyBytesGiveTheSameInAnyPieces() {
+    let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 11) }
+    var whole = PosixChecksum()
+    bytes.withUnsafeBytes { whole.update($0) }
+    var single = PosixChecksum()
+    for byte in bytes { withUnsafeBytes(of: byte) { single.update($0) } }
+    #expect(whole.value == single.value)
+  }
+}
