@@ -45,7 +45,7 @@ public final class ADBConnection: Connection {
           [ADBPushItem(.file(hostPath), to: temporary, mode: mode)], until: deadline,
           progress: progress)
       }
-      try move([(temporary, path)], until: deadline)
+      try move(temporary, to: path, mode: mode, until: deadline)
     } catch {
       if case .hostFile = error.code { throw error }
       discard([temporary])
@@ -65,7 +65,7 @@ public final class ADBConnection: Connection {
       try sync.withLock { sync throws(ConnectionFailure) in
         try sync.push(tree.items, until: deadline, progress: progress)
       }
-      try merge(tree.directories, from: temporary, into: path, until: deadline)
+      try merge(tree, from: temporary, into: path, until: deadline)
     } catch {
       discard([temporary])
       throw error
@@ -102,32 +102,43 @@ public final class ADBConnection: Connection {
     }
   }
 
+  /// adbd gives group and others what it gives the owner, so the mode is set here.
   private func move(
-    _ pairs: [(TargetPath, TargetPath)], until deadline: Deadline
+    _ from: TargetPath, to path: TargetPath, mode: UInt16, until deadline: Deadline
   ) throws(ConnectionFailure) {
-    for (from, to) in pairs {
-      // A directory of that name would take the file in.
-      let name = ShellWords.quote(to.string)
-      let reply = try shell.run(
-        "if [ -d \(name) ]; then echo ': Is a directory' >&2; (exit 1); "
-          + "else mv -f \(ShellWords.quote(from.string)) \(name); fi", until: deadline)
-      guard reply.status == 0 else {
-        throw ConnectionFailure(
-          ShellConnection.errno(inMessage: reply.error) ?? .io, path: to, connection: name)
-      }
+    let (source, target) = (ShellWords.quote(from.string), ShellWords.quote(path.string))
+    // A directory of that name would take the file in.
+    let reply = try shell.run(
+      "if [ -d \(target) ]; then echo ': Is a directory' >&2; (exit 1); "
+        + "else chmod \(String(mode, radix: 8)) \(source) && mv -f \(source) \(target); fi",
+      until: deadline)
+    guard reply.status == 0 else {
+      throw ConnectionFailure(
+        ShellConnection.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
     }
   }
 
-  /// One `mv` for each directory, not for each file.
+  /// One `mv` for each directory, not for each file, and one `chmod` for some hundred.
   private func merge(
-    _ directories: [String], from: TargetPath, into: TargetPath, until deadline: Deadline
+    _ tree: ADBHostTree, from: TargetPath, into: TargetPath, until deadline: Deadline
   ) throws(ConnectionFailure) {
-    let words = directories.map { ShellWords.quote($0) }.joined(separator: " ")
+    let words = tree.directories.map { ShellWords.quote($0) }.joined(separator: " ")
+    let files = tree.items.filter { if case .link = $0.source { false } else { true } }
+    var modes = ""
+    for (mode, items) in Dictionary(grouping: files, by: \.mode) {
+      for start in stride(from: 0, to: items.count, by: 200) {
+        let some = items[start..<min(start + 200, items.count)]
+        modes += "chmod \(String(mode, radix: 8)) "
+        modes +=
+          some.map { ShellWords.quote($0.path.string) }.joined(separator: " ") + " || bad=x\n"
+      }
+    }
     let reply = try shell.run(
       """
       ( from=\(ShellWords.quote(from.string)); to=\(ShellWords.quote(into.string)); bad=
       mkdir -p "$from" "$to" || bad=x
       for d in \(words); do mkdir -p "$from/$d" "$to/$d" || bad=x; done
+      \(modes)
       for d in . \(words); do
       set --; for f in "$from/$d"/* "$from/$d"/.[!.]* "$from/$d"/..?*; do
       if [ -L "$f" ] || { [ -e "$f" ] && [ ! -d "$f" ]; }; then set -- "$@" "$f"; fi; done

@@ -64,7 +64,8 @@ package final class ADBServerDevice: ADBDevice {
       }
       if case .serial(let address) = selector, ADBServerDevice.isAddress(address) {
         try? server.disconnectDevice(address, until: deadline.limited(toSeconds: 2))
-        try? server.connectDevice(address, until: deadline.limited(toSeconds: 12))
+        // The server waits 10 s for a device that accepted and went away again.
+        try? server.connectDevice(address, until: deadline.limited(toSeconds: 3))
       }
       // The server has no event for a device that answers again; its own wait looks every 100 ms too.
       let pause = deadline.limited(toSeconds: 0.1).wait()

@@ -104,7 +104,8 @@ private struct ADBPush {
     case .link(let target):
       let bytes = Array(target.utf8)
       begin(path, 0o120777)
-      buffer.appendADB(ADBSyncID.data, path: bytes)
+      // adbd takes what it gets for a C string.
+      buffer.appendADB(ADBSyncID.data, path: bytes + [0])
       try end(item, path, size: UInt64(bytes.count), modified: nil)
     }
   }

@@ -59,8 +59,7 @@ struct ADBDService: Sendable {
     case .answer(let text, let restart, let root):
       stream.send(Array(text.utf8))
       stream.close()
-      if let root { shared.state.withLock { $0.isRoot = root } }
-      if let restart { shared.restart(after: restart) }
+      if let restart, let root { shared.restart(after: restart, isRoot: root) }
     case .tcp(let port): relay(stream, port)
     }
   }

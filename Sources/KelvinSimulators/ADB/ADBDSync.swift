@@ -155,7 +155,9 @@ struct ADBDSync {
             return fail("couldn't create symlink: \(Errno.current)")
           }
         } else {
-          fchmod(file, mode_t(mode & 0o777))
+          // As adbd has it: group and others get what the owner has.
+          let owner = mode & 0o700
+          fchmod(file, mode_t(owner | owner >> 3 | owner >> 6))
           var times = [timespec(tv_sec: value, tv_nsec: 0), timespec(tv_sec: value, tv_nsec: 0)]
           futimens(file, &times)
         }

@@ -140,8 +140,9 @@ final class ADBDShared: Sendable {
     var services: [String] = []
     /// Public keys that it trusts.
     var keys: [ADBDKey] = []
-    /// Set by a service that restarts the device: seconds that it is away.
-    var restart: Double?
+    /// Set by a service that restarts the device: seconds that it is away, and whose shell it has
+    /// then.
+    var restart: (seconds: Double, isRoot: Bool)?
   }
   let settings: SimulatedADBD.Settings
   let state: Mutex<State>
@@ -160,8 +161,8 @@ final class ADBDShared: Sendable {
   }
 
   /// Goes away and comes back.
-  func restart(after seconds: Double) {
-    state.withLock { $0.restart = seconds }
+  func restart(after seconds: Double, isRoot: Bool) {
+    state.withLock { $0.restart = (seconds, isRoot) }
     restarting.ring()
   }
 
@@ -184,7 +185,8 @@ final class ADBDShared: Sendable {
       sessions.join()
       let seconds = state.withLock { state in
         defer { state.restart = nil }
-        return state.restart ?? 0
+        if let restart = state.restart { state.isRoot = restart.isRoot }
+        return state.restart?.seconds ?? 0
       }
       _ = forever.limited(toSeconds: seconds).wait()
     }

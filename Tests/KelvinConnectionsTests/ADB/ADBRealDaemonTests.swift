@@ -36,7 +36,7 @@ final class RealADBD: Sendable {
       environment: environment.merging(["ADBD_PROPERTIES": all.joined(separator: ",")]) { a, _ in a
       }
     ).start(Command([path], standardOutput: .discard, standardError: .discard))
-    let deadline = adbSoon()
+    let deadline = adbSoon(5)
     while true {
       if let socket = try? TCPSocket.connect(host: "127.0.0.1", port: port, until: deadline) {
         close(socket)
@@ -109,7 +109,8 @@ struct ADBRealDaemonTests {
         #expect(try host.read("own") == bytes)
         let status = try sync.status([TargetPath(path)], until: adbSoon())[0].get()
         #expect(status.size == UInt64(size))
-        #expect(status.mode == 0o100640)
+        // adbd gives group and others what the owner has.
+        #expect(status.mode == 0o100666)
       }
       let tree = try sync.tree(TargetPath(target.path), until: adbSoon())
       #expect(tree.directories == ["new, dir"])
@@ -132,6 +133,37 @@ struct ADBRealDaemonTests {
           ], until: adbSoon())
       }
       #expect(refused?.code == .system(Errno(EISDIR)))
+    }
+  }
+
+  @Test func filesGetTheirModesAndLinks() async throws {
+    try await withBoth { device, _, _ in
+      let (host, target) = (try Scratch(), try Scratch())
+      let connection = ADBConnection(device)
+      mkdir(host.path + "/d", 0o755)
+      for (name, mode) in [("a", 0o640), ("d/b", 0o755), ("d/c", 0o600)] as [(String, mode_t)] {
+        try host.write(name, Array(name.utf8))
+        chmod(host.path + "/" + name, mode)
+      }
+      symlink("b", host.path + "/d/l")
+      try connection.pushTree(host.path, to: TargetPath(target.path + "/t"), until: adbSoon())
+      try await connection.push(
+        host.path + "/a", to: TargetPath(target.path + "/one"), mode: 0o750, until: adbSoon())
+      var modes: [mode_t] = []
+      for name in ["t/a", "t/d/b", "t/d/c", "one"] {
+        var status = stat()
+        #expect(stat(target.path + "/" + name, &status) == 0)
+        modes.append(status.st_mode & 0o777)
+      }
+      #expect(modes == [0o640, 0o755, 0o600, 0o750])
+      #expect(LocalFile.link(target.path + "/t/d/l") == "b")
+      #expect(LocalFile.names(in: target.path) == ["one", "t"])
+      let sync = ADBSync(connection.device)
+      try sync.pullTree(
+        TargetPath(target.path + "/t"), to: host.path + "/back", until: adbSoon())
+      sync.close()
+      #expect(try host.read("back/d/b") == Array("d/b".utf8))
+      connection.device.close()
     }
   }
 
