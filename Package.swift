@@ -28,6 +28,7 @@ let package = Package(
   targets: [
     // MARK: floor 0, C
 
+    .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CLibPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CLibUDev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
@@ -125,8 +126,10 @@ let package = Package(
     .target(
       name: "KelvinConnections",
       dependencies: [
+        "CLibCrypto",
         "CLibMD",
         "CLinux",
+        "KelvinDevices",
         "KelvinModel",
         "KelvinSystem"
       ],
@@ -136,7 +139,9 @@ let package = Package(
       dependencies: [
         "CLinux",
         "KelvinConnections",
+        "KelvinDevices",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinSystem"
       ],
       swiftSettings: settings),

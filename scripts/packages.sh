@@ -3,7 +3,7 @@
 
 # To build.
 packages_build=(
-  libmd-dev libpcre2-dev libsqlite3-dev libudev-dev libusb-1.0-0-dev libyaml-dev libzstd-dev pkg-config
+  libmd-dev libpcre2-dev libsqlite3-dev libssl-dev libudev-dev libusb-1.0-0-dev libyaml-dev libzstd-dev pkg-config
 )
 
 # What examples/quickstart.yaml runs and reads.
@@ -12,9 +12,9 @@ packages_quickstart=(linux-perf openssl rt-tests stress-ng)
 # What the tests run on top of that: tools of the workloads, shells as targets, judges of outputs,
 # hosts with devices that are not there.
 packages_test=(
-  apache2-utils busybox-static curl dash dropbear-bin fio fish libnss-wrapper libumockdev-dev
-  libxml2-utils openssh-client openssh-server openssl procps python3 rt-app sqlite3 strace sysbench udev
-  umockdev util-linux zsh
+  adb android-sdk-libsparse-utils apache2-utils busybox-static curl dash dropbear-bin fastboot fio fish
+  libnss-wrapper libumockdev-dev libxml2-utils openssh-client openssh-server openssl procps python3
+  python3-serial rt-app ser2net sqlite3 strace sysbench udev umockdev util-linux zsh
 )
 
 # The virtual bench: emulators, kernel headers and sources, what goes into its guests.
@@ -22,4 +22,10 @@ packages_virtual_bench=(
   acpica-tools binutils busybox-static device-tree-compiler dropbear-bin gcc gcc-aarch64-linux-gnu
   gpiod i2c-tools kmod libc6-dev libc6-dev-arm64-cross linux-headers-amd64 linux-source-6.1 make openssh-client
   openssh-sftp-server python3 qemu-system-arm qemu-system-x86 socat u-boot-qemu udev usbutils xz-utils
+)
+
+# To build Android's adbd from its source package (scripts/build-adbd).
+packages_adbd=(
+  android-libbase-dev android-libboringssl-dev android-libcutils-dev android-liblog-dev dpkg-dev g++
+  libcap-dev
 )

@@ -31,7 +31,7 @@ public struct KelvinCommand: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
       ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
-      PowerCommand.self, SimulateCommand.self, CompletionCommand.self
+      PowerCommand.self, TargetCommand.self, SimulateCommand.self, CompletionCommand.self
     ])
 
   public init() {}
@@ -78,6 +78,10 @@ extension KelvinCommand {
         return 0
       } catch let error as CommandExit {
         return error.code
+      } catch let error as ConfigurationFailure {
+        // One line each, as compilers print them and editors read them.
+        for diagnostic in error.diagnostics { Terminal.standardError.line("\(diagnostic)") }
+        return SignalInterrupt.exitCode ?? 2
       } catch let error as any Failure {
         Terminal.standardError.line("kelvin: \(error)")
         return SignalInterrupt.exitCode ?? (error.kind == .configuration ? 2 : 3)

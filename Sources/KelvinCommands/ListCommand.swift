@@ -19,13 +19,15 @@ struct ListCommand: AsyncParsableCommand {
       """)
 
   enum Kind: String, ExpressibleByArgument, CaseIterable {
-    case instruments, workloads, outputs, runs, boards, meters, connections, consoles, power, reset
+    case instruments, workloads, outputs, runs, boards, meters, connections, consoles, bootloaders
+    case power, reset
 
     /// Of the drivers that bench files may name under this key.
     var driverKinds: [Declaration.Kind] {
       switch self {
       case .connections: [.connection]
       case .consoles: [.console]
+      case .bootloaders: [.bootloader]
       case .power: [.power]
       case .reset: [.reset, .power]
       default: []
@@ -48,7 +50,7 @@ struct ListCommand: AsyncParsableCommand {
     case .workloads: print(environment.registry.workloads.map(\.declaration))
     case .outputs: print(environment.outputs.map { $0.declaration })
     case .runs: try RunsCommand.printList(directory: "runs", format: format)
-    case .connections, .consoles, .power, .reset:
+    case .connections, .consoles, .bootloaders, .power, .reset:
       print(environment.driverDeclarations.filter { kind.driverKinds.contains($0.kind) })
     case .boards:
       let (profiles, mistakes) = environment.hardware.boards()

@@ -84,37 +84,50 @@ struct PowerOptions: ParsableArguments {
       seconds: try Self.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
     let request = PowerRequest(action: action, board: board, kind: reset ? .reset : .power)
     let bench = try bench.read(.current).bench
-    let lease = try await lease(for: request, on: bench, until: deadline)
+    let held = try await hold(for: request, on: bench, until: deadline)
     let (report, warnings): (PowerRequest.Report, [String])
     do {
+      // A board that is held in reset draws power, and shows it.
+      if let held, !reset, case .cycle = action {
+        try await held.lease.switchingOff(held.resource, reason: "kelvin power cycle")
+      }
       (report, warnings) = try await request.carryOut(on: bench, until: deadline)
+      if let held, !reset { try await held.lease.switched(held.resource) }
     } catch {
-      await Self.giveBack(lease)
+      await Self.giveBack(held?.lease)
       throw error
     }
-    await Self.giveBack(lease)
+    await Self.giveBack(held?.lease)
     for warning in warnings { Terminal.standardError.line("kelvin: \(warning)") }
     Terminal.standardOutput.line(format == .json ? report.value.json : report.text)
   }
 
   /// The board, for as long as it is switched; nil when nothing is, or it is used beside a run.
-  private func lease(
+  private func hold(
     for request: PowerRequest, on bench: Bench, until deadline: Deadline
-  ) async throws -> BoardLease? {
+  ) async throws -> (lease: BoardLease, resource: BenchResource)? {
     // What cannot be switched at all is told by the request itself.
-    guard request.action != .state, let entry = bench.board(named: board),
-      (reset ? entry.reset : entry.power) != nil
+    guard let entry = bench.board(named: board), (reset ? entry.reset : entry.power) != nil
     else { return nil }
     let environment = CommandEnvironment.current
-    let resources = BenchResources(
-      environment.benchDeclarations(environment.hardware), host: try HostIdentity.current())
-    return try await use.use.take(
+    let resource = BenchResources(
+      environment.benchDeclarations(environment.hardware), host: try HostIdentity.current()
+    ).board(entry)
+    guard request.action != .state else {
+      // Telling the state asks nobody, and fails for nothing but the switch.
+      if let status = try? BenchListing.status(of: resource), status.isLeftOff {
+        Terminal.standardError.line("kelvin: \(resource.label): \(StatusText.details(of: status))")
+      }
+      return nil
+    }
+    let lease = try await use.use.take(
       LeaseWish(
-        [.init(resources.board(entry), external: entry.lease)],
+        [.init(resource, external: entry.lease)],
         purpose: "kelvin power \(request.action.word)", takesOver: takeOver, attends: true,
         note: { Terminal.standardError.line("kelvin: \($0)") },
         // Kelvin has changed no setting that outlives its run.
         restore: { _, _ in }), until: deadline)
+    return lease.map { ($0, resource) }
   }
 
   private static func giveBack(_ lease: BoardLease?) async {

@@ -24,8 +24,8 @@ public struct Command: Sendable, Hashable {
   public enum Input: Sendable, Hashable {
     case null
     case bytes([UInt8])
-    /// A host file, to its end; read while the command runs.
-    case file(String)
+    /// What can be read from a descriptor of this process, as it comes, to its end. It is not closed.
+    case descriptor(Int32)
   }
 
   /// What happens to an output stream.
@@ -35,6 +35,9 @@ public struct Command: Sendable, Hashable {
     /// Written to a host file up to `limit` bytes, the rest counted; the file is created at the
     /// first byte.
     case file(String, limit: Int)
+    /// Written to a descriptor of this process, as it comes; one that takes nothing holds the command
+    /// up, its deadline included. It is not closed.
+    case descriptor(Int32)
     case discard
   }
 

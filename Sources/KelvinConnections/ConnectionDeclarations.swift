@@ -1,8 +1,8 @@
 public import KelvinModel
 
-/// What bench files may say of connections and consoles: values only.
+/// What bench files may say of connections, consoles and boot loaders: values only.
 ///
-/// What ``Connections`` opens leads somewhere; the others say so.
+/// Connections that ``Connections`` makes lead somewhere, and `fastboot`; the others say so.
 public enum ConnectionDeclarations {
   /// How commands and files reach a board.
   public static let connections: [Declaration] =
@@ -35,12 +35,17 @@ public enum ConnectionDeclarations {
             "config", .path, isDetail: true,
             "A file that ssh reads instead of the user's and the system's configuration.")
         ]),
-      later(
-        .connection, "adb", "An Android board, or any board that runs adbd.",
-        description: "Through the server of adb, or without it: over TCP or USB. With none of "
-          + "'serial', 'tcp' and 'usb' it is the only device that the server knows.",
+      Declaration(
+        .connection, "adb", summary: "An Android board, or any board that runs adbd.",
+        description: "Through the server of adb, or without it: over TCP. With none of 'serial', "
+          + "'tcp' and 'usb' it is the only device that the server knows. A server is started where "
+          + "none runs, and none is ever ended.\n\n'usb' is not there yet: bench files may describe "
+          + "it, but nothing is reached by it.",
         options: [
-          .init("serial", .text, "The serial number, as 'adb devices' prints it."),
+          .init(
+            "serial", .text,
+            "The serial number, as 'adb devices' prints it; where two have the same, the path of the "
+              + "port, as 'adb devices -l' prints it: 'usb:1-1'."),
           .init(
             "server", .text, default: "127.0.0.1:5037", "The server's HOST:PORT, for 'serial'."),
           .init("tcp", .text, "HOST:PORT of the board's adbd, without a server."),
@@ -48,24 +53,37 @@ public enum ConnectionDeclarations {
             "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
             "The USB device, without a server.")
         ],
-        alternatives: [.init(["serial", "tcp", "usb"])]),
-      later(
-        .connection, "fastboot", "A board whose boot loader speaks fastboot.",
-        options: [
-          .init(
-            "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
-            "The USB device."),
-          .init("tcp", .text, "HOST:PORT; fastboot's own port is 5554."),
-          .init("udp", .text, "HOST:PORT; fastboot's own port is 5554.")
-        ],
-        alternatives: [.init(["usb", "tcp", "udp"], required: true)])
+        alternatives: [.init(["serial", "tcp", "usb"])],
+        verified: "adb's own server and daemon, and a simulated device"),
+      fastboot(.connection)
     ] + lines(.connection)
 
   /// Byte streams of a board's serial console.
   public static let consoles: [Declaration] = lines(.console)
 
-  /// Connections, then consoles.
-  public static let all = connections + consoles
+  /// How boards are reached while their boot loaders run.
+  public static let bootloaders: [Declaration] = [fastboot(.bootloader)]
+
+  /// Connections, then consoles, then boot loaders.
+  public static let all = connections + consoles + bootloaders
+
+  private static func fastboot(_ kind: Declaration.Kind) -> Declaration {
+    Declaration(
+      kind, "fastboot", summary: "A board whose boot loader speaks fastboot.",
+      description:
+        "'kelvin target flash' and 'kelvin target fastboot' use it. A boot loader takes no "
+        + "commands of a run.",
+      options: [
+        .init(
+          "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
+          "The USB device."),
+        .init("tcp", .text, "HOST:PORT; fastboot's own port is 5554."),
+        .init("udp", .text, "HOST:PORT; fastboot's own port is 5554.")
+      ],
+      alternatives: [.init(["usb", "tcp", "udp"], required: true)],
+      verified:
+        "simulated boot loaders over TCP, UDP and USB")
+  }
 
   /// Serial lines, near and far; a console that is also the connection carries commands as well.
   private static func lines(_ kind: Declaration.Kind) -> [Declaration] {
@@ -87,14 +105,20 @@ public enum ConnectionDeclarations {
           .init("host", .text, required: true, "Name or address."),
           .init("port", .integer, default: 23, range: 1...65_535, "TCP port.")
         ] + login, verified: "virtual boards, and an emulated server"),
-      later(
+      line(
         kind, "rfc2217", "A serial line that another machine serves, its baud rate included.",
-        description: "Telnet with the serial port's settings, RFC 2217, as ser2net and pyserial "
-          + "serve it.",
+        description: "Telnet with the serial port's settings (RFC 2217), as ser2net and pyserial "
+          + "serve it: 8N1 without flow control, at the rate that is wanted here.",
         options: [
           .init("host", .text, required: true, "Name or address."),
           .init("port", .integer, required: true, range: 1...65_535, "TCP port."), baud
-        ] + login),
+        ] + login, verified: "ser2net and pyserial in front of pseudo terminals"),
+      line(
+        kind, "tcp", "A TCP port whose bytes are the serial line's, as ser2net's raw ones.",
+        options: [
+          .init("host", .text, required: true, "Name or address."),
+          .init("port", .integer, required: true, range: 1...65_535, "TCP port.")
+        ] + login, verified: "an emulated server"),
       line(
         kind, "socket", "A Unix socket, such as a virtual board's console.",
         options: [.init("path", .path, required: true, "The socket's file.")] + login,
@@ -117,16 +141,19 @@ public enum ConnectionDeclarations {
 
   /// A line that the owner of ports holds as a console, and that carries no commands yet.
   private static func line(
-    _ kind: Declaration.Kind, _ name: String, _ summary: String, options: [OptionDeclaration],
-    alternatives: [Declaration.Alternatives] = [], verified: String
+    _ kind: Declaration.Kind, _ name: String, _ summary: String, description: String = "",
+    options: [OptionDeclaration], alternatives: [Declaration.Alternatives] = [], verified: String
   ) -> Declaration {
     guard kind == .console else {
-      return later(kind, name, summary, options: options, alternatives: alternatives)
+      return later(
+        kind, name, summary, description: description, options: options, alternatives: alternatives)
     }
+    let use =
+      "'kelvin bench console' shows it; it is held, and what it says is logged, from "
+      + "'kelvin bench up' or the first use on. Nobody logs in there yet."
     return Declaration(
       kind, name, summary: summary,
-      description: "'kelvin bench console' shows it; it is held, and what it says is logged, from "
-        + "'kelvin bench up' or the first use on. Nobody logs in there yet.",
+      description: description.isEmpty ? use : description + "\n\n" + use,
       options: options, alternatives: alternatives, verified: verified)
   }
 

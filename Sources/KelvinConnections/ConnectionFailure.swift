@@ -15,6 +15,10 @@ public struct ConnectionFailure: Failure {
     case notFound
     /// This connection or target cannot do it.
     case unsupported
+    /// The other side understood, and refused, in its own words.
+    case refused(String)
+    /// What came is not the protocol that is spoken here.
+    case badReply
     /// A file on the host could not be read or written.
     case hostFile(Errno)
     /// Any other system call failure on the target.
@@ -81,9 +85,9 @@ public struct ConnectionFailure: Failure {
 
   public var kind: FailureKind {
     switch code {
-    case .unreachable, .connectionLost, .interrupted, .hostFile: .infrastructure
+    case .unreachable, .connectionLost, .interrupted, .hostFile, .badReply: .infrastructure
     case .timedOut: .timeout
-    case .permissionDenied, .notFound, .unsupported: .target
+    case .permissionDenied, .notFound, .unsupported, .refused: .target
     case .system: .target
     }
   }

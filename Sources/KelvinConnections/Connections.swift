@@ -18,11 +18,30 @@ public enum Connections {
     case "ssh":
       return ShellConnection(
         SSHTransport(try sshOptions(options)), environment: environment)
+    case "adb": return ADBConnection(try adbDevice(options), environment: environment)
     default:
       throw PlainFailure(
         .configuration, "\(choice.location): '\(choice.driver)' leads nowhere yet",
-        hint: "what does: 'local', 'ssh'")
+        hint: "what does: 'local', 'ssh', 'adb'")
     }
+  }
+
+  private static func adbDevice(_ options: Options) throws(PlainFailure) -> any ADBDevice {
+    guard !options.has("usb") else {
+      throw options.failure(
+        "usb", "adb over USB leads nowhere yet without adb's server; use 'serial'")
+    }
+    if let text = options.text("tcp") {
+      guard let address = ADBServer(text, startsServer: false), text.contains(":") else {
+        throw options.failure("tcp", "'\(text)' is no HOST:PORT")
+      }
+      return ADBDirectDevice(host: address.host, port: address.port)
+    }
+    let text = options.text("server") ?? "127.0.0.1:\(ADBServer.defaultPort)"
+    guard let server = ADBServer(text) else {
+      throw options.failure("server", "'\(text)' is no HOST:PORT")
+    }
+    return ADBServerDevice(server, options.text("serial").map { .serial($0) } ?? .any)
   }
 
   private static func sshOptions(_ options: Options) throws(PlainFailure) -> SSHOptions {
@@ -66,6 +85,8 @@ public enum Connections {
     func text(_ name: String) -> String? {
       values[name]?.text
     }
+
+    func has(_ name: String) -> Bool { values[name] != nil }
 
     func integer(_ name: String) -> Int? {
       values[name]?.integer.flatMap { Int(exactly: $0) }

@@ -68,6 +68,9 @@ public final class LocalConnection: Connection {
     guard stat(resolve(directory), &status) == 0 else {
       throw ConnectionFailure(.current, path: directory, connection: name)
     }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      throw ConnectionFailure(Errno(ENOTDIR), path: directory, connection: name)
+    }
     var entries: [FileEntry] = []
     try list(directory, depth: depth, device: status.st_dev, deadline, into: &entries)
     return entries

@@ -156,7 +156,7 @@ struct Pump {
   private(set) var output: OutputSink
   private(set) var error: OutputSink
   private let streams: Streams
-  private var input: ArraySlice<UInt8>
+  private var input: InputSource
   private var isInputOpen: Bool
   private var isOutputOpen: Bool
   private var isErrorOpen: Bool
@@ -167,7 +167,7 @@ struct Pump {
     self.streams = streams
     output = OutputSink(command.standardOutput)
     error = OutputSink(command.standardError)
-    if case .bytes(let bytes) = command.standardInput { input = bytes[...] } else { input = [] }
+    input = InputSource(command.standardInput)
     isInputOpen = streams.input >= 0
     isOutputOpen = streams.output >= 0
     isErrorOpen = streams.error >= 0
@@ -190,12 +190,17 @@ struct Pump {
         pollfd(fd: pidfd, events: Int16(POLLIN), revents: 0),
         pollfd(fd: isOutputOpen ? streams.output : -1, events: Int16(POLLIN), revents: 0),
         pollfd(fd: isErrorOpen ? streams.error : -1, events: Int16(POLLIN), revents: 0),
-        pollfd(fd: isInputOpen ? streams.input : -1, events: Int16(POLLOUT), revents: 0),
-        pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
+        // While nothing is to be written, poll(2) tells only that the reader has gone.
+        pollfd(
+          fd: isInputOpen ? streams.input : -1,
+          events: input.awaited < 0 ? Int16(POLLOUT) : 0, revents: 0),
+        pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0),
+        pollfd(fd: isInputOpen ? input.awaited : -1, events: Int16(POLLIN), revents: 0)
       ]
       let count = poll(&waiting, nfds_t(waiting.count), deadline.pollMilliseconds)
       if count < 0, errno != EINTR { return .failed(.current) }
-      if waiting[3].revents != 0 { feed() }
+      if waiting[5].revents != 0 { input.fill() }
+      if waiting[3].revents != 0 || waiting[5].revents != 0 { feed() }
       // One read for each stream and round, so that a flood cannot hold up the deadline.
       if waiting[1].revents != 0 { isOutputOpen = readOnce(streams.output, \.output) }
       if waiting[2].revents != 0 { isErrorOpen = readOnce(streams.error, \.error) }
@@ -246,10 +251,15 @@ struct Pump {
   }
 
   private mutating func feed() {
-    let count = input.withUnsafeBytes { write(streams.input, $0.baseAddress, $0.count) }
-    if count > 0 { input = input.dropFirst(count) }
-    let isBroken = count < 0 && errno != EAGAIN && errno != EINTR
-    guard input.isEmpty || isBroken else { return }
+    if !input.bytes.isEmpty {
+      let count = input.bytes.withUnsafeBytes { write(streams.input, $0.baseAddress, $0.count) }
+      if count > 0 { input.drop(count) }
+      if count < 0, errno != EAGAIN, errno != EINTR { input.end() }
+    } else {
+      var reader = pollfd(fd: streams.input, events: 0, revents: 0)
+      if poll(&reader, 1, 0) > 0 { input.end() }
+    }
+    guard input.isAtEnd else { return }
     isInputOpen = false
     // The end of the input is what many programs wait for; the descriptor itself is closed later.
     streams.shutInput()

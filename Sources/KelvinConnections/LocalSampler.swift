@@ -1,6 +1,7 @@
 internal import CLinux
 internal import Glibc
 internal import KelvinModel
+internal import KelvinSystem
 internal import Synchronization
 
 /// Samples files of this machine on a thread of its own, at absolute deadlines.
@@ -9,39 +10,34 @@ internal import Synchronization
 /// start and stop the thread allocates nothing and takes no lock.
 final class LocalSampler: SampleSource {
   private let worker: Worker
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = Mutex<NamedThread?>(nil)
 
   init(_ plan: SamplePlan, paths: [String]) { worker = Worker(plan, paths: paths) }
 
   deinit { worker.stop.raise() }
 
   func start() async throws(ConnectionFailure) {
-    let status: Int32 = thread.withLock { thread in
-      guard thread == nil else { return 0 }
-      var new = pthread_t()
-      let status = pthread_create(
-        &new, nil,
-        { argument in
-          guard let argument else { return nil }
-          Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue().run()
-          return nil
-        }, Unmanaged.passRetained(worker).toOpaque())
-      if status == 0 { thread = new }
-      return status
+    let failure = thread.withLock { thread -> PlainFailure? in
+      guard thread == nil else { return nil }
+      do throws(PlainFailure) {
+        thread = try NamedThread("sampler") { [worker] in worker.run() }
+        return nil
+      } catch {
+        return error
+      }
     }
-    guard status == 0 else {
-      throw ConnectionFailure(.system(Errno(status)), "sampler: no thread: \(Errno(status))")
-    }
+    if let failure { throw ConnectionFailure(.system(Errno(EAGAIN)), "\(failure)") }
   }
 
   func drain() -> [Sample] { worker.ring.drain() }
 
   func stop() async -> SampleSummary {
     worker.stop.raise()
-    thread.withLock { thread in
-      if let running = thread { pthread_join(running, nil) }
-      thread = nil
+    let running = thread.withLock { thread in
+      defer { thread = nil }
+      return thread
     }
+    running?.join()
     return worker.summary.withLock { $0 }
   }
 }
@@ -74,7 +70,6 @@ private final class Worker: Sendable {
   }
 
   func run() {
-    kelvin_set_thread_name("sampler")
     _ = kelvin_set_timer_slack(1)
     var summary = SampleSummary()
     becomeRealtime(&summary)

@@ -256,24 +256,10 @@ enum OneShotThread {
       result.withLock { $0 = value }
     }
   }
-  private final class AnyBox: Sendable {
-    let run: @Sendable () -> Void
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-  }
-
   /// Runs `body` on a new thread; on the caller's when no thread can be had.
   static func run<Value: Sendable>(_ body: @escaping @Sendable () -> Value) -> Value {
     let box = Box(body)
-    let entry = AnyBox { box.run() }
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<AnyBox>.fromOpaque(argument).takeRetainedValue().run()
-        return nil
-      }, Unmanaged.passRetained(entry).toOpaque())
-    if status == 0 { pthread_join(thread, nil) }
+    if let thread = try? NamedThread("launch", { box.run() }) { thread.join() }
     return box.result.withLock { $0 } ?? body()
   }
 }

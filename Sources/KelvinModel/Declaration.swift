@@ -3,9 +3,9 @@
 public struct Declaration: Sendable, Hashable {
   public enum Kind: String, Sendable, CaseIterable {
     case instrument, workload, output
-    /// What a bench file names: how a board is reached, its console, what cuts its power or resets it,
-    /// and what measures it.
-    case connection, console, power, reset, meter
+    /// What a bench file names: how a board is reached, its console, its boot loader, what cuts its
+    /// power or resets it, and what measures it.
+    case connection, console, bootloader, power, reset, meter
   }
 
   public let kind: Kind

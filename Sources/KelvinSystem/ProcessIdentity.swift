@@ -120,6 +120,11 @@ package struct ProcessEntry {
     return entries
   }
 
+  /// What a process runs, cut to 15 bytes by the kernel; nil when there is none.
+  package static func program(of processID: Int32) -> String? {
+    SmallFile.text("/proc/\(processID)/comm")
+  }
+
   /// Whether the environment that the process was started with holds `NAME=VALUE`. False when it
   /// cannot be read.
   package func hasEnvironment(_ assignment: [UInt8]) -> Bool {

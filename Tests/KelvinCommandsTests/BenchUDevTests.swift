@@ -50,6 +50,15 @@ import Testing
     #expect(stat("\(scratch.path)/\(UDevRules.fileName)", &status) == 0)
     #expect(status.st_mode & 0o777 == 0o644)
     #expect(try await udev(["--check"], scratch).output.contains("rules: installed"))
+    let json = try await udev(["--check", "--format", "json"], scratch).output
+    let findings = try #require(Value(json: json)?.list, "\(json)").compactMap(\.map)
+    #expect(
+      findings.map { $0["subject"]?.text } == [
+        "rules", "udevd", "group \(UDevRules.group)", "group \(UDevRules.serialGroup)"
+      ])
+    #expect(findings[0]["result"] == "ok")
+    #expect(findings.allSatisfy { Set($0.keys) == ["subject", "result", "detail", "hint"] })
+    #expect(try await udev(["--print", "--format", "json"], scratch).code == 2)
     try scratch.write(UDevRules.fileName, UDevRules.text() + "# mine\n")
     #expect(try await udev(["--check"], scratch).output.contains("or edited; run"))
     let nowhere = try await KelvinBinary.run(

@@ -127,6 +127,55 @@ struct BoardIdentityTests {
     #expect(other.code == 3, "\(other.both)")
   }
 
+  /// By its device file, by a link of udev's, or by a match: one adapter.
+  @Test(arguments: [
+    "/dev/ttyUSB0", "/dev/serial/by-path/pci-0000:00:14.0-usb-0:1:1.0-port0"
+  ])
+  func aPathAndAMatchOfOneDeviceAreOneBoard(path: String) async throws {
+    try scratch.write(
+      "path.yaml",
+      """
+      boards:
+        three:
+          profile: generic-linux
+          console: {serial: {path: '\(path)'}}
+          power: {command: {on: ['true'], off: ['true']}}
+      """)
+    #expect(try await run(in: "bench", as: "anna", reserve, bench: "serial.yaml").code == 0)
+    let other = try await run(
+      in: "bench", as: "ben", ["power", "off", "three"], bench: "path.yaml")
+    #expect(other.code == 3, "\(other.both)")
+    #expect(other.errors.contains("board 'three': reserved by anna"), "\(other.errors)")
+    let health = try await run(
+      in: "bench", as: "ben", ["bench", "health", "three"], bench: "path.yaml")
+    #expect(health.output.contains("usb:0403:6001:A50285BI"), "\(health.both)")
+  }
+
+  /// What udev does not know: a socket by its path, by a relative one, and by a link.
+  @Test(arguments: ["real.sock", "./real.sock", "link.sock"])
+  func onePathWrittenOtherwiseIsOneBoard(written: String) async throws {
+    let listener = try Listener(scratch.path + "/real.sock")
+    defer { listener.close() }
+    try #require(symlink("real.sock", scratch.path + "/link.sock") == 0)
+    for (file, board, path) in [
+      ("serial.yaml", "one", "\(scratch.path)/real.sock"), ("port.yaml", "two", written)
+    ] {
+      try scratch.write(
+        file,
+        """
+        boards:
+          \(board):
+            profile: generic-linux
+            console: {socket: {path: '\(path)'}}
+            power: {command: {on: ['true'], off: ['true']}}
+        """)
+    }
+    #expect(try await run(in: nil, as: "anna", reserve, bench: "serial.yaml").code == 0)
+    let other = try await run(in: nil, as: "ben", ["power", "off", "two"], bench: "port.yaml")
+    #expect(other.code == 3, "\(other.both)")
+    #expect(other.errors.contains("board 'two': reserved by anna"), "\(other.errors)")
+  }
+
   /// The way to a board that two bench files share is enough, whatever else they say of it.
   @Test func twoNamesOfOneConsoleAreOneBoard() async throws {
     try scratch.write(

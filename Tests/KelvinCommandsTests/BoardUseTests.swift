@@ -226,6 +226,36 @@ struct BoardUseTests {
 
   // MARK: kelvin bench check and health
 
+  @Test(arguments: [[], ["--format", "json"], ["--switch"]])
+  func aBenchWithNothingOnItProvesNothing(more: [String]) async throws {
+    try scratch.write("bench.yaml", "boards: {}\n")
+    let ran = try await KelvinBinary.run(["bench", "check"] + more, in: scratch.path)
+    #expect(ran.code == 2, "\(ran.both)")
+    #expect(ran.errors.contains("there is nothing to check"), "\(ran.errors)")
+    #expect(ran.output.isEmpty)
+  }
+
+  @Test(arguments: [["bench", "check"], ["power", "on", "one"], ["bench", "reserve", "one"]])
+  func mistakesInABenchFileAreToldAlike(arguments: [String]) async throws {
+    try scratch.write(
+      "bench.yaml",
+      """
+      boards:
+        one: {profile: generic-linux, conection: local}
+        two: {profile: nothing, connection: local}
+      """)
+    let more = arguments.contains("reserve") ? ["--for", "1h"] : []
+    let ran = try await KelvinBinary.run(arguments + more, in: scratch.path)
+    #expect(ran.code == 2)
+    let lines = ran.errors.split(separator: "\n")
+    #expect(lines.count >= 3, "\(ran.errors)")
+    for line in lines {
+      let parts = line.split(separator: ":")
+      #expect(parts[0].hasSuffix("bench.yaml") && parts[3] == " error", "\(line)")
+      #expect(Int(parts[1]) != nil && Int(parts[2]) != nil, "\(line)")
+    }
+  }
+
   private func quarantine(reason: String = "stopped answering") throws {
     let store = try BenchStore.open(directory: state)
     defer { store.close() }

@@ -66,7 +66,9 @@ import Testing
   @Test(.timeLimit(.minutes(1)))
   func helpOfEveryCommandHasExamples() async throws {
     let scratch = try Scratch()
-    for command in ["run", "resume", "plan", "process", "show", "list", "bench", "completion"] {
+    for command in [
+      "run", "resume", "plan", "process", "show", "list", "bench", "power", "simulate", "completion"
+    ] {
       let help = try await KelvinBinary.run([command, "--help"], in: scratch.path)
       #expect(help.output.contains("EXAMPLES"), "\(command)")
       #expect(help.output.contains("kelvin \(command)"), "\(command)")

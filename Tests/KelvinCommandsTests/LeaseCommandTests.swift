@@ -370,14 +370,14 @@ import Testing
   func aBoardThatIsNotThereOrCannotBeReachedIsBadInput() async throws {
     try scratch.write(
       "bench.yaml",
-      "boards: {rock: {profile: rock-5b, connection: {ssh: {host: 192.0.2.7}}}}\n")
+      "boards: {rock: {profile: rock-5b, console: {telnet: {host: 192.0.2.7}}}}\n")
     try scratch.write("a.yaml", LeaseCommandTests.waiting)
     let misspelt = try await run("run", "a.yaml", "-d", "out", "--board", "rokc")
     #expect(misspelt.code == 2)
     #expect(misspelt.errors.contains("did you mean 'rock'?"), "\(misspelt.errors)")
-    let ssh = try await run("run", "a.yaml", "-d", "out", "--board", "rock")
-    #expect(ssh.code == 2)
-    #expect(ssh.errors.contains("'ssh'"), "\(ssh.errors)")
+    let unreachable = try await run("run", "a.yaml", "-d", "out", "--board", "rock")
+    #expect(unreachable.code == 2)
+    #expect(unreachable.errors.contains("has no 'connection'"), "\(unreachable.errors)")
     #expect(!scratch.exists("out"))
   }
 

@@ -12,9 +12,12 @@ import Testing
     case sshd = "sshd with bash"
     case sshdBusybox = "sshd with busybox"
     case dropbear = "dropbear with dash"
+    case adb = "adb's server"
+    case adbDirect = "adb without a server"
+    case adbOld = "adb to an old device"
 
     static let allCases: [Kind] =
-      [.local, .dash, .bash, .busybox]
+      [.local, .dash, .bash, .busybox, .adbDirect, .adbOld] + (hasADB ? [.adb] : [])
       + (SSHServer.obstacle == nil ? [.sshd, .sshdBusybox, .dropbear] : [])
   }
 
@@ -32,6 +35,7 @@ import Testing
     case .sshd: try sshd.get().connection()
     case .sshdBusybox: try sshdBusybox.get().connection()
     case .dropbear: try dropbear.get().connection()
+    case .adb, .adbDirect, .adbOld: try ADBBoards.connection(kind)
     }
   }
 

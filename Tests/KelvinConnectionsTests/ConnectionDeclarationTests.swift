@@ -7,18 +7,22 @@ import Testing
   @Test func theDesignsNamesAreThere() {
     #expect(
       Set(ConnectionDeclarations.connections.map(\.name)) == [
-        "local", "ssh", "adb", "serial", "telnet", "rfc2217", "socket", "fastboot"
+        "local", "ssh", "adb", "serial", "telnet", "rfc2217", "tcp", "socket", "fastboot"
       ])
     #expect(
-      Set(ConnectionDeclarations.consoles.map(\.name)) == ["serial", "telnet", "rfc2217", "socket"])
+      Set(ConnectionDeclarations.consoles.map(\.name)) == [
+        "serial", "telnet", "rfc2217", "tcp", "socket"
+      ])
     #expect(ConnectionDeclarations.connections.allSatisfy { $0.kind == .connection })
     #expect(ConnectionDeclarations.consoles.allSatisfy { $0.kind == .console })
   }
 
   @Test func whatIsNotThereYetSaysSo() {
     let isThere = { (declaration: Declaration) in
-      declaration.kind == .console
-        ? declaration.name != "rfc2217" : ["local", "ssh"].contains(declaration.name)
+      switch declaration.kind {
+      case .console, .bootloader: true
+      default: ["local", "ssh", "adb", "fastboot"].contains(declaration.name)
+      }
     }
     for declaration in ConnectionDeclarations.all {
       #expect(

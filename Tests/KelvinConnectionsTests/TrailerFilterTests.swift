@@ -23,12 +23,14 @@ struct TrailerFilterTests {
 
   @Test(
     arguments: [
-      ("out nonce 5\n\nnonce 7\n", "out nonce 5\n", 7), ("out\nnonce 0\n", "out", 0),
-      ("\nnonce 255\n", "", 255), ("a\n\nnonce 7\n", "a\n", 7),
-      ("\nnon\nnonce 12\nlate", "\nnonlate", 12), ("\nnonce x\n", "\nnonce x\n", nil),
-      ("\nnonce 1", "\nnonce 1", nil), ("nonce 1\n", "nonce 1\n", nil), ("", "", nil),
-      ("\nnonce 1\n\nnonce 2\n", "\nnonce 2\n", 1),
-      ("\nnonce x\n\nnonce 4\n", "\nnonce x\n", 4), ("\nnonce -1\n", "\nnonce -1\n", nil)
+      ("out nonce 5\n\u{1e}nonce 7\n", "out nonce 5\n", 7), ("out\u{1e}nonce 0\n", "out", 0),
+      ("\u{1e}nonce 255\n", "", 255), ("a\n\u{1e}nonce 7\n", "a\n", 7),
+      ("\u{1e}non\u{1e}nonce 12\nlate", "\u{1e}nonlate", 12),
+      ("\u{1e}nonce x\n", "\u{1e}nonce x\n", nil),
+      ("\u{1e}nonce 1", "\u{1e}nonce 1", nil), ("nonce 1\n", "nonce 1\n", nil), ("", "", nil),
+      ("\u{1e}nonce 1\n\u{1e}nonce 2\n", "\u{1e}nonce 2\n", 1),
+      ("\u{1e}nonce x\n\u{1e}nonce 4\n", "\u{1e}nonce x\n", 4),
+      ("\u{1e}nonce -1\n", "\u{1e}nonce -1\n", nil)
     ] as [(String, String, Int32?)])
   func findsTheLineWhereverTheBytesAreSplit(stream: String, output: String, status: Int32?) {
     let bytes = Array(stream.utf8)
@@ -44,18 +46,19 @@ struct TrailerFilterTests {
 
   @Test func holdsNothingBackThatCannotBeTheLine() {
     var filter = TrailerFilter(nonce: "nonce")
-    #expect(Self.take(Array("abc\n".utf8)[...], &filter) == Array("abc".utf8))
-    #expect(Self.take(Array("x".utf8)[...], &filter) == Array("\nx".utf8))
+    #expect(Self.take(Array("abc\n".utf8)[...], &filter) == Array("abc\n".utf8))
+    #expect(Self.take(Array("d\u{1e}".utf8)[...], &filter) == Array("d".utf8))
+    #expect(Self.take(Array("x".utf8)[...], &filter) == Array("\u{1e}x".utf8))
   }
 
   @Test func theLineSaysAWordAboutTheStatus() {
     var filter = TrailerFilter(nonce: "nonce")
-    _ = Self.take(Array("\nnonce 137 s\n".utf8)[...], &filter)
+    _ = Self.take(Array("\u{1e}nonce 137 s\n".utf8)[...], &filter)
     #expect(filter.trailer == TrailerFilter.Trailer(status: 137, word: "s"))
   }
 
   @Test func aLineThatIsTooLongIsOutput() {
-    let stream = "\nnonce " + String(repeating: "1", count: 100_000) + "\n\nnonce 3\n"
+    let stream = "\u{1e}nonce " + String(repeating: "1", count: 100_000) + "\n\u{1e}nonce 3\n"
     let bytes = Array(stream.utf8)
     let result = Self.filter(
       stride(from: 0, to: bytes.count, by: 1000).map {

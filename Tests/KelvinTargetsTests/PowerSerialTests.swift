@@ -1,4 +1,5 @@
 import Glibc
+import KelvinDevices
 import KelvinModel
 import KelvinSimulators
 import KelvinSystem
@@ -218,6 +219,32 @@ struct PowerSerialTests {
     let failure = await failure { try await power.set(.on, until: soon) }
     #expect(failure?.kind == .configuration)
     #expect(failure?.message == "\(server.address): this port has no DTR line")
+    server.stop()
+  }
+
+  @Test func theOwnerRefusesATerminalWithoutModemLinesToo() async throws {
+    let owner = try LineOwner()
+    let server = try DeviceServer(terminal: SimulatedRelayBoard(.lcus, relays: 1))
+    let power = try makeSwitch(
+      SerialLineSwitch.self, ["path": .text(server.address), "line": "rts"], host: owner.host)
+    // Nobody holds it, so nobody knows, and asking takes nothing.
+    #expect(try await power.state(until: soon) == PowerReading(nil, .commanded))
+    #expect(try owner.client().list(until: soon).isEmpty)
+    let failure = await failure { try await power.set(.on, until: soon) }
+    #expect(failure?.kind == .configuration)
+    #expect(failure?.message.contains("has no such lines") == true, "\(failure?.message ?? "")")
+    #expect(!power.holdsLine && owner.warnings.isEmpty)
+    server.stop()
+  }
+
+  @Test func withoutAnOwnerTheSwitchTriesItself() async throws {
+    let owner = try LineOwner(starts: false)
+    let server = try DeviceServer(terminal: SimulatedRelayBoard(.lcus, relays: 1))
+    let power = try makeSwitch(
+      SerialLineSwitch.self, ["path": .text(server.address)], host: owner.host)
+    let failure = await failure { try await power.set(.on, until: soon) }
+    #expect(failure?.message == "\(server.address): this port has no DTR line")
+    #expect(owner.warnings.count == 1)
     server.stop()
   }
 }

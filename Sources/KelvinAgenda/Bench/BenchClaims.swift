@@ -31,6 +31,7 @@ struct BenchClaims {
   ) {
     for board in bench.boards {
       claim(board.console, .console, of: board, into: &diagnostics)
+      claim(board.bootloader, .bootloader, of: board, into: &diagnostics)
       claim(board.power, .power, of: board, into: &diagnostics)
       claim(board.reset, .reset, of: board, into: &diagnostics)
       claimConnection(of: board, into: &diagnostics)
@@ -65,13 +66,15 @@ struct BenchClaims {
       hint: "'kelvin bench scan' prints what tells devices apart")
   }
 
-  /// A connection over a line is a claim to the line; over anything else, two boards that are
-  /// reached in one way are doubtful.
+  /// A connection over a line or to a boot loader is a claim to it; over anything else, two boards that
+  /// are reached in one way are doubtful.
   private mutating func claimConnection(
     of board: BoardEntry, into diagnostics: inout DiagnosticList
   ) {
     guard let choice = board.connection else { return }
-    if declarations.driver(.console, named: choice.driver) != nil {
+    if declarations.driver(.console, named: choice.driver) != nil
+      || declarations.driver(.bootloader, named: choice.driver) != nil
+    {
       claim(choice, .connection, of: board, into: &diagnostics)
       return
     }

@@ -22,7 +22,9 @@ public struct BenchDeclarations: Sendable {
   }
 
   /// The kinds of drivers, in the order in which a board's entry has them.
-  public static let kinds: [Declaration.Kind] = [.connection, .console, .power, .reset, .meter]
+  public static let kinds: [Declaration.Kind] = [
+    .connection, .console, .bootloader, .power, .reset, .meter
+  ]
 
   /// Collects what exists; declarations of other kinds are left out.
   ///

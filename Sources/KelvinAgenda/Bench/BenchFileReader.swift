@@ -123,7 +123,7 @@ struct BenchFileReader {
         entry.keyLocation, "\(owner): 'profile' is missing",
         hint: "'kelvin list boards' lists the profiles; 'generic-linux' fits any Linux")
     }
-    if !written.contains("connection"), !written.contains("console") {
+    if written.isDisjoint(with: ["connection", "console", "bootloader"]) {
       checker.diagnostics.error(
         entry.keyLocation, "\(owner): nothing leads to it",
         hint: "give it a 'connection', such as '{ssh: {host: 10.0.0.7}}', or a 'console'")
@@ -138,6 +138,7 @@ struct BenchFileReader {
     switch option.name {
     case "connection": board.connection = choice(value, .connection, owner)
     case "console": board.console = choice(value, .console, owner)
+    case "bootloader": board.bootloader = choice(value, .bootloader, owner)
     case "power": board.power = choice(value, .power, owner)
     case "reset": board.reset = choice(value, .reset, owner)
     case "profile": readProfile(option, value, into: &board, owner)

@@ -18,6 +18,9 @@ public enum BenchKeys {
       "How commands and files reach it: a driver with its options. Without it, the console is used."
     ),
     .init("console", .any, "Its serial console: a driver with its options."),
+    .init(
+      "bootloader", .any,
+      "How it is reached while its boot loader runs: a driver with its options."),
     .init("power", .any, "What cuts its power: a driver with its options."),
     .init("reset", .any, "What resets it: a driver with its options; power switches will do."),
     .init("meters", .list(.text), default: [], "Names of the meters that measure it."),

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Glibc
 internal import KelvinAgenda
+internal import KelvinDevices
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
@@ -59,9 +60,10 @@ struct BenchCheckCommand: AsyncParsableCommand {
       places: places.places,
       baud: { board in profiles[board.profile]?.consoleBaud.flatMap(UInt32.init(exactly:)) })
     let printer = CheckPrinter(format: format)
+    var power = PowerHost(warn: { Terminal.standardError.line("kelvin: \($0)") })
+    power.keeper = LineKeeper(as: "kelvin bench check", places: places.places)
     let check = BenchCheck(
-      profile: { profiles[$0] },
-      power: PowerHost(warn: { Terminal.standardError.line("kelvin: \($0)") }),
+      profile: { profiles[$0] }, power: power,
       probe: { board, choice, prompts, deadline in
         try console.prompt(of: board, choice, among: prompts, until: deadline)
       },
@@ -72,7 +74,7 @@ struct BenchCheckCommand: AsyncParsableCommand {
     let wanted = boards.map { ($0, resources.board($0)) }
     var steps = try await inParallel(wanted, interrupt) { board, resource in
       let steps = try await CheckedBoard(
-        board, as: resource, takesOver: takesOver, interrupt: interrupt
+        board, of: reading.bench, as: resource, takesOver: takesOver, interrupt: interrupt
       ).check(by: check)
       printer.print(steps)
       return steps
@@ -113,7 +115,15 @@ struct BenchCheckCommand: AsyncParsableCommand {
   }
 
   private func chosen(from bench: Bench) throws -> ([BoardEntry], [MeterEntry]) {
-    guard !names.isEmpty else { return (bench.boards, bench.meters) }
+    guard !names.isEmpty else {
+      // Whoever has their bench proved must not take nothing for a proof.
+      guard !bench.boards.isEmpty || !bench.meters.isEmpty else {
+        throw PlainFailure(
+          .configuration, "there is nothing to check: the bench has no boards and no meters",
+          hint: "'kelvin bench scan --format yaml' prints entries to start from")
+      }
+      return (bench.boards, bench.meters)
+    }
     let known = bench.boards.map(\.name) + bench.meters.map(\.name)
     for name in names where !known.contains(name) {
       throw PlainFailure(

@@ -2,23 +2,26 @@ internal import ArgumentParser
 internal import KelvinDevices
 internal import KelvinModel
 
-/// `kelvin bench down`: ends the owner of ports, or its holding of one console.
+/// `kelvin bench down`: ends the owner of ports, or its holding of one console or line.
 struct BenchDownCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "down", abstract: "Closes the consoles that are held, and ends their owner.",
+    commandName: "down",
+    abstract: "Closes the consoles and lines that are held, and ends their owner.",
     discussion: """
-      Refuses while a command is attached to a console, or while one is to be kept because closing \
-      it may cut a board's power; it says which. Logs stay.
+      Refuses while a command is attached to a console, or while something is to be kept because \
+      letting go of it may cut a board's power or reset it; it says which. A line that was switched \
+      off is let go. Logs stay.
 
       EXAMPLES
         kelvin bench down
         kelvin bench down --console rock
+        kelvin bench down --console rock.power --force     a line, by its name in 'kelvin bench up'
         kelvin bench down --force
       """)
 
   @OptionGroup var places: OwnerPlaceOptions
 
-  @Option(help: "Close this one only; may be repeated.") var console: [String] = []
+  @Option(help: "Close this console or line only; may be repeated.") var console: [String] = []
 
   @Flag(help: "Also what is in use or to be kept.") var force = false
 

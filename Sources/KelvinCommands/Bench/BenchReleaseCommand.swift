@@ -30,7 +30,7 @@ struct BenchReleaseCommand: AsyncParsableCommand {
     case .nothingReserved:
       let status = try store.status(of: resource)
       Terminal.standardOutput.line("\(resource.label): is not reserved")
-      if let lease = status.lease, let standing = status.standing {
+      if let lease = status.lease, let standing = status.standing, !status.isAbandoned {
         throw LeaseRefusal([.init(resource, .leased(lease, standing))])
       }
     }

@@ -21,7 +21,10 @@ final class BenchResources {
 
   /// A board; what it is known by are the ways to it, over which two runs would meet.
   func board(_ entry: BoardEntry) -> BenchResource {
-    let choices = [(entry.connection, Declaration.Kind.connection), (entry.console, .console)]
+    let choices = [
+      (entry.connection, Declaration.Kind.connection), (entry.console, .console),
+      (entry.bootloader, .bootloader)
+    ]
     var identities: [BenchResource.Identity] = []
     for case (let choice?, let kind) in choices {
       let declaration = declarations.driver(kind, named: choice.driver)
@@ -34,8 +37,11 @@ final class BenchResources {
         identity.devices = names(
           isPort
             ? devices.identities(ofSerialPort: match) : devices.identities(ofDevice: match))
+      } else if let path = choice.options["path"]?.text {
+        identity.devices = names(devices.identities(ofSerialPortAt: path))
       }
       identities.append(identity)
+      identities += file(of: choice)
       identities += otherDescriptions(of: identity, match, .board)
     }
     return BenchResource(
@@ -52,11 +58,24 @@ final class BenchResources {
     var identities: [BenchResource.Identity] = []
     if var identity = BenchResource.identity(of: choice, declaration, host: host) {
       let match = BenchResources.match(in: choice.options)
-      identity.devices = match.map { names(devices.identities(ofDevice: $0)) } ?? []
-      identities = [identity] + otherDescriptions(of: identity, match, .meter)
+      if let match {
+        identity.devices = names(devices.identities(ofDevice: match))
+      } else if let path = choice.options["path"]?.text {
+        identity.devices = names(devices.identities(ofDeviceAt: path))
+      }
+      identities = [identity] + file(of: choice) + otherDescriptions(of: identity, match, .meter)
     }
     return BenchResource(
       .meter, entry.name, bench: BenchResources.path(of: entry.location), identities: identities)
+  }
+
+  /// The file behind all links that a path leads to now, whatever udev knows of it: a pseudo terminal
+  /// or a socket has no other identity.
+  private func file(of choice: DriverChoice) -> [BenchResource.Identity] {
+    guard let path = choice.options["path"]?.text, let file = SmallFile.target(of: path) else {
+      return []
+    }
+    return [BenchResource.Identity("\(host.name): file \(file)")]
   }
 
   private static func match(in options: [String: Value]) -> DeviceMatch? {
@@ -109,7 +128,12 @@ extension BenchResource {
     of choice: DriverChoice, _ declaration: Declaration?, host: HostIdentity
   ) -> Identity? {
     guard let declaration else { return nil }
-    let options = declaration.identity(of: choice).filter { $0.value != .null }
+    var options = declaration.identity(of: choice).filter { $0.value != .null }
+    // From another working directory it is written otherwise.
+    for option in declaration.options where option.type == .path {
+      guard let path = options[option.name]?.text else { continue }
+      options[option.name] = .text(ConsoleAddress.absolute(path))
+    }
     let address = ["host", "tcp", "udp"].lazy.compactMap { options[$0]?.text }.first
     let place = address.map(isLoopback) ?? true ? "\(host.name): " : ""
     return Identity("\(place)\(choice.driver) \(Value.map(options).json)")

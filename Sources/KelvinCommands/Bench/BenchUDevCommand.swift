@@ -15,6 +15,7 @@ struct BenchUDevCommand: AsyncParsableCommand {
 
       EXAMPLES
         kelvin bench udev --check
+        kelvin bench udev --check --format json
         sudo kelvin bench udev --install
         kelvin bench udev --print > \(UDevRules.fileName)
       """)
@@ -25,6 +26,14 @@ struct BenchUDevCommand: AsyncParsableCommand {
   var action: Action
 
   @Option(help: "Where rules are.", completion: .directory) var directory = UDevRules.directory
+
+  @Option(help: "Print what --check finds as text or json.") var format = OutputFormat.text
+
+  func validate() throws {
+    guard format == .text || action == .check else {
+      throw ValidationError("--format json: for --check only")
+    }
+  }
 
   func run() async throws {
     switch action {
@@ -60,40 +69,73 @@ struct BenchUDevCommand: AsyncParsableCommand {
     Terminal.standardOutput.line("udevd has read it, and what is plugged in was handled again")
   }
 
+  /// One thing that is looked at.
+  private struct Finding {
+    /// `rules`, `udevd`, `group plugdev`.
+    var subject: String
+    var isOK: Bool
+    var detail: String
+    /// What to do about it; also where it is well, since not everybody needs a group.
+    var hint = ""
+
+    var text: String {
+      (isOK ? "ok        " : "not ok    ") + detail + (hint.isEmpty ? "" : "; \(hint)")
+    }
+    /// As that of a step of `kelvin bench check`.
+    var value: Value {
+      [
+        "subject": .text(subject), "result": isOK ? "ok" : "failed", "detail": .text(detail),
+        "hint": .text(hint)
+      ]
+    }
+  }
+
   private func check() throws {
+    let findings =
+      [rulesFinding, daemonFinding] + [UDevRules.group, UDevRules.serialGroup].map(finding)
+    switch format {
+    case .text: for finding in findings { Terminal.standardOutput.line(finding.text) }
+    case .json: Terminal.standardOutput.line(Value.list(findings.map(\.value)).json)
+    }
+    if findings.contains(where: { !$0.isOK }) { throw CommandExit.jobNotOK }
+  }
+
+  private var rulesFinding: Finding {
     let file = UDevRulesFile(directory: directory)
-    var isGood = true
-    func say(_ isOK: Bool, _ text: String) {
-      isGood = isGood && isOK
-      Terminal.standardOutput.line((isOK ? "ok        " : "not ok    ") + text)
-    }
-    switch file.state {
-    case .installed: say(true, "\(file.path): installed")
+    let install = "run 'kelvin bench udev --install' as root"
+    return switch file.state {
+    case .installed: Finding(subject: "rules", isOK: true, detail: "\(file.path): installed")
     case .missing:
-      say(false, "\(file.path): not installed; run 'kelvin bench udev --install' as root")
+      Finding(
+        subject: "rules", isOK: false, detail: "\(file.path): not installed", hint: install)
     case .different:
-      say(
-        false,
-        "\(file.path): of another version of Kelvin, or edited; run 'kelvin bench udev --install' "
-          + "as root")
+      Finding(
+        subject: "rules", isOK: false,
+        detail: "\(file.path): of another version of Kelvin, or edited", hint: install)
     }
-    say(
-      UDevRules.isDaemonRunning,
-      UDevRules.isDaemonRunning
-        ? "udevd: runs" : "udevd: does not run here, so nobody reads the rules")
-    for group in [UDevRules.group, UDevRules.serialGroup] {
-      switch UDevGroups.state(of: group) {
-      case .member: say(true, "group \(group): this user may")
-      case .notMember:
-        // No fault: the seat's user needs no group.
-        say(
-          true,
-          "group \(group): this user is no member; away from the seat's screen, run "
-            + "'usermod --append --groups \(group) USER' as root and log in again")
-      case .noSuchGroup:
-        say(false, "group \(group): does not exist; run 'groupadd --system \(group)' as root")
-      }
+  }
+
+  private var daemonFinding: Finding {
+    let runs = UDevRules.isDaemonRunning
+    return Finding(
+      subject: "udevd", isOK: runs,
+      detail: runs ? "udevd: runs" : "udevd: does not run here, so nobody reads the rules")
+  }
+
+  private func finding(of group: String) -> Finding {
+    let subject = "group \(group)"
+    return switch UDevGroups.state(of: group) {
+    case .member: Finding(subject: subject, isOK: true, detail: "\(subject): this user may")
+    case .notMember:
+      // No fault: the seat's user needs no group.
+      Finding(
+        subject: subject, isOK: true, detail: "\(subject): this user is no member",
+        hint: "away from the seat's screen, run 'usermod --append --groups \(group) USER' as root "
+          + "and log in again")
+    case .noSuchGroup:
+      Finding(
+        subject: subject, isOK: false, detail: "\(subject): does not exist",
+        hint: "run 'groupadd --system \(group)' as root")
     }
-    if !isGood { throw CommandExit.jobNotOK }
   }
 }

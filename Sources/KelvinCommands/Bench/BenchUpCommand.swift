@@ -12,7 +12,8 @@ struct BenchUpCommand: AsyncParsableCommand {
       The owner of ports keeps consoles open and logs what they say, whatever becomes of the \
       commands that use them. It starts by itself when it is needed, and ends when it is idle \
       (docs/owner.md). The consoles that the bench file names are opened, or those that are named \
-      here; a board may have none, and so may the bench.
+      here; a board may have none, and so may the bench. Lines that 'kelvin power' drives (GPIO, DTR \
+      and RTS) are held too, and listed.
 
       EXAMPLES
         kelvin bench up
@@ -31,7 +32,7 @@ struct BenchUpCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Have this console held, and not those of the default bench; may be repeated. KIND:WHERE is "
-        + "serial:PATH[@BAUD], socket:PATH, pty:PATH, tcp:HOST:PORT or telnet:HOST:PORT.",
+        + ConsoleAddress.forms + ".",
       valueName: "name=kind:where"))
   var console: [ConsoleArgument] = []
 
@@ -88,28 +89,41 @@ struct BenchUpCommand: AsyncParsableCommand {
     case .json:
       let values: [String: Value] = [
         "pid": .integer(Int64(client.processID)), "state": .text(client.stateDirectory),
-        "consoles": .list(held.map(\.value))
+        "consoles": .list(held.filter { $0.kind == .console }.map(\.value)),
+        "lines": .list(held.filter { $0.kind == .line }.map(\.value))
       ]
       Terminal.standardOutput.line(Value.map(values).json)
     case .text:
       Terminal.standardOutput.line("owner of ports: process \(client.processID)")
-      for console in held { Terminal.standardOutput.line(Self.line(console)) }
-      if held.isEmpty { Terminal.standardOutput.line("no consoles are held") }
+      for holding in held { Terminal.standardOutput.line(Self.line(holding)) }
+      if !held.contains(where: { $0.kind == .console }) {
+        Terminal.standardOutput.line("no consoles are held")
+      }
     }
   }
 
-  /// `rock  serial:/dev/x@115200  open, kept; 1234 bytes logged; kelvin run (77) attached`
-  static func line(_ console: ConsoleStatus) -> String {
-    var parts = ["\(console.state)\(console.keep ? ", kept" : "")"]
-    var log = "\(console.end) bytes logged"
-    if console.first > 0 { log += ", the last \(console.end - console.first) kept" }
-    parts.append(log)
-    if console.lost > 0 { parts.append("\(console.lost) bytes lost") }
-    if let problem = console.logProblem { parts.append("log: \(problem)") }
-    if !console.readers.isEmpty {
-      parts.append(console.readers.joined(separator: ", ") + " attached")
+  /// `rock  serial:/dev/x@115200  open, kept; 1234 bytes logged; kelvin run (77) attached`,
+  /// `rock.power  gpio:pinctrl:17  open, kept; high; rock.power on`
+  static func line(_ holding: Holding) -> String {
+    var parts = ["\(holding.state)\(holding.keep ? ", kept" : "")"]
+    if holding.kind == .console {
+      var log = "\(holding.end) bytes logged"
+      if holding.first > 0 { log += ", the last \(holding.end - holding.first) kept" }
+      parts.append(log)
     }
-    if let writer = console.writer { parts.append("\(writer) writes") }
-    return "\(console.name)  \(console.address)  \(parts.joined(separator: "; "))"
+    if !holding.drivers.isEmpty {
+      parts.append(holding.lines.description)
+      parts.append(
+        holding.drivers.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value ? "on" : "off")" }
+          .joined(separator: ", "))
+    }
+    if holding.lost > 0 { parts.append("\(holding.lost) bytes lost") }
+    if let problem = holding.logProblem { parts.append("log: \(problem)") }
+    if !holding.readers.isEmpty {
+      parts.append(holding.readers.joined(separator: ", ") + " attached")
+    }
+    if let writer = holding.writer { parts.append("\(writer) writes") }
+    return
+      "\(holding.name)  \(holding.address)  \(parts.filter { !$0.isEmpty }.joined(separator: "; "))"
   }
 }

@@ -21,7 +21,7 @@ struct BenchWhoCommand: AsyncParsableCommand {
 
   func run() async throws {
     let statuses = try BenchListing.read().resources.filter {
-      all || $0.state != .free || $0.reservation != nil
+      all || $0.state != .free || $0.reservation != nil || $0.outage != nil
     }
     switch format {
     case .json:

@@ -8,15 +8,22 @@ actor CheckedBoard {
   private let board: BoardEntry
   private let resource: BenchResource
   private let takesOver: Bool
+  private let switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)?
   private let interrupt: Interrupt
   private let thread: BoardThread
   nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   /// Prepares the check of a board.
-  init(_ board: BoardEntry, as resource: BenchResource, takesOver: Bool, interrupt: Interrupt) {
+  ///
+  /// - Parameter bench: that the board belongs to.
+  init(
+    _ board: BoardEntry, of bench: Bench, as resource: BenchResource, takesOver: Bool,
+    interrupt: Interrupt
+  ) {
     self.board = board
     self.resource = resource
     self.takesOver = takesOver
+    switchOn = PowerRequest.switchingOn(board, of: bench)
     self.interrupt = interrupt
     thread = BoardThread(name: board.name)
   }
@@ -32,7 +39,7 @@ actor CheckedBoard {
           [.init(resource, external: board.lease)], purpose: "bench check", takesOver: takesOver,
           attends: true, note: { Terminal.standardError.line("kelvin: \($0)") },
           // Kelvin has changed no setting that outlives its run.
-          restore: { _, _ in }),
+          restore: { _, _ in }, switchOn: switchOn),
         until: Deadline(time: nil, interrupt: interrupt))
       health = try BenchListing.status(of: resource).health
     } catch let refusal as LeaseRefusal {
@@ -40,8 +47,19 @@ actor CheckedBoard {
     } catch let failure as StoreFailure {
       // Nobody can say whether somebody uses it.
       return [CheckStep(subject, "lease", .failed, failure.message, hint: failure.hint)]
+    } catch  where !interrupt.isRaised {
+      // Another system refuses it, or it was left off and cannot be switched on.
+      let failure = PlainFailure(error)
+      let evidence = failure.evidence.isEmpty ? "" : " (\(failure.evidence))"
+      return [
+        CheckStep(subject, "lease", .failed, failure.message + evidence, hint: failure.hint)
+      ]
     }
-    var steps = await check.check(board)
+    let resource = resource
+    let journal = OutageJournal(
+      begin: { try await lease.switchingOff(resource, reason: "bench check --switch") },
+      end: { try await lease.switched(resource) })
+    var steps = await check.check(board, journal: journal)
     if let health, !interrupt.isRaised {
       do throws(StoreFailure) {
         steps.append(try conclude(from: steps, health))

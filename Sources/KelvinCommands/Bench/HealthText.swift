@@ -24,7 +24,7 @@ enum HealthText {
         "\(WallTime.text(nanoseconds: health.sinceWallNanoseconds)), by \(health.user) on "
           + health.host)
     }
-    if status.lease != nil || status.reservation != nil {
+    if status.lease != nil || status.reservation != nil || status.outage != nil {
       var rest = status
       rest.health = nil
       add("use", StatusText.details(of: rest))

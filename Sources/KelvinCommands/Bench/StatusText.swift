@@ -15,7 +15,7 @@ enum StatusText {
     if let lease = status.lease {
       let word =
         switch status.standing {
-        case .dead: "orphaned by"
+        case .dead: status.isAbandoned ? "left by" : "orphaned by"
         case .elsewhere: "leased (not to be judged from here) by"
         default: "leased by"
         }
@@ -23,7 +23,14 @@ enum StatusText {
         "\(word) \(lease.holder.label), since \(time(lease.takenWallNanoseconds))"
           + (lease.purpose.isEmpty ? "" : " for \(lease.purpose)")
           + (lease.directory.isEmpty ? "" : " in \(lease.directory)")
-          + (status.state == .recovering ? ", recovering" : ""))
+          + (status.state == .recovering ? ", recovering" : "")
+          + (status.isAbandoned ? ", which is gone: whoever comes next gets it" : ""))
+    }
+    if let outage = status.outage {
+      let isLeft = status.isLeftOff
+      parts.append(
+        outage.label
+          + (isLeft ? ", and not on again: 'kelvin power on \(status.resource.name)'" : ""))
     }
     if let reservation = status.reservation {
       parts.append(
@@ -46,7 +53,15 @@ enum StatusText {
         "process": .integer(Int64(lease.holder.process.processID)),
         "holder": .text((status.standing ?? .elsewhere).rawValue), "run": .text(lease.run),
         "directory": .text(lease.directory), "purpose": .text(lease.purpose),
-        "since": .text(time(lease.takenWallNanoseconds))
+        "since": .text(time(lease.takenWallNanoseconds)),
+        "abandoned": .boolean(status.isAbandoned)
+      ])
+    }
+    if let outage = status.outage {
+      values["outage"] = .map([
+        "user": .text(outage.user), "host": .text(outage.host),
+        "process": .integer(Int64(outage.processID)), "reason": .text(outage.reason),
+        "since": .text(time(outage.sinceWallNanoseconds)), "left-off": .boolean(status.isLeftOff)
       ])
     }
     if let reservation = status.reservation {

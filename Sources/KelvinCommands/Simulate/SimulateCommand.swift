@@ -7,7 +7,14 @@ struct SimulateCommand: AsyncParsableCommand {
     abstract: "Stands in for hardware that is not there.",
     discussion: """
       EXAMPLES
-        kelvin simulate plant .build/virtual-bench/x86-a     power for a virtual board
+        kelvin simulate relay > relay.yaml                  a relay board, and a bench file for it
+        kelvin simulate plug --model shelly2 > plug.yaml    a plug
+        kelvin simulate adbd --port 5601                    a device for adb
+        kelvin simulate fastboot --tcp 5554                 a board in its boot loader
+        kelvin simulate plant .build/virtual-bench/x86-a    power for a virtual board
       """,
-    subcommands: [SimulatePlantCommand.self])
+    subcommands: [
+      SimulateRelayCommand.self, SimulatePlugCommand.self, SimulateADBDCommand.self,
+      SimulateFastbootCommand.self, SimulatePlantCommand.self
+    ])
 }

@@ -39,7 +39,7 @@ struct LeaseOptions: ParsableArguments {
       purpose: "run \(name)", takesOver: takeOver,
       note: { Terminal.standardError.line("kelvin: \($0)") },
       // Kelvin has changed no setting that outlives its run.
-      restore: { _, _ in })
+      restore: { _, _ in }, switchOn: board.switchOn)
     do {
       return HeldBoards(
         lease: try await BoardLease.take(
@@ -82,6 +82,8 @@ struct HeldBoards {
   /// Runs `body`, and gives everything back at its end, however it ends. A process that is killed,
   /// or ended at once by a second signal, gives nothing back: only its resume knows how it left the
   /// board.
+  // Never inlined: Swift 6.3.1's optimizer crashes on ResumeCommand.run() otherwise.
+  @inline(never)
   func during(_ body: () async throws -> Void) async throws {
     do {
       try await body()

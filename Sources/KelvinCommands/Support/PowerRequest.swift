@@ -1,5 +1,7 @@
+internal import KelvinDevices
 internal import KelvinExecution
 internal import KelvinModel
+internal import KelvinStore
 internal import KelvinTargets
 internal import Synchronization
 
@@ -27,6 +29,8 @@ struct PowerRequest: Sendable {
   var kind: Declaration.Kind
   /// Nil: no meter is asked. Whoever knows meters sets it.
   var confirm: PowerControl.Confirmation?
+  /// Holds lines on afterwards; nil: nobody does.
+  var keeper: LineKeeper? = LineKeeper(as: "kelvin power")
 
   init(action: PowerAction, board: String, kind: Declaration.Kind = .power) {
     self.action = action
@@ -74,8 +78,9 @@ struct PowerRequest: Sendable {
         hint: NearestName.hint(for: board, in: bench.boards.map(\.name)))
     }
     let warnings = Warnings()
-    let control = try PowerControl(
-      entry, kind, host: PowerHost(warn: { warnings.add($0) }), confirm: confirm)
+    var host = PowerHost(warn: { warnings.add($0) })
+    host.keeper = keeper
+    let control = try PowerControl(entry, kind, host: host, confirm: confirm)
     let reading = try await BoardActor(name: board).run(control, action, deadline)
     if control.holdsLine, action != .state {
       warnings.add(
@@ -83,6 +88,19 @@ struct PowerRequest: Sendable {
           + "this one ends now")
     }
     return (Report(board: board, kind: kind, reading: reading), warnings.all)
+  }
+
+  /// What switches a board on that a command which is gone left off; nil when nothing does.
+  static func switchingOn(
+    _ board: BoardEntry, of bench: Bench
+  ) -> (@Sendable (BenchResource, Deadline) async throws -> Void)? {
+    guard board.power != nil else { return nil }
+    let name = board.name
+    return { _, deadline in
+      let (_, warnings) = try await PowerRequest(action: .on, board: name).carryOut(
+        on: bench, until: deadline)
+      for warning in warnings { Terminal.standardError.line("kelvin: \(warning)") }
+    }
   }
 
   private final class Warnings: Sendable {

@@ -2,6 +2,7 @@ internal import Glibc
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
+internal import KelvinSystem
 internal import Synchronization
 
 /// Shows a run while it goes on: a status line on a terminal, plain lines otherwise, JSON lines on
@@ -134,15 +135,7 @@ final class ProgressPrinter: RunObserver {
 
   /// Twice a second, so that time and load move while a job runs.
   private func startRefreshing() {
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<ProgressPrinter>.fromOpaque(argument).takeRetainedValue().refreshUntilDone()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    if status == 0 { pthread_detach(thread) }
+    _ = try? NamedThread("progress") { self.refreshUntilDone() }
   }
 
   private func refreshUntilDone() {

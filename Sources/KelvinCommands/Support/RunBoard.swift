@@ -16,8 +16,10 @@ struct RunBoard {
   let benchFiles: [String]
   /// The board's console, to be held while the run goes on.
   let console: RunConsole.Choice?
-  /// A new connection, whose processes carry the run's id.
-  let connection: @Sendable (_ runID: String) -> any Connection
+  /// Switches it on when a command that is gone left it off; nil where nothing does.
+  let switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)?
+  /// A new connection, which adds to the environment of every command.
+  let connection: @Sendable (_ environment: [String: String]) throws -> any Connection
 
   /// This machine, or a board of the bench.
   ///
@@ -32,8 +34,8 @@ struct RunBoard {
     if let choice = BoardChoice(rawValue: name) {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
-        isExclusive: false, benchFiles: [], console: nil,
-        connection: { choice.connection(runID: $0) })
+        isExclusive: false, benchFiles: [], console: nil, switchOn: nil,
+        connection: { choice.connection(environment: $0) })
     }
     let paths = try bench.paths(remembered: remembered)
     let reading = try bench.read(paths, environment)
@@ -51,21 +53,20 @@ struct RunBoard {
         return RunConsole.Choice(
           choice: choice, baud: profile?.consoleBaud.flatMap(UInt32.init(exactly:)))
       },
+      switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
       connection: try connection(of: entry))
   }
 
   private static func connection(
     of entry: BoardEntry
-  ) throws(PlainFailure) -> @Sendable (String) -> any Connection {
-    guard let choice = entry.connection ?? entry.console, choice.driver == "local" else {
-      let driver = (entry.connection ?? entry.console)?.driver ?? "none"
+  ) throws(PlainFailure) -> @Sendable ([String: String]) throws -> any Connection {
+    guard let choice = entry.connection else {
       throw PlainFailure(
-        .configuration,
-        "\(entry.location): board '\(entry.name)': no run is possible over its connection, "
-          + "'\(driver)', yet",
-        hint: "runs go over 'connection: local' so far")
+        .configuration, "\(entry.location): board '\(entry.name)' has no 'connection'",
+        hint: "say how commands reach it: 'connection: {ssh: {host: 10.0.0.7}}'")
     }
-    let root = choice.options["root"]?.text ?? "/"
-    return { LocalConnection(root: root, environment: ["KELVIN_RUN": $0]) }
+    // What cannot be made is told before anything is touched.
+    _ = try Connections.make(choice)
+    return { try Connections.make(choice, environment: $0) }
   }
 }

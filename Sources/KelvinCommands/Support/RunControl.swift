@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import KelvinConnections
 internal import KelvinModel
+internal import KelvinSystem
 internal import Synchronization
 
 /// What SIGINT, SIGTERM and SIGHUP do to a run: the first lets the stages that must run finish, the
@@ -34,19 +35,10 @@ final class RunControl: Sendable {
       guard eventDescriptor >= 0 else { continue }
       signal(number, SignalEvents.handler)
     }
-    var thread = pthread_t()
-    let status = pthread_create(
-      &thread, nil,
-      { argument in
-        guard let argument else { return nil }
-        Unmanaged<RunControl>.fromOpaque(argument).takeRetainedValue().wait()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    if status == 0 { pthread_detach(thread) }
+    _ = try? NamedThread("signals") { self.wait() }
   }
 
   private func wait() {
-    kelvin_set_thread_name("signals")
     while true {
       var waiting = SignalEvents.descriptors.map {
         pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0)

@@ -29,7 +29,7 @@ struct RunSession {
     let outputs = OutputObserver(
       OutputChain(try processors(environment)), directory: directory, store: store)
     let target = Target(
-      name: board.name, connection: board.connection(runID), runID: runID)
+      name: board.name, connection: try board.connection(["KELVIN_RUN": runID]), runID: runID)
     let runner = Runner(
       RunRequest(
         id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
@@ -92,10 +92,9 @@ enum BoardChoice: String, CaseIterable, Sendable {
   /// This machine, through one persistent `sh` on pipes.
   case localShell = "local-shell"
 
-  /// A new connection, whose processes carry the run's id.
-  func connection(runID: String) -> any Connection {
-    let environment = ["KELVIN_RUN": runID]
-    return switch self {
+  /// A new connection, which adds to the environment of every command.
+  func connection(environment: [String: String]) -> any Connection {
+    switch self {
     case .local: LocalConnection(environment: environment)
     case .localShell: ShellConnection(environment: environment)
     }

@@ -43,6 +43,8 @@ final class SSHSession: ShellLink {
     var isClosed = false
   }
 
+  /// F_SETPIPE_SZ of fcntl(2), which Swift's Glibc does not show.
+  private static let setPipeSize: Int32 = 1031
   /// What takes longer is a login that runs slow start files.
   private static let slowLogin: Int64 = 80_000_000
 
@@ -75,16 +77,18 @@ final class SSHSession: ShellLink {
     self.error = pipes[2].read
     _ = kelvin_set_nonblocking(input)
     // Larger pipes: fewer turns between this process and the client where much is copied.
-    for pipe in [input, output] { _ = fcntl(pipe, F_SETPIPE_SZ, 1 << 18) }
+    for pipe in [input, output] { _ = fcntl(pipe, SSHSession.setPipeSize, 1 << 18) }
     defer { for end in [pipes[0].read, pipes[1].write, pipes[2].write] { Glibc.close(end) } }
     // The socket of a new connection has room for all of it.
     let request =
       SSHMuxMessage.hello(version: SSHMuxMessage.version).bytes
       + SSHMuxMessage.newSession(request: 0, command: "exec sh").bytes
+    // Each descriptor goes with a byte that means nothing.
+    let zero: [UInt8] = [0]
     let isSent =
       Glibc.send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
       && [pipes[0].read, pipes[1].write, pipes[2].write].allSatisfy {
-        kelvin_send_descriptor(socket, $0) == 1
+        kelvin_send_descriptor(socket, zero, zero.count, $0) == 1
       }
     guard isSent else {
       let error = Errno.current
@@ -192,7 +196,7 @@ final class SSHSession: ShellLink {
     return event
   }
 
-  func wait(toSend: Bool, until deadline: Deadline) -> WaitResult {
+  func wait(toSend: Bool, orFor other: Int32, until deadline: Deadline) -> WaitResult {
     let state = state.withLock { $0 }
     guard !state.isClosed else { return .ready }
     let areStreamsOpen = state.isOutputOpen || state.isErrorOpen
@@ -202,6 +206,7 @@ final class SSHSession: ShellLink {
       pollfd(fd: state.isOutputOpen ? output : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: state.isErrorOpen ? error : -1, events: Int16(POLLIN), revents: 0),
       pollfd(fd: toSend && state.isInputOpen ? input : -1, events: Int16(POLLOUT), revents: 0),
+      pollfd(fd: other, events: Int16(POLLIN), revents: 0),
       pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
     ]
     guard areStreamsOpen || state.isControlOpen else { return .ready }
@@ -209,7 +214,7 @@ final class SSHSession: ShellLink {
       if deadline.isInterrupted { return .interrupted }
       let count = poll(&waiting, nfds_t(waiting.count), deadline.pollMilliseconds)
       if count < 0, errno != EINTR { return .passed }
-      if count > 0, waiting[0...3].contains(where: { $0.revents != 0 }) { return .ready }
+      if count > 0, waiting[0...4].contains(where: { $0.revents != 0 }) { return .ready }
       if deadline.hasPassed { return .passed }
     }
   }

@@ -92,7 +92,7 @@ final class LocalShellLink: ShellLink {
     }
   }
 
-  func wait(toSend: Bool, until deadline: Deadline) -> WaitResult {
+  func wait(toSend: Bool, orFor other: Int32, until deadline: Deadline) -> WaitResult {
     let state = state.withLock { $0 }
     guard !state.isAbandoned else { return .ready }
     var waiting = [
@@ -104,6 +104,7 @@ final class LocalShellLink: ShellLink {
       pollfd(
         fd: toSend && state.isInputOpen ? process.streams.input : -1, events: Int16(POLLOUT),
         revents: 0),
+      pollfd(fd: other, events: Int16(POLLIN), revents: 0),
       pollfd(fd: deadline.interrupt?.descriptor ?? -1, events: Int16(POLLIN), revents: 0)
     ]
     while true {
@@ -111,7 +112,7 @@ final class LocalShellLink: ShellLink {
       let count = poll(&waiting, nfds_t(waiting.count), deadline.pollMilliseconds)
       if count < 0, errno != EINTR { return .passed }
       if count > 0, waiting[2].revents != 0 { self.state.withLock { $0.hasEnded = true } }
-      if count > 0, waiting[0...3].contains(where: { $0.revents != 0 }) { return .ready }
+      if count > 0, waiting[0...4].contains(where: { $0.revents != 0 }) { return .ready }
       if deadline.hasPassed { return .passed }
     }
   }

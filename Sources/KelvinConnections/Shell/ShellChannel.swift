@@ -40,7 +40,7 @@ final class ShellChannel {
       + ShellScript.framed("printf '\\n%s %s' $$ \"$kelvin_stat\"", nonce: nonce)
     var pump = ShellPump(
       link, output: .capture(limit: 1 << 20), error: .capture(limit: 1 << 20),
-      input: ShellInput(Array(script.utf8)), nonce: nonce)
+      input: .bytes(Array(script.utf8)), nonce: nonce)
     if let stop = pump.run(until: deadline) {
       pump.finish()
       link.abandon()
@@ -92,7 +92,7 @@ final class ShellChannel {
     until deadline: Deadline
   ) -> (pump: ShellPump, stop: ShellPump.Stop?) {
     var pump = ShellPump(
-      link, output: output, error: error, input: ShellInput(Array(text.utf8)), nonce: nonce)
+      link, output: output, error: error, input: .bytes(Array(text.utf8)), nonce: nonce)
     let stop = pump.run(until: deadline)
     if stop != nil { isBroken = true } else { pump.finish() }
     return (pump, stop)

@@ -57,8 +57,8 @@ enum ShellScript {
 
   /// A script of the connection's own, framed: trailers with its status end both streams.
   static func framed(_ script: String, nonce: String) -> String {
-    "{ \(script)\n} </dev/null 2>&7; kelvin_status=$?; printf '\\n%s %d\\n' \(nonce) "
-      + "$kelvin_status; printf '\\n%s %d\\n' \(nonce) $kelvin_status >&7\n"
+    "{ \(script)\n} </dev/null 2>&7; kelvin_status=$?; printf '\\036%s %d\\n' \(nonce) "
+      + "$kelvin_status; printf '\\036%s %d\\n' \(nonce) $kelvin_status >&7\n"
   }
 
   /// Runs a command in a prepared shell, framed. The word in the trailers is that of `kelvin_end`,
@@ -85,8 +85,8 @@ enum ShellScript {
       kelvin_find \(ShellWords.quote(command.argv[0]))
       if [ "$kelvin_path" ]; then echo $kelvin_word; elif [ "$kelvin_plain" ]; then echo f
       else echo m; fi);; esac
-      printf '\\n%s %d %s\\n' \(nonce) $kelvin_status $kelvin_word
-      printf '\\n%s %d %s\\n' \(nonce) $kelvin_status $kelvin_word >&7
+      printf '\\036%s %d %s\\n' \(nonce) $kelvin_status $kelvin_word
+      printf '\\036%s %d %s\\n' \(nonce) $kelvin_status $kelvin_word >&7
 
       """
   }
@@ -135,8 +135,8 @@ enum ShellScript {
       sh \(ShellWords.join(command.argv)) 2>&7 7>&- 8<&-)
       kelvin_status=$?
       kelvin_end
-      printf '\\n%s %d %s\\n' \(nonce) $kelvin_status $kelvin_word
-      printf '\\n%s %d %s\\n' \(nonce) $kelvin_status $kelvin_word >&7
+      printf '\\036%s %d %s\\n' \(nonce) $kelvin_status $kelvin_word
+      printf '\\036%s %d %s\\n' \(nonce) $kelvin_status $kelvin_word >&7
       exit $kelvin_status
       }
 

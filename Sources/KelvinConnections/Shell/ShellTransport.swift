@@ -42,7 +42,9 @@ package protocol ShellLink: AnyObject, Sendable {
   ) throws(ConnectionFailure) -> ShellLinkEvent
 
   /// Waits until there may be something to receive, or, if asked, something can be sent.
-  func wait(toSend: Bool, until deadline: Deadline) -> WaitResult
+  ///
+  /// - Parameter other: a descriptor whose readability ends the wait, too; -1 for none.
+  func wait(toSend: Bool, orFor other: Int32, until deadline: Deadline) -> WaitResult
 
   /// Lets go of the shell: it sees the end of its input, or is ended where the link can do that.
   /// Idempotent; the last reference that goes does it too.
@@ -58,6 +60,11 @@ package enum ShellLinkEvent: Sendable, Hashable {
 }
 
 extension ShellLink {
+  /// Waits until there may be something to receive, or, if asked, something can be sent.
+  package func wait(toSend: Bool, until deadline: Deadline) -> WaitResult {
+    wait(toSend: toSend, orFor: -1, until: deadline)
+  }
+
   /// Sends all of a few bytes; what arrives meanwhile waits in the link.
   func send(all bytes: [UInt8], until deadline: Deadline) throws(ConnectionFailure) {
     var rest = bytes[...]

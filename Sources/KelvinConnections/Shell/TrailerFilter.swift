@@ -1,8 +1,10 @@
 internal import CLinux
 
-/// Takes the line that ends a command's stream out of it: a newline, the command's nonce, its exit
-/// status, and a word about it. What follows the line, from a process that was left behind, is
-/// output again.
+/// Takes the line that ends a command's stream out of it: a record separator, the command's nonce,
+/// its exit status, and a word about it. What follows the line, from a process that was left behind,
+/// is output again.
+///
+/// A separator that lines do not end with lets each line through as soon as it has come.
 ///
 /// Pure, so that it can be tested on any split of the bytes.
 struct TrailerFilter {
@@ -21,7 +23,10 @@ struct TrailerFilter {
   /// Beyond this, what follows the marker is not a status: no shell prints it so.
   private static let longest = 32
 
-  init(nonce: String) { marker = [10] + Array(nonce.utf8) + [32] }
+  /// ASCII's record separator; ``ShellScript`` writes it as `\\036`.
+  static let separator: UInt8 = 30
+
+  init(nonce: String) { marker = [TrailerFilter.separator] + Array(nonce.utf8) + [32] }
 
   /// Which bytes are output.
   enum Released: Equatable {
@@ -91,9 +96,9 @@ struct TrailerFilter {
   private func heldBack(of bytes: UnsafeRawBufferPointer) -> Int {
     let window = bytes.suffix(marker.count - 1)
     var index = window.startIndex
-    while let newline = window[index...].firstIndex(of: 10) {
-      if marker.starts(with: window[newline...]) { return window.endIndex - newline }
-      index = newline + 1
+    while let start = window[index...].firstIndex(of: TrailerFilter.separator) {
+      if marker.starts(with: window[start...]) { return window.endIndex - start }
+      index = start + 1
     }
     return 0
   }

@@ -11,6 +11,8 @@ public struct DeviceFailure: Failure, Hashable {
     case notPermitted
     /// It was there, and has gone.
     case vanished
+    /// Another program has it.
+    case busy
     /// libudev cannot be used.
     case unavailable
   }
@@ -30,7 +32,7 @@ public struct DeviceFailure: Failure, Hashable {
 
   public var kind: FailureKind {
     switch problem {
-    case .absent, .vanished, .unavailable: .infrastructure
+    case .absent, .vanished, .busy, .unavailable: .infrastructure
     case .ambiguous, .notPermitted: .configuration
     }
   }

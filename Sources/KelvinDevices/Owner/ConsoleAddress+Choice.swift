@@ -2,7 +2,7 @@ package import KelvinModel
 internal import KelvinSystem
 
 extension ConsoleAddress {
-  /// Reads what a bench file says of a console: `serial`, `socket`, `telnet` or `tcp`.
+  /// Reads what a bench file says of a console: `serial`, `socket`, `telnet`, `rfc2217` or `tcp`.
   ///
   /// - Parameters:
   ///   - baud: the rate when the file names none, from the board's profile.
@@ -16,21 +16,26 @@ extension ConsoleAddress {
     let options = choice.options
     // The owner's working directory is another one.
     let absolute = ConsoleAddress.absolute
+    let rate =
+      options["baud"]?.integer.flatMap(UInt32.init(exactly:)) ?? baud ?? ConsoleAddress.defaultBaud
     switch choice.driver {
     case "serial":
-      let rate = options["baud"]?.integer.flatMap(UInt32.init(exactly:)) ?? baud
       let path: String
       if let match = DeviceMatch(options["match"]) {
         path = ConsoleAddress.stablePath(of: try resolve(match))
       } else {
         path = absolute(try ConsoleAddress.text("path", choice))
       }
-      self = .serial(path: path, baud: rate ?? ConsoleAddress.defaultBaud)
+      self = .serial(path: path, baud: rate)
     case "socket": self = .socket(path: absolute(try ConsoleAddress.text("path", choice)))
     case "telnet":
       self = .telnet(
         host: try ConsoleAddress.text("host", choice),
         port: try ConsoleAddress.port(choice, default: 23))
+    case "rfc2217":
+      self = .rfc2217(
+        host: try ConsoleAddress.text("host", choice),
+        port: try ConsoleAddress.port(choice, default: nil), baud: rate)
     case "tcp":
       self = .tcp(
         host: try ConsoleAddress.text("host", choice),
@@ -38,10 +43,19 @@ extension ConsoleAddress {
     default:
       throw OwnerFailure(
         .invalid, "\(choice.location): console '\(choice.driver)': the owner cannot hold it",
-        hint: "it holds serial, socket, telnet and tcp")
+        hint: "it holds serial, socket, telnet, rfc2217 and tcp")
     }
     // Through the text, so that one place says what is allowed.
     self = try ConsoleAddress(description)
+  }
+
+  /// A serial port of this host by a path that stays the same when it comes back.
+  ///
+  /// - Parameter path: its device node, or anything that leads there.
+  package init(serialPort path: String, baud: UInt32) throws(OwnerFailure) {
+    let address = ConsoleAddress.serial(
+      path: ConsoleAddress.stablePath(of: ConsoleAddress.absolute(path)), baud: baud)
+    self = try ConsoleAddress(address.description)
   }
 
   /// The device node of a match, as udev tells it now.
@@ -54,7 +68,7 @@ extension ConsoleAddress {
   }
 
   /// The path from the root, through no links above the file itself: the file may come and go.
-  static func absolute(_ path: String) -> String {
+  package static func absolute(_ path: String) -> String {
     let slash = path.lastIndex(of: "/")
     let parent = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
     guard let directory = SmallFile.realPath(parent) else { return path }

@@ -8,6 +8,9 @@ package enum ConsoleAddress: Sendable, Hashable {
   case tcp(host: String, port: UInt16)
   /// A TCP port that speaks telnet (RFC 854), binary where the other side agrees (RFC 856).
   case telnet(host: String, port: UInt16)
+  /// A TCP port that serves a serial port by telnet's COM-PORT option (RFC 2217), which sets its rate
+  /// too.
+  case rfc2217(host: String, port: UInt16, baud: UInt32)
   /// A pseudo terminal by its slave's path: as serial, without rate or lines.
   case pty(path: String)
 }
@@ -20,6 +23,8 @@ extension ConsoleAddress: CustomStringConvertible {
     case .socket(let path): "socket:\(path)"
     case .tcp(let host, let port): "tcp:\(ConsoleAddress.bracketed(host)):\(port)"
     case .telnet(let host, let port): "telnet:\(ConsoleAddress.bracketed(host)):\(port)"
+    case .rfc2217(let host, let port, let baud):
+      "rfc2217:\(ConsoleAddress.bracketed(host)):\(port)@\(baud)"
     case .pty(let path): "pty:\(path)"
     }
   }
@@ -32,18 +37,14 @@ extension ConsoleAddress: CustomStringConvertible {
   package static let defaultBaud: UInt32 = 115_200
 
   /// Reads `KIND:WHERE`: `serial:PATH[@BAUD]`, `socket:PATH`, `pty:PATH`, `tcp:HOST:PORT`,
-  /// `telnet:HOST:PORT`; a host with colons stands in brackets.
+  /// `telnet:HOST:PORT`, `rfc2217:HOST:PORT[@BAUD]`; a host with colons stands in brackets.
   package init(_ text: String) throws(OwnerFailure) {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     let rest = parts.count == 2 ? String(parts[1]) : ""
     switch parts.first ?? "" {
     case "serial":
-      // A path may hold an @ itself; a rate is what stands behind the last one and is a number.
-      if let at = rest.lastIndex(of: "@"), let baud = UInt32(rest[rest.index(after: at)...]) {
-        self = .serial(path: String(rest[..<at]), baud: baud)
-      } else {
-        self = .serial(path: rest, baud: ConsoleAddress.defaultBaud)
-      }
+      let (path, baud) = ConsoleAddress.whereAndBaud(rest)
+      self = .serial(path: path, baud: baud)
     case "socket": self = .socket(path: rest)
     case "pty": self = .pty(path: rest)
     case "tcp", "telnet":
@@ -51,9 +52,23 @@ extension ConsoleAddress: CustomStringConvertible {
         throw ConsoleAddress.problem(text, "HOST:PORT is missing or wrong")
       }
       self = parts[0] == "tcp" ? .tcp(host: host, port: port) : .telnet(host: host, port: port)
+    case "rfc2217":
+      let (place, baud) = ConsoleAddress.whereAndBaud(rest)
+      guard let (host, port) = ConsoleAddress.hostAndPort(place) else {
+        throw ConsoleAddress.problem(text, "HOST:PORT is missing or wrong")
+      }
+      self = .rfc2217(host: host, port: port, baud: baud)
     default: throw ConsoleAddress.problem(text, "it is no address of a console")
     }
     try validate(text)
+  }
+
+  /// A path may hold an @ itself; a rate is what stands behind the last one and is a number.
+  private static func whereAndBaud(_ text: String) -> (String, UInt32) {
+    guard let at = text.lastIndex(of: "@"), let baud = UInt32(text[text.index(after: at)...]) else {
+      return (text, defaultBaud)
+    }
+    return (String(text[..<at]), baud)
   }
 
   private static func hostAndPort(_ text: String) -> (String, UInt16)? {
@@ -68,19 +83,29 @@ extension ConsoleAddress: CustomStringConvertible {
   private static func problem(_ text: String, _ what: String) -> OwnerFailure {
     OwnerFailure(
       .invalid, "'\(text)': \(what)",
-      hint: "write serial:PATH[@BAUD], socket:PATH, pty:PATH, tcp:HOST:PORT or telnet:HOST:PORT")
+      hint: "write \(forms)")
   }
+
+  /// How addresses are written, for messages and help.
+  package static let forms =
+    "serial:PATH[@BAUD], socket:PATH, pty:PATH, tcp:HOST:PORT, telnet:HOST:PORT or "
+    + "rfc2217:HOST:PORT[@BAUD]"
 
   private func validate(_ text: String) throws(OwnerFailure) {
     switch self {
     case .serial(let path, let baud):
-      // Zero would hang the line up (B0, termios(3)).
-      guard (50...4_000_000).contains(baud) else {
-        throw ConsoleAddress.problem(text, "a rate is between 50 and 4000000 bits a second")
-      }
+      try ConsoleAddress.check(baud: baud, text)
       try ConsoleAddress.check(path: path, text)
+    case .rfc2217(_, _, let baud): try ConsoleAddress.check(baud: baud, text)
     case .socket(let path), .pty(let path): try ConsoleAddress.check(path: path, text)
     case .tcp, .telnet: break
+    }
+  }
+
+  private static func check(baud: UInt32, _ text: String) throws(OwnerFailure) {
+    // Zero would hang the line up (B0, termios(3)), or only ask (RFC 2217).
+    guard (50...4_000_000).contains(baud) else {
+      throw problem(text, "a rate is between 50 and 4000000 bits a second")
     }
   }
 

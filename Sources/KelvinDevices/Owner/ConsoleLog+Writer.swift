@@ -27,18 +27,21 @@ extension ConsoleLog {
     /// Whether the index ends in the middle of a line.
     private var isTorn = false
 
-    init(directory: String) throws(OwnerFailure) {
+    init(directory: String, socket: String) throws(OwnerFailure) {
       self.directory = directory
       try OwnerPlaces.makeDirectories(directory)
       let lock = kelvin_open(directory + "/lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
       guard lock >= 0 else { throw Writer.failure(directory + "/lock", .current) }
       guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
         close(lock)
+        let other = OtherOwner(lockFile: directory + "/lock")
         throw OwnerFailure(
-          .conflict, "\(directory): another process writes this log",
-          hint: "two owners share one state directory: end one of them by 'kelvin bench down'")
+          .conflict,
+          "\(directory): \(other?.description ?? "another process") writes this log",
+          hint: other?.hint ?? "end it by 'kelvin bench down' with its XDG_RUNTIME_DIR")
       }
       self.lock = lock
+      OtherOwner.write(socket: socket, to: lock)
     }
 
     deinit {

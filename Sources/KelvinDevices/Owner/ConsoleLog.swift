@@ -44,11 +44,14 @@ package final class ConsoleLog: Sendable {
 
   /// Begins a log, or continues one with a note of the gap.
   ///
-  /// - Throws: `conflict` when another process writes to it, `system` when it cannot be made.
-  package init(directory: String, limits: Limits = Limits()) throws(OwnerFailure) {
+  /// - Parameter socket: where whoever writes it can be reached, for another that would.
+  /// - Throws: `conflict` when another process writes to it, naming it; `system` when it cannot be made.
+  package init(
+    directory: String, limits: Limits = Limits(), socket: String = ""
+  ) throws(OwnerFailure) {
     self.directory = directory
     self.limits = limits
-    var writer = try Writer(directory: directory)
+    var writer = try Writer(directory: directory, socket: socket)
     let end = try writer.recover()
     shared = Mutex(Extent(first: writer.segments[0].start, end: end, lost: 0, problem: nil))
     self.writer = Mutex(writer)

@@ -8,6 +8,18 @@ internal import Synchronization
 ///
 /// Nothing that a reader does reaches the thread: readers read the log.
 final class HeldPort: Sendable {
+  /// What a port is held for.
+  struct Purpose: Sendable {
+    let name: String
+    let address: PortAddress
+    /// Nil: what it says is thrown away.
+    var log: ConsoleLog?
+    /// Whether it is lent to clients.
+    var isLink = false
+
+    var kind: Holding.Kind { isLink ? .link : log == nil ? .line : .console }
+  }
+
   /// What can be seen of a port at a moment.
   struct Snapshot: Sendable {
     var state = PortState.opening
@@ -26,6 +38,9 @@ final class HeldPort: Sendable {
     var outcomes: [PortOutcome] = []
     /// Somebody asked for another attempt, now.
     var isToRetry = false
+    var purpose: Purpose
+    /// The purpose is another one, and the thread does not know yet.
+    var isToAdapt = false
   }
 
   /// How often a far end that is gone is tried: at first, and at last, in seconds.
@@ -37,11 +52,8 @@ final class HeldPort: Sendable {
   /// More bytes than that never wait to be sent.
   static let orderLimit = 1 << 20
 
-  let name: String
-  let address: ConsoleAddress
-  let log: ConsoleLog
   let backoff: Backoff
-  let shared = Mutex(Shared())
+  let shared: Mutex<Shared>
   /// Rung when there are orders or the end has come.
   let doorbell = Doorbell()
   let stopping = Interrupt()
@@ -50,12 +62,9 @@ final class HeldPort: Sendable {
 
   /// Prepares a port; ``start()`` opens it.
   init(
-    name: String, address: ConsoleAddress, log: ConsoleLog, backoff: Backoff = Backoff(),
-    onChange: @escaping @Sendable () -> Void
+    _ purpose: Purpose, backoff: Backoff = Backoff(), onChange: @escaping @Sendable () -> Void
   ) {
-    self.name = name
-    self.address = address
-    self.log = log
+    shared = Mutex(Shared(purpose: purpose))
     self.backoff = backoff
     self.onChange = onChange
   }
@@ -63,13 +72,27 @@ final class HeldPort: Sendable {
   /// Starts the thread, which keeps the port alive until ``stop()``.
   func start() throws(OwnerFailure) {
     do {
-      _ = try NamedThread("port \(name)") { PortLoop(self).run() }
+      _ = try NamedThread("port \(purpose.name)") { PortLoop(self).run() }
     } catch {
       throw OwnerFailure(.system, error.message)
     }
   }
 
   var snapshot: Snapshot { shared.withLock { $0.snapshot } }
+  var purpose: Purpose { shared.withLock { $0.purpose } }
+  /// What there is to read of it; of a line, nothing.
+  var extent: ConsoleLog.Extent {
+    purpose.log?.extent ?? ConsoleLog.Extent(first: 0, end: 0, lost: 0)
+  }
+
+  /// Holds it for something else from now on, without closing it: its lines stay as they are.
+  func adopt(_ purpose: Purpose) {
+    shared.withLock { shared in
+      shared.purpose = purpose
+      shared.isToAdapt = true
+    }
+    doorbell.ring()
+  }
 
   /// Has something done; refuses when too much waits already.
   func order(_ order: PortOrder) throws(OwnerFailure) {
@@ -83,7 +106,7 @@ final class HeldPort: Sendable {
     }
     guard isTaken else {
       throw OwnerFailure(
-        .busy, "console '\(name)': too much waits to be sent", hint: "wait for the answers")
+        .busy, "console '\(purpose.name)': too much waits to be sent", hint: "wait for the answers")
     }
     doorbell.ring()
   }
@@ -124,6 +147,14 @@ final class HeldPort: Sendable {
     }
   }
 
+  /// The purpose when it is another one than at the last call.
+  func takePurpose() -> Purpose? {
+    shared.withLock { shared in
+      defer { shared.isToAdapt = false }
+      return shared.isToAdapt ? shared.purpose : nil
+    }
+  }
+
   func change(on event: PortState.Event, lines: ControlLines? = nil) {
     let isChange = shared.withLock { shared in
       guard let next = shared.snapshot.state.next(on: event) else { return false }
@@ -133,9 +164,10 @@ final class HeldPort: Sendable {
       if isNew { shared.snapshot.serial += 1 }
       return isNew
     }
-    if isChange {
+    let purpose = purpose
+    if isChange, let log = purpose.log {
       switch snapshot.state {
-      case .open: log.note("open", ["address": .text(address.description)])
+      case .open: log.note("open", ["address": .text(purpose.address.description)])
       case .lost(let reason): log.note("lost", ["reason": .text(reason)])
       case .closed: log.note("closed")
       case .opening: break

@@ -45,10 +45,10 @@ extension Owner.Client {
   /// - Throws: `conflict` when the name or the address is held otherwise.
   package func open(
     _ name: String, at address: ConsoleAddress, keep: Bool = false, until deadline: Deadline
-  ) throws(OwnerFailure) -> ConsoleStatus {
+  ) throws(OwnerFailure) -> Holding {
     let answer = try call(
       .open(name: name, address: address.description, keep: keep), until: deadline)
-    return try ConsoleStatus(answer.header["console"] ?? .null)
+    return try Holding(answer.header["holding"] ?? .null)
   }
 
   /// Has a board's console held, as its bench file says.
@@ -59,19 +59,19 @@ extension Owner.Client {
   package func open(
     console name: String, _ choice: DriverChoice, baud: UInt32? = nil, keep: Bool = false,
     resolve: (DeviceMatch) throws -> String = ConsoleAddress.node(of:), until deadline: Deadline
-  ) throws -> ConsoleStatus {
+  ) throws -> Holding {
     let address = try ConsoleAddress(choice, baud: baud, resolve: resolve)
     return try open(name, at: address, keep: keep, until: deadline)
   }
 
   /// All that is held, sorted by name.
-  package func list(until deadline: Deadline) throws(OwnerFailure) -> [ConsoleStatus] {
+  package func list(until deadline: Deadline) throws(OwnerFailure) -> [Holding] {
     let answer = try call(.list, until: deadline)
-    var consoles: [ConsoleStatus] = []
-    for value in answer.header["consoles"]?.list ?? [] {
-      consoles.append(try ConsoleStatus(value))
+    var holdings: [Holding] = []
+    for value in answer.header["holdings"]?.list ?? [] {
+      holdings.append(try Holding(value))
     }
-    return consoles
+    return holdings
   }
 
   /// Begins to read a console.
@@ -79,7 +79,7 @@ extension Owner.Client {
     _ name: String, from position: ConsolePosition = .end, until deadline: Deadline
   ) throws(OwnerFailure) -> ConsoleAttachment {
     let answer = try call(.attach(name: name), until: deadline)
-    let status = try ConsoleStatus(answer.header["console"] ?? .null)
+    let status = try Holding(answer.header["holding"] ?? .null)
     let start =
       switch position {
       case .first: status.first
@@ -204,7 +204,7 @@ extension Owner.Client {
 
   /// Ends the owner, and waits until it is gone.
   ///
-  /// - Returns: the consoles that were closed.
+  /// - Returns: the names of what was closed.
   /// - Throws: `inUse`, naming who uses what, unless forced.
   package func shutDown(
     force: Bool = false, until deadline: Deadline
@@ -215,14 +215,16 @@ extension Owner.Client {
   }
 
   /// The port itself ends this when the time is over, and tells how far it came.
-  private func perform(_ request: OwnerRequest, until deadline: Deadline) throws(OwnerFailure) {
+  @discardableResult
+  func perform(_ request: OwnerRequest, until deadline: Deadline) throws(OwnerFailure) -> OwnerFrame
+  {
     let limit = Deadline.after(
       seconds: Double(Owner.Client.milliseconds(deadline)) / 1000 + Owner.Client.slack,
       interrupt: deadline.interrupt)
-    _ = try call(request, until: limit)
+    return try call(request, until: limit)
   }
 
-  private static func milliseconds(_ deadline: Deadline) -> Int {
+  static func milliseconds(_ deadline: Deadline) -> Int {
     guard let nanoseconds = deadline.remainingNanoseconds else { return OwnerRequest.longestWait }
     return Int(min((nanoseconds + 999_999) / 1_000_000, Int64(OwnerRequest.longestWait)))
   }

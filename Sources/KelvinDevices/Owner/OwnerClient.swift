@@ -19,6 +19,8 @@ extension Owner {
     private var nextID: UInt64 = 1
     /// Answers that came while another was waited for.
     private var answers: [UInt64: OwnerFrame] = [:]
+    /// Descriptors that came with answers, by requests.
+    private var lent: [UInt64: Int32] = [:]
     /// Requests whose answers nobody wants any more.
     private var abandoned: Set<UInt64> = []
 
@@ -76,7 +78,12 @@ extension Owner {
       nextID = 2
     }
 
-    deinit { Glibc.close(descriptor) }
+    deinit {
+      for descriptor in frames.descriptors + lent.values + [descriptor] { Glibc.close(descriptor) }
+    }
+
+    /// The descriptor that came with an answer; whoever takes it closes it.
+    func takeDescriptor(of id: UInt64) -> Int32? { lent.removeValue(forKey: id) }
 
     private static func greet(
       _ descriptor: Int32, _ name: String, until deadline: Deadline
@@ -138,7 +145,11 @@ extension Owner {
         _ = try Client.checked(frame)
         throw OwnerFailure(.malformed, "the owner sent an answer without an id")
       }
-      if abandoned.remove(UInt64(id)) == nil { answers[UInt64(id)] = frame }
+      let isWanted = abandoned.remove(UInt64(id)) == nil
+      if isWanted { answers[UInt64(id)] = frame }
+      guard frame.header["descriptor"]?.boolean == true, !frames.descriptors.isEmpty else { return }
+      let passed = frames.descriptors.removeFirst()
+      if isWanted { lent[UInt64(id)] = passed } else { Glibc.close(passed) }
     }
 
     /// Sends a request and waits for its answer.
@@ -195,7 +206,9 @@ extension Owner {
       _ frames: inout OwnerFrameReader, _ descriptor: Int32
     ) throws(OwnerFailure) {
       var buffer = [UInt8](repeating: 0, count: 65_536)
-      let count = recv(descriptor, &buffer, buffer.count, 0)
+      var passed: Int32 = -1
+      let count = kelvin_receive_descriptor(descriptor, &buffer, buffer.count, &passed)
+      if passed >= 0 { frames.descriptors.append(passed) }
       if count > 0 {
         frames.append(buffer[..<count])
       } else if count == 0 || (errno != EAGAIN && errno != EINTR) {

@@ -28,6 +28,8 @@ struct OwnerFrame: Sendable, Hashable {
 
 /// Puts frames together from what a socket gives; holds no more than one frame and one read.
 struct OwnerFrameReader: Sendable {
+  /// Descriptors that came beside the bytes, in their order; whoever takes them closes them.
+  var descriptors: [Int32] = []
   private var buffer: [UInt8] = []
   private var begin = 0
 

@@ -1,3 +1,4 @@
+internal import Glibc
 internal import KelvinModel
 
 // What ports tell, and what waits for it.
@@ -5,47 +6,63 @@ internal import KelvinModel
 extension OwnerServer {
   /// Passes on what has happened to ports.
   func attendPorts() {
-    for (name, console) in consoles {
-      for outcome in console.port.takeOutcomes() { pass(outcome) }
-      let snapshot = console.port.snapshot
+    for (name, entry) in held {
+      for outcome in entry.port.takeOutcomes() { pass(outcome) }
+      let snapshot = entry.port.snapshot
       if snapshot.state != .opening {
-        let waiting = console.opening
-        consoles[name]?.opening = []
+        let waiting = entry.opening
+        held[name]?.opening = []
         for entry in waiting { answerStatus(name, to: entry) }
+        attendDrives(of: name)
       }
       if snapshot.isFinished {
         // Orders of the last moment are refused by the port itself before it is through.
-        for outcome in console.port.takeOutcomes() { pass(outcome) }
-        for entry in console.closing { clients[entry.client]?.answer(entry.request) }
-        consoles[name] = nil
+        for outcome in entry.port.takeOutcomes() { pass(outcome) }
+        for entry in entry.closing { clients[entry.client]?.answer(entry.request) }
+        held[name] = nil
         for client in clients.values { client.logs[name] = nil }
-        report("console \(name): closed")
+        report("\(name): closed")
       }
     }
   }
 
   private func pass(_ outcome: PortOutcome) {
-    guard let order = orders.removeValue(forKey: outcome.id), let client = clients[order.client]
-    else { return }
+    guard let order = orders.removeValue(forKey: outcome.id) else {
+      if let descriptor = outcome.descriptor { close(descriptor) }
+      return
+    }
+    let client = clients[order.client]
     let values: [String: Value] = ["written": .integer(Int64(outcome.written))]
     if let failure = outcome.failure {
-      client.refuse(order.request, failure, values)
-    } else {
-      client.answer(order.request, values)
+      client?.refuse(order.request, failure, values)
+      if let port = order.drive?.port { dropUndriven(port) }
+      if let link = order.link, held[link]?.writer == order.client {
+        held[link]?.writer = nil
+        client?.attached.remove(link)
+      }
+    } else if let drive = order.drive {
+      // What was done counts also when whoever asked is gone.
+      guard let name = held.first(where: { $0.value.port === drive.port })?.key else { return }
+      if let powers = drive.powers { held[name]?.drivers[drive.name] = powers }
+      answerStatus(name, to: (order.client, order.request))
+    } else if let client {
+      client.answer(order.request, values, passing: outcome.descriptor)
+    } else if let descriptor = outcome.descriptor {
+      close(descriptor)
     }
   }
 
   private func answerStatus(_ name: String, to entry: (client: Int, request: UInt64)) {
-    guard let status = status(of: name) else { return }
-    clients[entry.client]?.answer(entry.request, ["console": status.value])
+    guard let holding = holding(name) else { return }
+    clients[entry.client]?.answer(entry.request, ["holding": holding.value])
   }
 
-  func status(of name: String) -> ConsoleStatus? {
-    guard let console = consoles[name] else { return nil }
-    return ConsoleStatus(
-      name: name, address: console.port.address.description, snapshot: console.port.snapshot,
-      keep: console.keep, extent: console.port.log.extent, log: console.port.log.directory,
-      readers: users(of: name).map(\.title), writer: console.writer.flatMap { clients[$0]?.title })
+  func holding(_ name: String) -> Holding? {
+    guard let entry = held[name] else { return nil }
+    return Holding(
+      entry.port.snapshot, entry.port.purpose, extent: entry.port.extent, keep: entry.keep,
+      drivers: entry.drivers, readers: users(of: name).map(\.title),
+      writer: entry.writer.flatMap { clients[$0]?.title })
   }
 
   /// Who is attached, in the order in which they came.
@@ -62,12 +79,12 @@ extension OwnerServer {
     client.reads = client.reads.filter { read in
       // One answer on the way is enough: a client that does not take it waits, and nobody else.
       guard !client.hasOutbound else { return true }
-      guard let console = consoles[read.name] else {
+      guard let port = held[read.name]?.port else {
         client.refuse(read.request, unknown(read.name))
         return false
       }
-      let extent = console.port.log.extent
-      let snapshot = console.port.snapshot
+      let extent = port.extent
+      let snapshot = port.snapshot
       let isNews = read.serial.map { $0 != snapshot.serial } ?? false
       guard extent.end > read.position || isNews || read.deadline.hasPassed else { return true }
       answer(read, of: client, extent, snapshot)
@@ -98,7 +115,7 @@ extension OwnerServer {
 
   func unknown(_ name: String) -> OwnerFailure {
     OwnerFailure(
-      .unknownConsole, "console '\(name)': the owner holds none of this name",
+      .unknownConsole, "'\(name)': the owner holds nothing of this name",
       hint: "'kelvin bench up' lists what it holds")
   }
 }

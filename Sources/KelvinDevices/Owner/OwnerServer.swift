@@ -22,16 +22,37 @@ package final class OwnerServer {
     }
   }
 
-  /// A console and who uses it.
+  /// A port and who uses it.
   struct Held {
     let port: HeldPort
     var keep: Bool
+    /// For what its lines are driven, such as `rock.power`, and whether that powers a board.
+    var drivers: [String: Bool] = [:]
     /// The client that may write.
     var writer: Int?
     /// Requests that are answered when the first attempt to open is over, and when it is closed.
     var opening: [(client: Int, request: UInt64)] = []
     var closing: [(client: Int, request: UInt64)] = []
+    /// What is asked of lines that are not there yet.
+    var drives: [(client: Int, request: UInt64, drive: LineDrive, deadline: Deadline)] = []
     var isClosing = false
+
+    /// Closing it may cut a board's power, or somebody said so.
+    var isKept: Bool { keep || !powered.isEmpty }
+    /// What would be cut with it.
+    var powered: [String] { drivers.filter(\.value).keys.sorted() }
+    /// Idleness closes nothing that drives a line, for its level may change.
+    var outlivesIdleness: Bool { keep || !drivers.isEmpty }
+  }
+
+  /// An order that a port has, and whom to tell.
+  struct Ordered {
+    let client: Int
+    let request: UInt64
+    /// What was driven, and of which port.
+    var drive: (port: HeldPort, name: String, powers: Bool?)?
+    /// The link that was borrowed.
+    var link: String?
   }
 
   let places: OwnerPlaces
@@ -39,9 +60,8 @@ package final class OwnerServer {
   let report: (String) -> Void
   let doorbell = Doorbell()
   var clients: [Int: ServedClient] = [:]
-  var consoles: [String: Held] = [:]
-  /// Orders that ports have, and whom to tell.
-  var orders: [UInt64: (client: Int, request: UInt64)] = [:]
+  var held: [String: Held] = [:]
+  var orders: [UInt64: Ordered] = [:]
   var nextOrder: UInt64 = 0
   /// Set when a client asked for the end.
   var isEnding = false
@@ -50,7 +70,7 @@ package final class OwnerServer {
   private let seat: OwnerSeat
 
   static let clientLimit = 256
-  static let consoleLimit = 256
+  static let portLimit = 256
   private static let bufferSize = 262_144
 
   /// Takes the seat of this user's owner; nil: another has it, and listens.
@@ -173,14 +193,15 @@ package final class OwnerServer {
   /// Forgets a client; what it used stays as it is.
   private func drop(_ client: ServedClient) {
     clients[client.id] = nil
-    for (name, console) in consoles where console.writer == client.id {
-      consoles[name]?.writer = nil
+    for (name, entry) in held where entry.writer == client.id {
+      held[name]?.writer = nil
+      if entry.port.purpose.isLink { takeBack(entry.port) }
     }
   }
 
   // MARK: Time
 
-  private var isIdle: Bool { clients.isEmpty && !consoles.values.contains { $0.keep } }
+  private var isIdle: Bool { clients.isEmpty && !held.values.contains { $0.outlivesIdleness } }
 
   private var idleDeadline: Deadline {
     Deadline(
@@ -202,16 +223,16 @@ package final class OwnerServer {
   /// Closes every port; one that hangs in the kernel or in a name's look-up is not waited for.
   private func end() {
     // Ports first: nobody who holds the lock up shall keep them open.
-    for console in consoles.values { console.port.stop() }
+    for held in held.values { held.port.stop() }
     seat.beginLeaving()
     let deadline = Deadline.after(seconds: 3)
-    while consoles.values.contains(where: { !$0.port.snapshot.isFinished }), !deadline.hasPassed {
+    while held.values.contains(where: { !$0.port.snapshot.isFinished }), !deadline.hasPassed {
       _ = deadline.wait(for: doorbell.descriptor)
       doorbell.silence()
     }
     attendPorts()
     for client in clients.values { client.flush() }
     clients = [:]
-    consoles = [:]
+    held = [:]
   }
 }

@@ -13,12 +13,17 @@ final class PortLink {
   let isTerminal: Bool
   /// Nil: it is none.
   let pseudoTerminal: PseudoTerminal?
+  /// Nil: it is none. It closes the descriptor itself.
+  let gpio: GPIOLine?
+  /// Data that came before the link was ready; whoever takes them comes first.
+  var backlog: [UInt8] = []
 
   private init(
     _ descriptor: Int32, telnet: TelnetCodec? = nil, isTerminal: Bool = false,
-    pseudoTerminal: PseudoTerminal? = nil
+    pseudoTerminal: PseudoTerminal? = nil, gpio: GPIOLine? = nil
   ) {
     self.descriptor = descriptor
+    self.gpio = gpio
     self.telnet = telnet
     self.isTerminal = isTerminal
     self.pseudoTerminal = pseudoTerminal
@@ -27,14 +32,30 @@ final class PortLink {
   deinit {
     // A close alone leaves the mark as long as anyone else has the line open.
     if isTerminal { _ = kelvin_tty_exclusive(descriptor, 0) }
-    close(descriptor)
+    if gpio == nil { close(descriptor) }
   }
 
   /// Opens the far end.
   ///
   /// - Parameter dead: a pseudo terminal that hung up, which is not taken for its successor.
   static func open(
-    _ address: ConsoleAddress, except dead: PseudoTerminal? = nil, until deadline: Deadline
+    _ address: PortAddress, except dead: PseudoTerminal? = nil, until deadline: Deadline
+  ) throws(OwnerFailure) -> PortLink {
+    switch address {
+    case .console(let address): return try open(address, except: dead, until: deadline)
+    case .gpio(let chip, let line):
+      do throws(DeviceFailure) {
+        let held = try GPIOChip(chip).take(line, as: OtherOwner.consumer)
+        return PortLink(held.descriptor, gpio: held)
+      } catch {
+        throw OwnerFailure(
+          .lost, "line \(line) of '\(chip)': \(error.message)", hint: error.hint)
+      }
+    }
+  }
+
+  private static func open(
+    _ address: ConsoleAddress, except dead: PseudoTerminal?, until deadline: Deadline
   ) throws(OwnerFailure) -> PortLink {
     switch address {
     case .serial(let path, let baud): return try terminal(path, baud, dead)
@@ -48,6 +69,11 @@ final class PortLink {
     case .tcp(let host, let port): return PortLink(try connect(host, port, until: deadline))
     case .telnet(let host, let port):
       return PortLink(try connect(host, port, until: deadline), telnet: TelnetCodec())
+    case .rfc2217(let host, let port, let baud):
+      let link = PortLink(
+        try connect(host, port, until: deadline), telnet: TelnetCodec(baud: baud))
+      try link.agree(on: "\(host):\(port)", until: deadline)
+      return link
     }
   }
 
@@ -114,7 +140,14 @@ final class PortLink {
       case ENOENT, ENODEV, ENXIO: "is it plugged in?"
       default: ""
       }
-    return OwnerFailure(.lost, "\(path): \(error)", hint: hint)
+    // TIOCEXCL gives the same answer as the lock, and whoever uses it properly holds both.
+    guard error.rawValue == EBUSY, let holder = FileLock.holder(of: path) else {
+      return OwnerFailure(.lost, "\(path): \(error)", hint: hint)
+    }
+    let other = OtherOwner(processID: holder)
+    return OwnerFailure(
+      .lost, "\(path): \(error): \(other?.description ?? "process \(holder)") has it",
+      hint: other?.hint ?? "it is \(ProcessEntry.program(of: holder) ?? "gone by now")")
   }
 
   // MARK: Bytes
@@ -123,6 +156,7 @@ final class PortLink {
 
   /// Reads what is there, as much as the buffer holds, and appends the data in it.
   func read(_ buffer: UnsafeMutableRawBufferPointer, into data: inout [UInt8]) -> ReadResult {
+    if gpio != nil { return readLine() }
     var filled = 0
     var ending: String?
     // A terminal gives at most a few KiB at a time.
@@ -166,31 +200,12 @@ final class PortLink {
     }
   }
 
-  /// DTR and RTS as they are; nil where there are none.
-  var lines: ControlLines? {
-    guard isTerminal else { return nil }
-    let bits = kelvin_tty_lines(descriptor)
-    return bits < 0 ? nil : ControlLines(dtr: bits & 1 != 0, rts: bits & 2 != 0)
-  }
+  /// A line says nothing; reading it would block. What there is to know is whether its chip is there.
+  private func readLine() -> ReadResult { isHungUp ? .gone("the chip is gone") : .nothing }
 
-  /// Sets those of the lines that are not nil; false: there are none.
-  func set(_ lines: ControlLines) -> Bool {
-    guard isTerminal else { return false }
-    for (bit, value) in [(Int32(1), lines.dtr), (2, lines.rts)] {
-      if let value, kelvin_tty_set_lines(descriptor, bit, value ? 1 : 0) != 0 { return false }
-    }
-    return true
-  }
-}
-
-/// Modem lines that a console's owner may drive: asserted or not; nil: not said.
-package struct ControlLines: Sendable, Hashable {
-  package var dtr: Bool?
-  package var rts: Bool?
-
-  /// Creates a setting.
-  package init(dtr: Bool? = nil, rts: Bool? = nil) {
-    self.dtr = dtr
-    self.rts = rts
+  /// Whether the far end is gone, without a look at what it said.
+  var isHungUp: Bool {
+    var polled = pollfd(fd: descriptor, events: 0, revents: 0)
+    return poll(&polled, 1, 0) > 0
   }
 }

@@ -8,44 +8,56 @@ internal import Synchronization
 ///
 /// All fields belong to that thread.
 final class PortLoop {
-  private let port: HeldPort
+  let port: HeldPort
+  /// As the port's thread knows it.
+  var purpose: HeldPort.Purpose
   /// Orders that were taken and not yet done, the first one perhaps in part.
-  private var orders: [PortOrder] = []
+  var orders: [PortOrder] = []
   /// Bytes of the first order that were turned into ``wire``.
-  private var taken = 0
+  var taken = 0
   /// What is being sent.
-  private var wire: ArraySlice<UInt8> = []
+  var wire: ArraySlice<UInt8> = []
   /// How many bytes of the first order ``wire`` began with; 0: it is negotiation.
-  private var piece = 0
-  private var breakEnd: Deadline?
+  var piece = 0
+  var breakEnd: Deadline?
+  /// When the far end must have answered that it set the lines of the first order.
+  var answerEnd: Deadline?
   /// In a stream, the next read waits so that bytes come in batches.
   private var pauseEnd: Deadline?
   private var lastRead = MonotonicTime(nanoseconds: 0)
+  /// Somebody else reads and writes.
+  var isLent = false
   /// What clients set, for when the line comes back.
-  private var wantedLines = ControlLines()
+  var wantedLines = ControlLines()
 
   /// What hung up, and is not to be mistaken for what has its number now.
   private var deadTerminal: PseudoTerminal?
 
   /// Data go to the wire in pieces, so that it is known how far they came.
-  private static let pieceSize = 4096
+  static let pieceSize = 4096
   private static let bufferSize = 65_536
   private static let bulkSize = 1024
   private static let pause = 0.002
+  /// Seconds for an answer about lines; some servers never give one.
+  static let answerTime = 2.0
   /// Bytes that follow others within so many nanoseconds are a stream.
   private static let streaming: Int64 = 3_000_000
 
-  init(_ port: HeldPort) { self.port = port }
+  init(_ port: HeldPort) {
+    self.port = port
+    purpose = port.purpose
+  }
 
   func run() {
     let isStopping = Deadline(time: nil, interrupt: port.stopping)
     var pause = port.backoff.first
     while !port.stopping.isRaised {
       do throws(OwnerFailure) {
+        purpose = port.takePurpose() ?? purpose
         let link = try PortLink.open(
-          port.address, except: deadTerminal, until: isStopping.limited(toSeconds: 5))
+          purpose.address, except: deadTerminal, until: isStopping.limited(toSeconds: 5))
         deadTerminal = link.pseudoTerminal
-        _ = link.set(wantedLines)
+        restoreLines(of: link)
         port.change(on: .opened, lines: link.lines)
         let begin = MonotonicTime.now
         if let reason = serve(link) { port.change(on: .failed(reason)) }
@@ -64,8 +76,20 @@ final class PortLoop {
     }
     port.change(on: .closed)
     refuseOrders()
-    port.shared.withLock { $0.snapshot.isFinished = true }
+    // The log's lock goes with its last reference, and whoever sees the end may want it at once.
+    purpose.log = nil
+    port.shared.withLock { shared in
+      shared.purpose.log = nil
+      shared.snapshot.isFinished = true
+    }
     port.onChange()
+  }
+
+  /// What clients chose is set again on what came back.
+  private func restoreLines(of link: PortLink) {
+    guard wantedLines != ControlLines() else { return }
+    let isDone = (try? link.set(wantedLines)) ?? false
+    note(wantedLines, "again", isDone ? [:] : ["failed": true])
   }
 
   /// Orders are answered meanwhile, not kept.
@@ -83,7 +107,7 @@ final class PortLoop {
     while !orders.isEmpty {
       fail(
         OwnerFailure(
-          .lost, "console '\(port.name)': \(port.snapshot.state)",
+          .lost, "'\(purpose.name)': \(port.snapshot.state)",
           hint: "it is tried again by itself"))
     }
   }
@@ -104,10 +128,18 @@ final class PortLoop {
       byteCount: PortLoop.bufferSize, alignment: 16)
     defer {
       buffer.deallocate()
-      if breakEnd != nil { endBreak(link) }
+      if breakEnd != nil {
+        endBreak(link)
+        // A server that is left in the middle may hold it on.
+        if wire.isEmpty, let last = link.telnet?.takeReplies() { _ = try? link.write(last[...]) }
+      }
       pauseEnd = nil
+      answerEnd = nil
+      isLent = false
     }
-    var data: [UInt8] = []
+    var data = link.backlog
+    link.backlog = []
+    log(data)
     while !port.stopping.isRaised {
       if let problem = send(link) { return problem }
       wait(link)
@@ -115,11 +147,14 @@ final class PortLoop {
         guard end.hasPassed else { continue }
         pauseEnd = nil
       }
+      if isLent {
+        guard link.isHungUp else { continue }
+        return "the line hung up"
+      }
       data.removeAll(keepingCapacity: true)
       let result = link.read(buffer, into: &data)
       if !data.isEmpty {
-        data.withUnsafeBytes { port.log.append($0) }
-        port.onChange()
+        log(data)
         // Waking costs more than reading: what goes on is taken in batches, what begins at once.
         let now = MonotonicTime.now
         if data.count >= PortLoop.bulkSize || now - lastRead < PortLoop.streaming {
@@ -127,22 +162,30 @@ final class PortLoop {
         }
         lastRead = now
       }
+      if link.answersLines { port.shared.withLock { $0.snapshot.lines = link.lines } }
       if case .gone(let reason) = result { return reason }
     }
     return nil
   }
 
+  private func log(_ data: [UInt8]) {
+    guard !data.isEmpty, let log = purpose.log else { return }
+    data.withUnsafeBytes { log.append($0) }
+    port.onChange()
+  }
+
   /// Waits until something can be read, sent, or is due.
   private func wait(_ link: PortLink) {
-    var events: Int16 = pauseEnd == nil ? Int16(POLLIN) : 0
-    if !wire.isEmpty, breakEnd == nil { events |= Int16(POLLOUT) }
+    var events: Int16 = pauseEnd == nil && !isLent ? Int16(POLLIN) : 0
+    if !wire.isEmpty { events |= Int16(POLLOUT) }
     // A hang-up is reported whatever is asked for, and would end the pause.
     var polled = [
-      pollfd(fd: events == 0 ? -1 : link.descriptor, events: events, revents: 0),
+      pollfd(fd: events == 0 && !isLent ? -1 : link.descriptor, events: events, revents: 0),
       pollfd(fd: port.doorbell.descriptor, events: Int16(POLLIN), revents: 0)
     ]
     // What waits behind a break is not due before its end.
-    let due = [breakEnd ?? orders.first?.deadline, pauseEnd].compactMap { $0?.time }.min()
+    let due = [breakEnd ?? answerEnd ?? orders.first?.deadline, pauseEnd].compactMap { $0?.time }
+      .min()
     poll(&polled, 2, Deadline(time: due).pollMilliseconds)
   }
 
@@ -151,109 +194,40 @@ final class PortLoop {
   /// - Returns: why the link ended.
   private func send(_ link: PortLink) -> String? {
     takeOrders()
-    if let end = breakEnd {
-      guard end.hasPassed else { return nil }
+    if let adopted = port.takePurpose() {
+      purpose = adopted
+      do { try link.adapt(to: adopted.address) } catch { return "\(error)" }
+      purpose.log?.note("open", ["address": .text(adopted.address.description)])
+    }
+    if let end = breakEnd, end.hasPassed {
       endBreak(link)
       succeed()
     }
+    if let end = answerEnd { takeAnswer(link, end) }
     while true {
       if wire.isEmpty { finishPiece() }
       if wire.isEmpty, let replies = link.telnet?.takeReplies(), !replies.isEmpty {
         wire = replies[...]
       }
       if wire.isEmpty {
-        guard let order = orders.first else { return nil }
-        begin(order, link)
-        if breakEnd != nil { return nil }
-        if wire.isEmpty { continue }
+        guard breakEnd == nil, answerEnd == nil, let order = orders.first else { return nil }
+        if link.isSuspended {
+          expire(link)
+          return nil
+        }
+        do { try begin(order, link) } catch { return "\(error)" }
+        continue
       }
       do {
         let count = try link.write(wire)
         wire = wire.dropFirst(count)
         if count == 0 {
-          expire(link)
+          if breakEnd == nil, answerEnd == nil { expire(link) }
           return nil
         }
       } catch {
         return "\(error)"
       }
     }
-  }
-
-  /// The wire took all of a piece.
-  private func finishPiece() {
-    guard piece > 0 else { return }
-    taken += piece
-    piece = 0
-    if let order = orders.first, taken == order.byteCount { succeed() }
-  }
-
-  private func begin(_ order: PortOrder, _ link: PortLink) {
-    switch order.action {
-    case .write(let bytes):
-      let next = bytes[taken...].prefix(PortLoop.pieceSize)
-      guard !next.isEmpty else { return succeed() }
-      piece = next.count
-      wire = link.telnet?.encode(next)[...] ?? next
-    case .set(let lines):
-      if link.set(lines) {
-        wantedLines.dtr = lines.dtr ?? wantedLines.dtr
-        wantedLines.rts = lines.rts ?? wantedLines.rts
-        port.shared.withLock { $0.snapshot.lines = link.lines }
-        succeed()
-      } else {
-        fail(unsupported("DTR and RTS"))
-      }
-    case .sendBreak(let milliseconds):
-      if link.telnet != nil {
-        wire = TelnetCodec.breakSequence[...]
-        succeed()
-      } else if link.isTerminal, kelvin_tty_break(link.descriptor, 1) == 0 {
-        breakEnd = .after(seconds: Double(milliseconds) / 1000)
-      } else {
-        fail(unsupported("break"))
-      }
-    }
-  }
-
-  private func unsupported(_ what: String) -> OwnerFailure {
-    OwnerFailure(.unsupported, "console '\(port.name)': \(port.address) has no \(what)")
-  }
-
-  private func endBreak(_ link: PortLink) {
-    _ = kelvin_tty_break(link.descriptor, 0)
-    breakEnd = nil
-  }
-
-  /// Gives up an order whose time is over while the far end takes nothing.
-  private func expire(_ link: PortLink) {
-    while let order = orders.first, order.deadline.hasPassed {
-      if link.telnet == nil {
-        taken += max(0, piece - wire.count)
-        wire = []
-      } else if piece > 0 {
-        // Half an escaped piece would make nonsense of what follows: its rest is still to go.
-        taken += piece
-      }
-      piece = 0
-      fail(
-        OwnerFailure(
-          .timeout, "console '\(port.name)': the far end takes nothing",
-          evidence: "\(taken) of \(order.byteCount) bytes went"))
-    }
-  }
-
-  private func succeed() {
-    guard !orders.isEmpty else { return }
-    let order = orders.removeFirst()
-    port.finish(PortOutcome(id: order.id, written: order.byteCount), of: order)
-    taken = 0
-  }
-
-  private func fail(_ failure: OwnerFailure) {
-    guard !orders.isEmpty else { return }
-    let order = orders.removeFirst()
-    port.finish(PortOutcome(id: order.id, written: taken, failure: failure), of: order)
-    taken = 0
   }
 }

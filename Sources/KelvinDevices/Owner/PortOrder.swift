@@ -5,6 +5,9 @@ struct PortOrder: Sendable {
   enum Action: Sendable {
     case write([UInt8])
     case set(ControlLines)
+    /// Leaves the far end to somebody else, who gets a descriptor.
+    case lend
+    case takeBack
     /// Holds the line at break for so many milliseconds.
     case sendBreak(milliseconds: Int)
   }
@@ -22,6 +25,8 @@ struct PortOutcome: Sendable {
   let id: UInt64
   /// Bytes that the system took, also when the order failed.
   var written = 0
+  /// What is lent; whoever takes the outcome closes it.
+  var descriptor: Int32?
   /// Nil: it was done.
   var failure: OwnerFailure?
 }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 internal import KelvinModel
 internal import KelvinSystem
@@ -32,6 +33,8 @@ final class ServedClient {
   private var frames = OwnerFrameReader()
   private var outbound: [UInt8] = []
   private var sent = 0
+  /// Descriptors that go with answers on the way, one with each.
+  private var passing: [Int32] = []
 
   /// A client whose answers it does not take is not listened to any more.
   private static let outboundLimit = 1 << 20
@@ -43,7 +46,7 @@ final class ServedClient {
     self.processID = processID
   }
 
-  deinit { close(descriptor) }
+  deinit { for descriptor in passing + [descriptor] { close(descriptor) } }
 
   /// `kelvin run (1234)`.
   var title: String { "\(program ?? "?") (\(processID))" }
@@ -79,8 +82,16 @@ final class ServedClient {
     outbound += frame.encoded
   }
 
-  func answer(_ request: UInt64, _ values: [String: Value] = [:], body: [UInt8] = []) {
+  /// - Parameter descriptor: goes with the answer, and is closed here.
+  func answer(
+    _ request: UInt64, _ values: [String: Value] = [:], body: [UInt8] = [],
+    passing descriptor: Int32? = nil
+  ) {
     var header = values
+    if let descriptor {
+      passing.append(descriptor)
+      header["descriptor"] = true
+    }
     header["id"] = .integer(Int64(clamping: request))
     header["ok"] = true
     send(OwnerFrame(header: header, body: body))
@@ -100,11 +111,17 @@ final class ServedClient {
   /// Sends what the socket takes now.
   func flush() {
     while hasOutbound {
-      let count = outbound[sent...].withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      let count = outbound[sent...].withUnsafeBytes { bytes in
+        guard let passed = passing.first else {
+          return Glibc.send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+        }
+        // Those behind it need bytes of their own to go with.
+        let count = passing.count > 1 ? 1 : bytes.count
+        return kelvin_send_descriptor(descriptor, bytes.baseAddress, count, passed)
       }
       if count > 0 {
         sent += count
+        if !passing.isEmpty { close(passing.removeFirst()) }
       } else if errno == EAGAIN {
         break
       } else if errno != EINTR {

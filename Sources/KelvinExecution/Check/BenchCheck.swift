@@ -1,9 +1,10 @@
+internal import KelvinConnections
 internal import KelvinDevices
 public import KelvinModel
 public import KelvinTargets
 
 /// Proves the entries of a bench file, one after the other: each device is there, permitted and
-/// opens; each console shows a prompt; each switch answers, and on request switches.
+/// opens; commands run; each console shows a prompt; each switch answers, and on request switches.
 ///
 /// Used by one thread, which it blocks.
 public struct BenchCheck: Sendable {
@@ -41,7 +42,11 @@ public struct BenchCheck: Sendable {
   }
 
   /// Proves one board.
-  public func check(_ board: BoardEntry) async -> [CheckStep] {
+  ///
+  /// - Parameter journal: hears when its power is cut, and when it is back.
+  public func check(
+    _ board: BoardEntry, journal: OutageJournal = OutageJournal()
+  ) async -> [CheckStep] {
     let subject = "board '\(board.name)'"
     // Each step has its own: one that hangs must not fail the others.
     var deadline: Deadline { .after(seconds: seconds, interrupt: interrupt) }
@@ -58,13 +63,16 @@ public struct BenchCheck: Sendable {
     if let console = board.console, !isInterrupted {
       add(await checkConsole(subject, "console", board, console, deadline))
     }
+    if let bootloader = board.bootloader, !isInterrupted {
+      add(await checkBootloader(subject, "bootloader", bootloader, deadline))
+    }
     for (kind, choice) in [(Declaration.Kind.power, board.power), (.reset, board.reset)]
     where choice != nil && !isInterrupted {
       add(await checkSwitch(subject, board, kind, deadline))
     }
     let answers = steps.contains { $0.part == "power" && $0.result == .ok }
     if switches, answers, !isInterrupted {
-      steps.append(await checkSwitching(subject, board))
+      steps.append(await checkSwitching(subject, board, journal))
     }
     return steps
   }
@@ -95,27 +103,33 @@ public struct BenchCheck: Sendable {
   ) async -> CheckStep {
     let part = "connection"
     switch choice.driver {
-    case "local": return CheckStep(subject, part, .ok, "this machine")
-    case "ssh":
-      do {
-        let greeting = try ServerGreeting.read(
-          host: choice.options["host"]?.text ?? "",
-          port: UInt16(clamping: choice.options["port"]?.integer ?? 22), until: deadline)
-        guard greeting.hasPrefix("SSH-") else {
-          return CheckStep(
-            subject, part, .failed, "is no SSH server: \(LocatedValue.quoted(greeting))",
-            hint: "check host and port")
-        }
-        return CheckStep(subject, part, .ok, "\(LocatedValue.printable(greeting)) answers")
-      } catch { return CheckStep(subject, part, error) }
     case "serial", "telnet", "socket":
       return await checkConsole(subject, part, board, choice, deadline)
-    default:
-      if case .map(let usb)? = choice.options["usb"], let match = DeviceMatch(usb["match"]) {
-        return checkDevice(subject, part, match, .usbDevice)
-      }
-      return CheckStep(subject, part, .skipped, "'\(choice.driver)' cannot be checked yet")
+    case "fastboot": return await checkBootloader(subject, part, choice, deadline)
+    default: return await checkCommands(subject, part, board, choice, deadline)
     }
+  }
+
+  /// Proves that commands run and are answered.
+  private func checkCommands(
+    _ subject: String, _ part: String, _ board: BoardEntry, _ choice: DriverChoice,
+    _ deadline: Deadline
+  ) async -> CheckStep {
+    do {
+      let connection = try Connections.make(choice)
+      let target = Target(name: board.name, connection: connection, runID: "check")
+      do {
+        let facts = try await target.facts(until: deadline)
+        await target.disconnect(until: deadline)
+        return CheckStep(
+          subject, part, .ok,
+          "commands run (\(connection.name)): Linux \(LocatedValue.printable(facts.kernelRelease)), "
+            + LocatedValue.printable(facts.machine))
+      } catch {
+        await target.disconnect(until: deadline)
+        throw error
+      }
+    } catch { return CheckStep(subject, part, error) }
   }
 
   private func checkConsole(
@@ -149,12 +163,15 @@ public struct BenchCheck: Sendable {
     } catch { return CheckStep(subject, part, error) }
   }
 
-  private func checkSwitching(_ subject: String, _ board: BoardEntry) async -> CheckStep {
+  private func checkSwitching(
+    _ subject: String, _ board: BoardEntry, _ journal: OutageJournal
+  ) async -> CheckStep {
     let check = SwitchingCheck(
       board: board, prompts: ConsolePrompt.all(of: profile(board.profile)), power: power,
       probe: probe,
       // A board takes its time to boot.
-      bootSeconds: max(seconds, 180), offSeconds: offSeconds, interrupt: interrupt)
+      bootSeconds: max(seconds, 180), offSeconds: offSeconds, journal: journal,
+      interrupt: interrupt)
     do {
       return CheckStep(subject, "switching", .ok, try await check.run())
     } catch { return CheckStep(subject, "switching", error) }

@@ -11,7 +11,7 @@ public struct CheckStep: Sendable, Hashable {
 
   /// `board 'rock'`, `meter 'ppk2-a'`.
   public var subject: String
-  /// What part of it: `lease`, `connection`, `console`, `power`, `reset`, `device`.
+  /// What part of it: `lease`, `connection`, `console`, `bootloader`, `power`, `reset`, `device`.
   public var part: String
   public var result: Result
   /// What was seen, or what is wrong.

@@ -16,6 +16,7 @@ struct SwitchingCheck {
   let bootSeconds: Double
   /// How long it stays off.
   let offSeconds: Double
+  let journal: OutageJournal
   let interrupt: Interrupt?
 
   /// Does it all.
@@ -25,6 +26,7 @@ struct SwitchingCheck {
   func run() async throws -> String {
     let control = try PowerControl(board, .power, host: power)
     let off: PowerReading
+    try await journal.begin()
     do {
       off = try await control.set(.off, until: .after(seconds: bootSeconds, interrupt: interrupt))
     } catch {
@@ -58,13 +60,16 @@ struct SwitchingCheck {
   private func restore(
     _ control: PowerControl, after event: String
   ) async throws(PlainFailure) -> PowerReading {
+    let reading: PowerReading
     do {
-      return try await control.set(.on, until: .after(seconds: max(bootSeconds, 10)))
+      reading = try await control.set(.on, until: .after(seconds: max(bootSeconds, 10)))
     } catch {
       throw PlainFailure(
         error.kind, "\(event), and not on again: \(error.message)", evidence: error.evidence,
         hint: "the board may be off: 'kelvin power on \(board.name)'")
     }
+    do { try await journal.end() } catch { throw PlainFailure(error) }
+    return reading
   }
 
   /// Asks the console of the board that should be dead, for as long as it is to be off.

@@ -30,8 +30,8 @@ extension Connection {
       }
     } catch {
       switch error.code {
-      case .unreachable, .connectionLost, .timedOut, .interrupted: throw error
-      case .permissionDenied, .notFound, .unsupported, .hostFile, .system: return []
+      case .unreachable, .connectionLost, .badReply, .timedOut, .interrupted: throw error
+      case .permissionDenied, .notFound, .unsupported, .refused, .hostFile, .system: return []
       }
     }
   }

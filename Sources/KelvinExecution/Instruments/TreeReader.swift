@@ -34,9 +34,9 @@ struct TreeReader: Sendable {
         entries = try await connection.list(path.appending(""), depth: 32, until: deadline)
       } catch {
         switch error.code {
-        case .unreachable, .connectionLost, .timedOut, .interrupted: throw error
+        case .unreachable, .connectionLost, .badReply, .timedOut, .interrupted: throw error
         // Not a directory, or not there: reading it will tell.
-        case .permissionDenied, .notFound, .unsupported, .hostFile, .system: entries = []
+        case .permissionDenied, .notFound, .unsupported, .refused, .hostFile, .system: entries = []
         }
       }
       let listed = entries.filter { $0.kind == .file && $0.mode & 0o444 != 0 }

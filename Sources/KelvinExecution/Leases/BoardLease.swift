@@ -1,6 +1,6 @@
 internal import KelvinConnections
 public import KelvinModel
-internal import KelvinStore
+public import KelvinStore
 
 /// The boards and meters of a run or command, for as long as it has them: leased in the bench
 /// database, and booked in other systems where the bench file says so.
@@ -23,7 +23,7 @@ public actor BoardLease {
   }
 
   /// Takes everything that is wished for, or nothing: first in the bench database, then in other
-  /// systems; then restores boards whose last owner is gone.
+  /// systems; then restores boards whose last owner is gone, and switches on what it left off.
   ///
   /// - Throws: ``LeaseRefusal`` when somebody else has any of it, ``StoreFailure`` when the bench
   ///   database cannot be used, `PlainFailure` when another system refuses or a board cannot be
@@ -53,6 +53,19 @@ public actor BoardLease {
 
   /// Whether it is still ours: somebody may have taken it over from another host.
   public func isInForce() throws -> Bool { try !isGivenBack && store.isInForce(grant.lease) }
+
+  /// Writes down that a board is switched off now and will be on again soon, so that it does not stay
+  /// off when this process is killed meanwhile. Comes before the switching.
+  ///
+  /// - Parameter reason: for people: what for.
+  public func switchingOff(_ resource: BenchResource, reason: String) throws {
+    try store.switchingOff(resource, in: grant.lease, reason: reason)
+  }
+
+  /// Says that a board was switched, on or off, as somebody wants it to stay.
+  public func switched(_ resource: BenchResource) throws {
+    try store.switched(resource, in: grant.lease)
+  }
 
   /// Gives everything back, to other systems first; idempotent.
   ///
@@ -104,14 +117,43 @@ public actor BoardLease {
     }
     unsettled = []
     booked += wanted.filter { kept.contains($0.resource) }
+    for (resource, outage) in grant.outages.sorted(by: { $0.key < $1.key }) {
+      try await end(outage, of: resource, until: deadline)
+    }
+  }
+
+  /// Switches a board on that was left off.
+  private func end(
+    _ outage: Outage, of resource: BenchResource, until deadline: Deadline
+  ) async throws {
+    let what = "\(resource.label): \(outage.label), and not on again"
+    guard let switchOn = request.switchOn else { return request.note(what) }
+    do {
+      try await switchOn(resource, limited(deadline))
+    } catch {
+      let failure = PlainFailure(error)
+      throw PlainFailure(
+        failure.kind, "\(what): \(failure.message)", evidence: failure.evidence,
+        hint: failure.hint)
+    }
+    try store.switched(resource, in: grant.lease)
+    request.note("\(what) until now")
   }
 
   /// Keeps a booking that was granted to an earlier life of this run; gives back somebody else's,
   /// or one that may or may not have been granted.
   private func settleBooking(at index: Int, until deadline: Deadline) async throws {
     let inherited = unsettled[index]
-    let verb = inherited.isReclaimed ? "reclaimed" : "taken over"
-    request.note("\(inherited.resource.label): \(verb) from \(inherited.previous.holder.label)")
+    let (label, previous) = (inherited.resource.label, inherited.previous)
+    if inherited.isAbandoned {
+      let purpose = previous.purpose.isEmpty ? "" : " for \(previous.purpose)"
+      request.note(
+        "\(label): was still leased by \(previous.holder.label)\(purpose); that is gone, and left "
+          + "nothing to go on with")
+    } else {
+      let verb = inherited.isReclaimed ? "reclaimed" : "taken over"
+      request.note("\(label): \(verb) from \(previous.holder.label)")
+    }
     guard let booking = inherited.external, !(inherited.isReclaimed && booking.isGranted) else {
       return
     }

@@ -55,7 +55,7 @@ public struct BoardUse: Sendable {
       return try settle(error)
     }
     var problems: [LeaseRefusal.Problem] = []
-    if let lease = status.lease {
+    if let lease = status.lease, !status.isAbandoned {
       problems.append(.init(resource, .leased(lease, status.standing ?? .elsewhere)))
     } else if let reservation = status.reservation, reservation.user != user {
       problems.append(.init(resource, .reserved(reservation)))

@@ -35,6 +35,9 @@ public struct LeaseWish: Sendable {
   /// Brings a board that was taken over back to the settings that it had before its last owner;
   /// what it throws quarantines the board.
   public var restore: @Sendable (LeaseGrant.Inheritance, Deadline) async throws -> Void
+  /// Switches a board on that a command which is gone left off; nil where whoever wishes for it
+  /// switches it anyway, or cannot.
+  public var switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)?
 
   /// Creates a wish.
   public init(
@@ -42,7 +45,8 @@ public struct LeaseWish: Sendable {
     takesOver: Bool = false, attends: Bool = false, externalSeconds: Double = 60,
     stateDirectory: String? = nil,
     note: @escaping @Sendable (String) -> Void = { _ in },
-    restore: @escaping @Sendable (LeaseGrant.Inheritance, Deadline) async throws -> Void
+    restore: @escaping @Sendable (LeaseGrant.Inheritance, Deadline) async throws -> Void,
+    switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)? = nil
   ) {
     self.resources = resources
     self.run = run
@@ -54,5 +58,6 @@ public struct LeaseWish: Sendable {
     self.stateDirectory = stateDirectory
     self.note = note
     self.restore = restore
+    self.switchOn = switchOn
   }
 }

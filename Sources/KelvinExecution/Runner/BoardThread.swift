@@ -1,5 +1,5 @@
-internal import CLinux
 internal import Glibc
+internal import KelvinSystem
 internal import Synchronization
 
 /// The thread on which everything of one board runs: a serial executor over one named pthread, so
@@ -13,24 +13,11 @@ public final class BoardThread: SerialExecutor, Sendable {
   ///
   /// - Parameter name: shown by ps and perf; the kernel keeps 15 bytes.
   public init(name: String) {
-    let queue = JobQueue(name: name)
+    let queue = JobQueue()
     self.queue = queue
-    var thread = pthread_t()
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    pthread_attr_setstacksize(&attributes, 8 << 20)
-    let status = pthread_create(
-      &thread, &attributes,
-      { argument in
-        guard let argument else { return nil }
-        let queue = Unmanaged<JobQueue>.fromOpaque(argument).takeRetainedValue()
-        kelvin_set_thread_name(queue.name)
-        queue.runUntilClosed()
-        return nil
-      }, Unmanaged.passRetained(queue).toOpaque())
-    pthread_attr_destroy(&attributes)
-    precondition(status == 0, "no thread could be started: errno \(status)")
+    // Not kept: the thread goes on without a handle, until its queue is closed.
+    let thread = try? NamedThread(name) { queue.runUntilClosed() }
+    precondition(thread != nil, "\(name): no thread could be started")
   }
 
   deinit { queue.close() }
@@ -44,7 +31,6 @@ public final class BoardThread: SerialExecutor, Sendable {
 
 /// Closures that wait for their thread.
 private final class JobQueue: Sendable {
-  let name: String
   private struct State {
     var jobs: [@Sendable () -> Void] = []
     var isClosed = false
@@ -52,8 +38,6 @@ private final class JobQueue: Sendable {
   private let state = Mutex(State())
   /// Counts the jobs that were added and not yet taken; woken without a lock held.
   private let semaphore = Semaphore()
-
-  init(name: String) { self.name = name }
 
   func add(_ job: @escaping @Sendable () -> Void) {
     state.withLock { $0.jobs.append(job) }

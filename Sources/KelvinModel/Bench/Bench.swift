@@ -25,6 +25,8 @@ public struct BoardEntry: Sendable, Hashable {
   /// How commands and files reach it; nil: by its console, when it has one.
   public var connection: DriverChoice?
   public var console: DriverChoice?
+  /// How it is reached while its boot loader runs, beside the connection to its system.
+  public var bootloader: DriverChoice?
   public var power: DriverChoice?
   public var reset: DriverChoice?
   /// Names of meters of the same bench.
@@ -38,13 +40,15 @@ public struct BoardEntry: Sendable, Hashable {
   /// Creates an entry.
   public init(
     name: String, profile: String, connection: DriverChoice? = nil, console: DriverChoice? = nil,
-    power: DriverChoice? = nil, reset: DriverChoice? = nil, meters: [String] = [],
-    labels: [String: String] = [:], lease: ExternalLease? = nil, location: SourceLocation
+    bootloader: DriverChoice? = nil, power: DriverChoice? = nil, reset: DriverChoice? = nil,
+    meters: [String] = [], labels: [String: String] = [:], lease: ExternalLease? = nil,
+    location: SourceLocation
   ) {
     self.name = name
     self.profile = profile
     self.connection = connection
     self.console = console
+    self.bootloader = bootloader
     self.power = power
     self.reset = reset
     self.meters = meters

@@ -36,10 +36,15 @@ package final class DeviceServer: Sendable {
     }
   }
 
-  /// Serves one client after the other on a free TCP port of 127.0.0.1.
-  package convenience init(tcp device: any SimulatedDevice) throws(PlainFailure) {
+  /// Serves one client after the other on a TCP port of 127.0.0.1.
+  ///
+  /// - Parameter port: 0: one that is free.
+  package convenience init(
+    tcp device: any SimulatedDevice, port: UInt16 = 0
+  ) throws(PlainFailure) {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
     address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
     let listener = try DeviceServer.listen(AF_INET, &address)
     var size = socklen_t(MemoryLayout<sockaddr_in>.size)

@@ -19,12 +19,19 @@ package final class SimulatedPlug: SimulatedDevice {
     var requests: [String] = []
   }
   private let model: Model
+  private let changed: @Sendable (_ index: Int, _ isOn: Bool) -> Void
   private let state: Mutex<State>
   package let closesAfterAnswer = true
 
-  /// - Parameter outputs: how many, all off.
-  package init(_ model: Model, outputs: Int = 2) {
+  /// - Parameters:
+  ///   - outputs: how many, all off.
+  ///   - changed: hears of each that was switched, by its place from 0, on the server's thread.
+  package init(
+    _ model: Model, outputs: Int = 2,
+    changed: @escaping @Sendable (_ index: Int, _ isOn: Bool) -> Void = { _, _ in }
+  ) {
     self.model = model
+    self.changed = changed
     state = Mutex(State(outputs: [Bool](repeating: false, count: outputs)))
   }
 
@@ -43,7 +50,8 @@ package final class SimulatedPlug: SimulatedDevice {
 
   package func answer(_ received: inout [UInt8]) -> [UInt8]? {
     guard let request = PlugRequest(&received) else { return nil }
-    return state.withLock { state in
+    let before = outputs
+    let answer = state.withLock { state in
       state.requests.append(request.line)
       let (status, body) =
         switch model {
@@ -57,6 +65,10 @@ package final class SimulatedPlug: SimulatedDevice {
       text += "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)"
       return Array(text.utf8)
     }
+    for (index, (old, new)) in zip(before, outputs).enumerated() where old != new {
+      changed(index, new)
+    }
+    return answer
   }
 
   private static func tasmota(

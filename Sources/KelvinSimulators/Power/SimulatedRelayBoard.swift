@@ -18,11 +18,18 @@ package final class SimulatedRelayBoard: SimulatedDevice {
     var received: [[UInt8]] = []
   }
   private let model: Model
+  private let changed: @Sendable (_ relay: Int, _ isOn: Bool) -> Void
   private let state: Mutex<State>
 
-  /// - Parameter relays: how many, all off.
-  package init(_ model: Model, relays: Int) {
+  /// - Parameters:
+  ///   - relays: how many, all off.
+  ///   - changed: hears of each that was switched, by its number from 1, on the server's thread.
+  package init(
+    _ model: Model, relays: Int,
+    changed: @escaping @Sendable (_ relay: Int, _ isOn: Bool) -> Void = { _, _ in }
+  ) {
     self.model = model
+    self.changed = changed
     state = Mutex(State(relays: [Bool](repeating: false, count: relays)))
   }
 
@@ -37,12 +44,17 @@ package final class SimulatedRelayBoard: SimulatedDevice {
 
   package func answer(_ received: inout [UInt8]) -> [UInt8]? {
     guard !received.isEmpty else { return nil }
-    return state.withLock { state in
+    let before = relays
+    let answer = state.withLock { state in
       switch model {
       case .lcus, .lcusSilent: Self.lcus(&received, model == .lcus, &state)
       case .devantech(let id): Self.devantech(&received, id, &state)
       }
     }
+    for (index, (old, new)) in zip(before, relays).enumerated() where old != new {
+      changed(index + 1, new)
+    }
+    return answer
   }
 
   private static func lcus(

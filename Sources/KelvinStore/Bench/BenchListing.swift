@@ -89,7 +89,9 @@ extension BenchTables {
     return ResourceStatus(
       resource: resource, state: state(of: rows), lease: lease,
       standing: lease?.standing(seenFrom: host, at: now),
-      reservation: reservation(of: rows, at: now), health: health(of: rows))
+      reservation: reservation(of: rows, at: now), health: health(of: rows),
+      outage: outage(of: rows),
+      isAbandoned: lease.map { isAbandoned($0, on: rows, seenFrom: host, at: now) } ?? false)
   }
 
   /// What is known of all resources, by name; an identity that nothing named stands for any more is

@@ -8,7 +8,7 @@ enum BenchSchema {
   /// "Klvb"; `file` and Kelvin know a bench database by it.
   static let applicationID: Int64 = 0x4B6C_7662
   /// Statements that lead from one version to the next; user_version counts how many were made.
-  static let migrations = [version1]
+  static let migrations = [version1, version2]
 
   /// Brings a database to the present version, in one transaction: of several processes that open an
   /// old one at once, one does it and the others find it done.
@@ -133,5 +133,17 @@ enum BenchSchema {
       detail TEXT NOT NULL
     ) STRICT;
     CREATE INDEX events_by_resource ON events (resource);
+    """
+
+  private static let version2 = """
+    CREATE TABLE outages (
+      resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
+      lease INTEGER NOT NULL,
+      user TEXT NOT NULL,
+      host TEXT NOT NULL,
+      process_id INTEGER NOT NULL,
+      reason TEXT NOT NULL,
+      since_wall_ns INTEGER NOT NULL
+    ) STRICT;
     """
 }

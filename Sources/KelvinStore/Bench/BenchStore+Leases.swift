@@ -6,7 +6,8 @@ extension BenchStore {
   /// Takes all resources of a request, or none: in one transaction, so that of any number of
   /// processes exactly one gets a resource, and none waits for another.
   ///
-  /// A lease of the same run whose owner is dead is reclaimed. Leases of others whose owner is dead
+  /// A lease of the same run whose owner is dead is reclaimed, and so is one that a dead command left
+  /// (``BenchTables/isAbandoned(_:on:seenFrom:at:)``). Leases of other runs whose owner is dead
   /// or cannot be seen are refused, unless the request takes them over; then the board's settings
   /// must be restored first (``LeaseGrant/Inheritance/mustRestore``). What was taken out is refused,
   /// unless the request is to look after it.
@@ -22,8 +23,10 @@ extension BenchStore {
       let lease = try insertLease(for: request, now: now, in: database)
       var grant = LeaseGrant(lease: lease, resources: resources, inherited: [])
       for resource in resources {
+        let rows = try ensureRows(of: resource, in: database)
         grant.inherited += try take(
-          resource, for: request, lease: lease, tables: tables, in: database)
+          resource, rows, for: request, lease: lease, tables: tables, now: now, in: database)
+        grant.outages[resource] = tables.outage(of: rows)
       }
       try database.execute(
         sql: "DELETE FROM leases WHERE id NOT IN (SELECT lease FROM holdings)")
@@ -173,6 +176,7 @@ extension BenchStore {
     var isOwn = false
     for lease in tables.leases(on: rows) {
       let standing = lease.standing(seenFrom: holder.host, at: now)
+      if tables.isAbandoned(lease, on: rows, seenFrom: holder.host, at: now) { continue }
       let isSameRun = !request.run.isEmpty && lease.run == request.run
       if standing == .alive || !request.takesOver && !(isSameRun && standing == .dead) {
         return [.init(resource, .leased(lease, standing))]
@@ -222,19 +226,24 @@ extension BenchStore {
   }
 
   private func take(
-    _ resource: BenchResource, for request: LeaseRequest, lease: Lease, tables: BenchTables,
-    in database: Database
+    _ resource: BenchResource, _ rows: [Int64], for request: LeaseRequest, lease: Lease,
+    tables: BenchTables, now: BenchMoment, in database: Database
   ) throws -> [LeaseGrant.Inheritance] {
-    let rows = try ensureRows(of: resource, in: database)
     let previous = tables.leases(on: rows)
+    func isAbandoned(_ old: Lease) -> Bool {
+      tables.isAbandoned(old, on: rows, seenFrom: holder.host, at: now)
+    }
+    let inForce = previous.filter { !isAbandoned($0) }
     var state = tables.state(of: rows)
-    let isReclaimed = !previous.isEmpty && previous.allSatisfy { $0.run == request.run }
+    let isReclaimed =
+      !request.run.isEmpty && !inForce.isEmpty && inForce.allSatisfy { $0.run == request.run }
     var mustRestore = tables.leaseState(of: rows) == .recovering
     if tables.health(of: rows) != nil {
       try state.take(.attend)
-      mustRestore = mustRestore || !previous.isEmpty && !isReclaimed
+      mustRestore = mustRestore || !inForce.isEmpty && !isReclaimed
     } else {
-      if previous.isEmpty {
+      if inForce.isEmpty {
+        if !previous.isEmpty { try state.take(.release) }
         try state.take(.acquire)
       } else if !isReclaimed {
         try state.take(.takeOver)
@@ -262,13 +271,13 @@ extension BenchStore {
     }
     for old in previous {
       try record(
-        isReclaimed ? "reclaim" : "take over", rows, run: lease.run,
+        isAbandoned(old) ? "clear" : isReclaimed ? "reclaim" : "take over", rows, run: lease.run,
         detail: "from \(old.holder.label), run \(old.run.isEmpty ? "none" : old.run)", in: database)
     }
     return previous.map { old in
       LeaseGrant.Inheritance(
-        resource: resource, previous: old, isReclaimed: isReclaimed,
-        mustRestore: mustRestore,
+        resource: resource, previous: old, isReclaimed: isReclaimed && !isAbandoned(old),
+        isAbandoned: isAbandoned(old), mustRestore: mustRestore && !isAbandoned(old),
         wasRecovering: tables.leaseState(of: rows) == .recovering, external: booking)
     }
   }

@@ -32,6 +32,7 @@ struct BenchTables {
   var holdings: [Int64: Holding] = [:]
   var reservations: [Int64: Reservation] = [:]
   var health: [Int64: BenchHealth] = [:]
+  var outages: [Int64: Outage] = [:]
 
   init(_ database: Database, path: String) throws {
     self.path = path
@@ -96,6 +97,16 @@ struct BenchTables {
         evidence: try row.text(3), user: try row.text(4), host: try row.text(5),
         sinceWallNanoseconds: try row.integer(6))
     }
+    // Whoever only reads leaves a database as an older Kelvin made it.
+    guard try database.tableExists("outages") else { return }
+    try rows(
+      "SELECT resource, lease, user, host, process_id, reason, since_wall_ns FROM outages"
+    ) { row in
+      outages[try row.integer(0)] = Outage(
+        lease: try row.integer(1), user: try row.text(2), host: try row.text(3),
+        processID: Int32(clamping: try row.integer(4)), reason: try row.text(5),
+        sinceWallNanoseconds: try row.integer(6))
+    }
   }
 
   /// The rows that stand for a resource, as far as there are any: that of its name, then what it is
@@ -152,6 +163,22 @@ struct BenchTables {
     return rows.compactMap { holdings[$0]?.lease }.filter { seen.insert($0).inserted }
       .compactMap { leases[$0] }
   }
+
+  /// Whether a lease is only what a command left that is gone: no run goes on with it, nothing is
+  /// booked in another system, and nothing has to be restored. Whoever comes next gets it.
+  ///
+  /// - Parameter rows: of the resource that is asked for.
+  func isAbandoned(
+    _ lease: Lease, on rows: [Int64], seenFrom host: HostIdentity, at now: BenchMoment
+  ) -> Bool {
+    guard lease.run.isEmpty, lease.standing(seenFrom: host, at: now) == .dead else { return false }
+    return !rows.compactMap { holdings[$0] }.contains {
+      $0.lease == lease.id && ($0.isRecovering || $0.external != nil)
+    }
+  }
+
+  /// What was switched off for a moment, and is not known to be on again.
+  func outage(of rows: [Int64]) -> Outage? { rows.lazy.compactMap { outages[$0] }.first }
 
   /// A reservation that has not expired, its end told by the clock as it is set now.
   func reservation(of rows: [Int64], at now: BenchMoment) -> Reservation? {

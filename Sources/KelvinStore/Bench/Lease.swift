@@ -70,6 +70,9 @@ public struct LeaseGrant: Sendable, Hashable {
   /// In the order in which they were taken.
   public var resources: [BenchResource]
   public var inherited: [Inheritance]
+  /// What a command that is gone switched off, and did not switch on again:
+  /// ``BenchStore/switched(_:in:)`` says that somebody did.
+  public var outages: [BenchResource: Outage] = [:]
 
   /// A resource that somebody had until now.
   public struct Inheritance: Sendable, Hashable {
@@ -77,6 +80,8 @@ public struct LeaseGrant: Sendable, Hashable {
     public var previous: Lease
     /// Whether it was this very run, in an earlier life.
     public var isReclaimed: Bool
+    /// Whether it was a command that is gone and left nothing to go on with or to restore.
+    public var isAbandoned: Bool
     /// Whether the board's settings must be restored before anything else:
     /// ``BenchStore/restored(_:in:)`` says that they were.
     public var mustRestore: Bool

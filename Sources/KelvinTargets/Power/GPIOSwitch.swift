@@ -1,13 +1,11 @@
-internal import CLinux
-internal import Glibc
+internal import KelvinDevices
 public import KelvinModel
-internal import KelvinSystem
 internal import Synchronization
 
 /// A GPIO line of this host through the character device (linux/gpio.h, version 2, since 5.10).
 ///
-/// A line's level lasts, for certain, only as long as someone holds it, so it is held while the switch
-/// lives. Nothing changes before the first ``set(_:until:)``.
+/// A line's level lasts, for certain, only as long as someone holds it: the owner of ports does, and
+/// where there is none, the switch while it lives. Nothing changes before the first ``set(_:until:)``.
 public final class GPIOSwitch: PowerSwitch {
   public static let declaration = Declaration(
     .power, "gpio", summary: "A GPIO line of this host: a relay's input, or a board's reset pin.",
@@ -16,9 +14,10 @@ public final class GPIOSwitch: PowerSwitch {
       becomes an output with the wanted level in one step. What is read is the line's level, not the \
       board's supply, so the state is commanded.
 
-      The level lasts as long as the line is held; what a pin does afterwards is up to the chip's \
-      driver (most keep it, gpio-sim does not). A line that is held by another program, or by the \
-      kernel, is an error that names the holder.
+      The level lasts as long as the line is held, which the owner of ports does from then on, until \
+      'kelvin bench down'; what a pin does afterwards is up to the chip's driver (most keep it, \
+      gpio-sim does not). A line that is held by another program, or by the kernel, is an error that \
+      names the holder.
       """,
     options: [
       OptionDeclaration(
@@ -31,13 +30,13 @@ public final class GPIOSwitch: PowerSwitch {
         "active-low", .boolean, default: false, isDetail: true, "A low level is on.")
     ], verified: "gpio-sim of Linux 6.1")
 
-  public static let holdsLine = true
+  public var holdsLine: Bool { held.withLock { $0 != nil } }
 
   private let chip: String
   private let line: String
   private let isActiveLow: Bool
   private let host: PowerHost
-  private let held = Mutex<HeldLine?>(nil)
+  private let held = Mutex<GPIOLine?>(nil)
 
   public init(_ choice: DriverChoice, host: PowerHost) throws(PowerFailure) {
     let options = DriverOptions(choice, Self.declaration)
@@ -48,122 +47,85 @@ public final class GPIOSwitch: PowerSwitch {
   }
 
   public func set(_ state: PowerState, until deadline: Deadline) async throws(PowerFailure) {
-    let level: Int32 = (state == .on) != isActiveLow ? 1 : 0
-    let held: HeldLine
-    if let known = self.held.withLock({ $0 }) {
-      held = known
-      guard kelvin_gpio_set(held.descriptor, level) == 0 else { throw failure(.current) }
+    let level = (state == .on) != isActiveLow
+    let seen: Bool
+    if let lines = try drive(level, powers: state == .on, deadline) {
+      guard let read = lines.level else { throw failure("its level cannot be read") }
+      seen = read
     } else {
-      held = try take(level: level)
+      let line = if let known = held.withLock({ $0 }) { known } else { try take() }
+      held.withLock { $0 = line }
+      do throws(Errno) {
+        try line.set(level)
+        seen = try line.level()
+      } catch { throw failure("\(error)") }
     }
-    let seen = kelvin_gpio_get(held.descriptor)
-    guard seen >= 0 else { throw failure(.current) }
     guard seen == level else {
       throw PowerFailure(
-        .infrastructure, "line '\(line)' of '\(chip)' was set to \(level) and reads \(seen)",
+        .infrastructure,
+        "line '\(line)' of '\(chip)' was set to \(level ? 1 : 0) and reads \(seen ? 1 : 0)",
         hint: "does something else drive this pin?")
     }
   }
 
   public func state(until deadline: Deadline) async throws(PowerFailure) -> PowerReading {
-    let held =
-      if let known = self.held.withLock({ $0 }) { known } else { try take(level: -1) }
-    let level = kelvin_gpio_get(held.descriptor)
-    guard level >= 0 else { throw failure(.current) }
-    return PowerReading((level == 1) != isActiveLow ? .on : .off, .commanded)
+    let level: Bool
+    if let kept = try keptLevel(deadline) {
+      level = kept
+    } else {
+      // A line that is only read is not held on: the owner could not take it then.
+      let line = if let known = held.withLock({ $0 }) { known } else { try take() }
+      do throws(Errno) { level = try line.level() } catch { throw failure("\(error)") }
+    }
+    return PowerReading(level != isActiveLow ? .on : .off, .commanded)
   }
 
-  /// Takes the line, with -1 as it is.
-  private func take(level: Int32) throws(PowerFailure) -> HeldLine {
+  /// Has the owner of ports drive the line; nil: this process has to.
+  private func drive(
+    _ level: Bool, powers: Bool, _ deadline: Deadline
+  ) throws(PowerFailure) -> ControlLines? {
+    guard let keeper = host.keeper, !holdsLine else { return nil }
+    return try host.drive(
+      ControlLines(level: level), at: try address(), with: keeper, powers: powers, deadline)
+  }
+
+  /// The level that the owner of ports holds; nil: it holds none.
+  private func keptLevel(_ deadline: Deadline) throws(PowerFailure) -> Bool? {
+    guard let keeper = host.keeper, !holdsLine else { return nil }
+    let address = try address()
+    do throws(OwnerFailure) {
+      return try keeper.lines(at: address, until: deadline)?.level
+    } catch { throw PowerFailure(error) }
+  }
+
+  private func address() throws(PowerFailure) -> PortAddress {
     let (chip, offset) = try find()
-    let descriptor = kelvin_gpio_request(chip.descriptor, offset, level, "kelvin")
-    guard descriptor >= 0 else {
-      let error = Errno.current
-      var info = kelvin_gpio_line()
-      if error.rawValue == EBUSY, kelvin_gpio_line(chip.descriptor, offset, &info) == 0 {
-        throw PowerFailure(
-          .infrastructure,
-          "line '\(line)' of '\(self.chip)' is held by '\(text(of: info.consumer))'",
-          hint: "free it, or choose another line")
-      }
-      throw failure(error)
+    return .gpio(chip: chip.identity, line: offset)
+  }
+
+  /// Takes the line as it is.
+  private func take() throws(PowerFailure) -> GPIOLine {
+    let (chip, offset) = try find()
+    do throws(DeviceFailure) {
+      return try chip.take(offset, as: "kelvin")
+    } catch {
+      throw PowerFailure(
+        .infrastructure, "line '\(line)' of '\(self.chip)' \(error.message)", hint: error.hint)
     }
-    let taken = HeldLine(descriptor: descriptor)
-    held.withLock { $0 = taken }
-    return taken
   }
 
   /// The chip by label, name or path, and the line's offset by number or name.
-  private func find() throws(PowerFailure) -> (chip: HeldLine, offset: UInt32) {
-    var found: (HeldLine, kelvin_gpio_chip)?
-    var labels: [String] = []
-    var denied: String?
-    for name in SmallFile.names(in: host.dev) where name.hasPrefix("gpiochip") {
-      let path = host.dev + "/" + name
-      let descriptor = kelvin_open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK, 0)
-      guard descriptor >= 0 else {
-        if errno == EACCES { denied = path }
-        continue
-      }
-      let open = HeldLine(descriptor: descriptor)
-      var info = kelvin_gpio_chip()
-      guard kelvin_gpio_chip(descriptor, &info) == 0 else { continue }
-      labels.append(text(of: info.label))
-      guard [text(of: info.label), text(of: info.name), path].contains(chip) else { continue }
-      guard found == nil else {
-        throw PowerFailure(
-          .configuration, "two GPIO chips are called '\(chip)'", hint: "name one by its path")
-      }
-      found = (open, info)
+  private func find() throws(PowerFailure) -> (chip: GPIOChip, offset: UInt32) {
+    do throws(DeviceFailure) {
+      let chip = try GPIOChip(self.chip, dev: host.dev)
+      return (chip, try chip.offset(of: line))
+    } catch {
+      // What stands in the bench file is not there.
+      throw PowerFailure(.configuration, error.message, hint: error.hint)
     }
-    guard let (open, info) = found else {
-      if let denied {
-        throw PowerFailure(
-          .configuration, "\(denied): permission denied",
-          hint: "run 'kelvin bench udev --install' or join group gpio")
-      }
-      throw PowerFailure(
-        .configuration, "no GPIO chip is called '\(chip)'",
-        hint: labels.isEmpty
-          ? "this host has none" : NearestName.hint(for: chip, in: Array(Set(labels)).sorted()))
-    }
-    return (open, try offset(in: open, lines: info.lines))
   }
 
-  private func offset(in chip: HeldLine, lines: UInt32) throws(PowerFailure) -> UInt32 {
-    if let number = UInt32(line) {
-      guard number < lines else {
-        throw PowerFailure(
-          .configuration, "'\(self.chip)' has lines 0 to \(Int(lines) - 1), not \(number)")
-      }
-      return number
-    }
-    var names: [String] = []
-    for offset in 0..<lines {
-      var info = kelvin_gpio_line()
-      guard kelvin_gpio_line(chip.descriptor, offset, &info) == 0 else { continue }
-      let name = text(of: info.name)
-      if name == line { return offset }
-      if !name.isEmpty { names.append(name) }
-    }
-    throw PowerFailure(
-      .configuration, "'\(self.chip)' has no line called '\(line)'",
-      hint: NearestName.hint(for: line, in: names))
-  }
-
-  private func failure(_ error: Errno) -> PowerFailure {
-    PowerFailure(.infrastructure, "line '\(line)' of '\(chip)': \(error)")
-  }
-
-  /// A C string in an array.
-  private func text<T>(of field: T) -> String {
-    withUnsafeBytes(of: field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
-  }
-
-  /// A descriptor that closes with its last reference.
-  private final class HeldLine: Sendable {
-    let descriptor: Int32
-    init(descriptor: Int32) { self.descriptor = descriptor }
-    deinit { close(descriptor) }
+  private func failure(_ text: String) -> PowerFailure {
+    PowerFailure(.infrastructure, "line '\(line)' of '\(chip)': \(text)")
   }
 }

@@ -19,7 +19,7 @@ public struct PowerControl: Sendable {
   /// `power of 'rock' (lcus)`
   public let subject: String
   /// See ``PowerSwitch/holdsLine``.
-  public let holdsLine: Bool
+  public var holdsLine: Bool { power.holdsLine }
   private let kind: Declaration.Kind
   private let power: any PowerSwitch
   private let confirm: Confirmation?
@@ -56,12 +56,13 @@ public struct PowerControl: Sendable {
         .configuration, "\(choice.location): \(subject): no such switch",
         hint: NearestName.hint(for: choice.driver, in: switches.map { $0.declaration.name }))
     }
+    var host = host
+    host.lineName = "\(board.name).\(kind.rawValue)"
     do {
       power = try type.init(choice, host: host)
     } catch {
       throw error.of("\(choice.location): \(subject)")
     }
-    holdsLine = type.holdsLine
     self.board = board
     self.kind = kind
     self.subject = subject

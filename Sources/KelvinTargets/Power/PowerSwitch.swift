@@ -1,3 +1,4 @@
+package import KelvinDevices
 public import KelvinModel
 internal import KelvinSystem
 
@@ -9,9 +10,9 @@ public protocol PowerSwitch: Sendable {
   /// Of kind ``Declaration/Kind/power``: what stands in a bench file, and `kelvin show power NAME`.
   static var declaration: Declaration { get }
 
-  /// Whether what was set is only certain while a program holds the line: when Kelvin ends, the board
-  /// may lose power or leave reset.
-  static var holdsLine: Bool { get }
+  /// Whether this process holds a line whose level is only certain meanwhile: when it ends, the board
+  /// may lose power or leave reset. Not where the owner of ports holds it.
+  var holdsLine: Bool { get }
 
   /// Prepares a switch; the device is looked for and opened by the first call, not here.
   ///
@@ -29,7 +30,7 @@ public protocol PowerSwitch: Sendable {
 }
 
 extension PowerSwitch {
-  public static var holdsLine: Bool { false }
+  public var holdsLine: Bool { false }
 
   public func cycle(offSeconds: Double, until deadline: Deadline) async throws(PowerFailure) {
     try await setOffAndOn(offSeconds, until: deadline)
@@ -93,6 +94,10 @@ public struct PowerHost: Sendable {
   public var resolve: @Sendable (DeviceMatch) throws(PowerFailure) -> String
   /// The device node of the USB device that a match means, or of something that belongs to it.
   public var resolveUSB: @Sendable (DeviceMatch) throws(PowerFailure) -> String
+  /// Holds lines on when this process is gone; nil: nobody does.
+  package var keeper: LineKeeper?
+  /// What a line that is held is called: `rock.power`.
+  package var lineName = "line"
   /// Takes what a user should know although nothing failed: one sentence.
   public var warn: @Sendable (String) -> Void
 

@@ -194,11 +194,24 @@ import Testing
     let bench = try OwnerBench()
     let far = try WireListener.unix(bench.scratch.path + "/far.sock")
     let pair = try TerminalPair()
+    let raw = try WireListener.tcp()
+    let served = try WireListener.tcp()
+    // Agrees to COM-PORT and confirms 9600 bits a second (RFC 2217).
+    let server = try NamedThread("server") {
+      guard let wire = try? served.accept() else { return }
+      _ = try? wire.write([255, 253, 44, 255, 250, 44, 101, 0, 0, 37, 128, 255, 240])
+      // Until the owner is gone.
+      _ = try? wire.read(count: 1 << 20, until: .after(seconds: 50))
+    }
     try bench.scratch.write(
       "bench.yaml",
       """
       boards:
         a: {profile: generic-linux, console: {socket: far.sock}}
+        e: {profile: generic-linux, console: {tcp: {host: 127.0.0.1, port: \(raw.port)}}}
+        f:
+          profile: generic-linux
+          console: {rfc2217: {host: 127.0.0.1, port: \(served.port), baud: 9600}}
         b: {profile: generic-linux, console: {serial: {path: \(pair.path), baud: 9600}}}
         c: {profile: generic-linux, connection: local}
         d: {profile: generic-linux, console: {serial: {match: {ID_SERIAL: nowhere}}}}
@@ -211,13 +224,17 @@ import Testing
     #expect(up.errors.contains("kelvin: d: "))
     #expect(up.output.contains("a  socket:\(bench.scratch.path)/far.sock  open"))
     #expect(up.output.contains("b  serial:\(pair.path)@9600  open"))
+    #expect(up.output.contains("e  tcp:127.0.0.1:\(raw.port)  open"), "\(up.both)")
+    #expect(up.output.contains("f  rfc2217:127.0.0.1:\(served.port)@9600  open"), "\(up.both)")
     #expect(!up.output.contains("\nc  "))
     _ = try far.accept()
     let json = try await KelvinBinary.run(
-      ["bench", "up", "--format", "json", "--console", "e=pty:/nonexistent"] + bench.arguments,
+      ["bench", "up", "--format", "json", "--console", "g=pty:/nonexistent"] + bench.arguments,
       in: bench.scratch.path)
     #expect(json.code == 1)
     #expect(json.output.contains("\"name\":\"a\""))
+    _ = try bench.client(starts: false).shutDown(force: true, until: limit)
+    server.join()
   }
 
   @Test(.timeLimit(.minutes(1)))

@@ -191,4 +191,36 @@ import Testing
       _ = try client.list(until: .after(seconds: 0.5))
     } throws: { ($0 as? OwnerFailure)?.code == .timeout }
   }
+
+  /// A login at the machine and one over the network have an XDG_RUNTIME_DIR each, and one home.
+  @Test(.timeLimit(.minutes(2)))
+  func twoSessionsOfOneUserAreToldOfEachOther() async throws {
+    let scratch = try Scratch()
+    let pair = try TerminalPair()
+    let base = ["XDG_STATE_HOME": scratch.path + "/state"]
+    let first = base.merging(["XDG_RUNTIME_DIR": scratch.path + "/one"]) { $1 }
+    let second = base.merging(["XDG_RUNTIME_DIR": scratch.path + "/two"]) { $1 }
+    for name in ["state", "one", "two"] { mkdir(scratch.path + "/" + name, 0o700) }
+    func run(_ words: [String], _ environment: [String: String]) async throws -> Ran {
+      try await KelvinBinary.run(["bench"] + words, in: scratch.path, environment: environment)
+    }
+    let held = try await run(["up", "--console", "a=pty:\(pair.path)"], first)
+    #expect(held.code == 0, "\(held.both)")
+    // The same log, and under another name the same port.
+    let log = try await run(["up", "--console", "a=pty:\(pair.path)"], second)
+    let port = try await run(["up", "--console", "b=pty:\(pair.path)"], second)
+    let way = "XDG_RUNTIME_DIR='\(scratch.path)/one' kelvin bench up"
+    for refused in [log, port] {
+      #expect(refused.code == 1)
+      #expect(refused.errors.contains(way), "\(refused.errors)")
+      #expect(refused.errors.contains("\(scratch.path)/one/kelvin/owner.sock"), "\(refused.errors)")
+    }
+    // The way that it tells leads there.
+    let used = try await run(["up"], first)
+    #expect(used.output.contains("a  pty:\(pair.path)  open"), "\(used.both)")
+    for session in [second, first] {
+      let ended = try await run(["down", "--force"], session)
+      #expect(ended.code == 0, "\(ended.both)")
+    }
+  }
 }

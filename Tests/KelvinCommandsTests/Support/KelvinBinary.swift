@@ -29,6 +29,15 @@ enum KelvinBinary {
     return Ran(result)
   }
 
+  /// Runs a shell script whose `$0` is kelvin.
+  static func shell(_ script: String, in directory: String) async throws -> Ran {
+    Ran(
+      try await LocalConnection().execute(
+        Command(
+          ["sh", "-c", script, path], environment: ["HOME": directory, "KELVIN_STATE": directory],
+          workingDirectory: TargetPath(directory)), until: .after(seconds: 60)))
+  }
+
   /// Starts kelvin.
   static func start(
     _ arguments: [String], in directory: String, environment: [String: String] = [:]

@@ -44,7 +44,7 @@ import Testing
     #expect(
       SSHMuxMessage.parse([0, 0, 0, 4, 0x80, 0, 0, 0x77])
         == .message(.other(type: 0x8000_0077), length: 8))
-    var generator = SeededGenerator(state: 7)
+    var generator = SeededGenerator(seed: 7)
     for message in Self.messages {
       for index in message.bytes.indices {
         var bytes = message.bytes
@@ -126,16 +126,5 @@ import Testing
       #expect(throws: PlainFailure.self) { try make("ssh", options) }
     }
     #expect(throws: PlainFailure.self) { try make("fastboot", [:]) }
-  }
-}
-
-/// xorshift64: the same bytes every time.
-private struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-  mutating func next() -> UInt64 {
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return state
   }
 }

@@ -7,7 +7,7 @@ import Testing
 /// Messages over the owner's socket, also from those who do not know how to speak.
 struct OwnerFrameTests {
   static let requests: [OwnerRequest] = [
-    .hello(version: 1, client: "kelvin run"),
+    .hello(version: 2, client: "kelvin run"),
     .open(name: "a", address: "socket:/x", keep: true), .attach(name: "ä"), .detach(name: "a"),
     .read(name: "a", position: 5_000_000_000, limit: 65_536, serial: 3, milliseconds: 100),
     .read(name: "a", position: 0, limit: 1, serial: nil, milliseconds: 0),
@@ -15,6 +15,13 @@ struct OwnerFrameTests {
     .takeWriter(name: "a", force: true),
     .releaseWriter(name: "a"), .setLines(name: "a", lines: ControlLines(dtr: true, rts: nil)),
     .setLines(name: "a", lines: ControlLines(dtr: nil, rts: false)),
+    .open(name: "a", address: "socket:/x", keep: false, isLink: true), .borrow(name: "a"),
+    .giveBack(name: "a"),
+    .drive(
+      LineDrive(
+        name: "a", address: "gpio:x:1", lines: ControlLines(level: false), powers: true,
+        milliseconds: 5)),
+    .drive(LineDrive(name: "a", address: "pty:/x", isHeldOnly: true, milliseconds: 0)),
     .sendBreak(name: "a", milliseconds: 250), .list, .close(name: "a", force: false),
     .shutdown(force: true)
   ]
@@ -96,6 +103,8 @@ struct OwnerFrameTests {
     ["do": "read", "name": "a", "position": 0, "limit": 1, "ms": 100_000_000],
     ["do": "read", "name": "a", "position": 1.5, "limit": 1, "ms": 0],
     ["do": "write", "name": "a", "ms": 1], ["do": "break", "name": "a", "ms": 0],
+    ["do": "drive", "name": "a", "ms": 0], ["do": "drive", "name": "a", "address": "x"],
+    ["do": "drive", "name": "a", "address": "x", "ms": 0, "held": 1],
     ["do": "close", "name": "a", "force": "yes"], ["do": "attach", "name": nil]
   ]
 
@@ -106,16 +115,32 @@ struct OwnerFrameTests {
     } throws: { ($0 as? OwnerFailure)?.code == .malformed }
   }
 
-  @Test func aConsolesStatusArrivesAsItWasSent() throws {
-    let status = ConsoleStatus(
-      name: "a", address: "pty:/dev/pts/1",
-      snapshot: HeldPort.Snapshot(
+  @Test func whatIsHeldArrivesAsItWasSent() throws {
+    let scratch = try OwnerScratch()
+    let log = try ConsoleLog(directory: scratch.path + "/a")
+    let console = Holding(
+      HeldPort.Snapshot(
         state: .lost(reason: "gone"), serial: 4, lines: ControlLines(dtr: true, rts: false)),
-      keep: true,
-      extent: ConsoleLog.Extent(first: 10, end: 20, lost: 3, problem: "no space"), log: "/log",
-      readers: ["a (1)"], writer: "a (1)")
-    #expect(try ConsoleStatus(status.value) == status)
-    #expect(throws: OwnerFailure.self) { _ = try ConsoleStatus(["name": "a"]) }
+      .init(name: "a", address: .console(.pty(path: "/dev/pts/1")), log: log),
+      extent: ConsoleLog.Extent(first: 10, end: 20, lost: 3, problem: "no space"), keep: true,
+      drivers: [:], readers: ["a (1)"], writer: "a (1)")
+    #expect(console.kind == .console && console.log == log.directory)
+    let line = Holding(
+      HeldPort.Snapshot(state: .open, serial: 1, lines: ControlLines(level: true)),
+      .init(name: "a.power", address: .gpio(chip: "x", line: 3), log: nil),
+      extent: ConsoleLog.Extent(first: 0, end: 0, lost: 0), keep: false,
+      drivers: ["a.power": true, "a.reset": false],
+      readers: [], writer: nil)
+    #expect(line.kind == .line && line.keep && line.address == "gpio:x:3")
+    for holding in [console, line] {
+      #expect(try Holding(holding.value) == holding)
+      for key in ["kind", "name", "address", "state", "serial", "first", "end", "log"] {
+        var values = holding.value.map ?? [:]
+        values[key] = ["no such thing"]
+        #expect(throws: OwnerFailure.self, "\(key)") { _ = try Holding(.map(values)) }
+      }
+    }
+    #expect(throws: OwnerFailure.self) { _ = try Holding(["name": "a"]) }
   }
 
   static let transitions: [(PortState, PortState.Event, PortState?)] = [

@@ -36,6 +36,9 @@ struct BenchSchemaTests {
       ExternalBooking(release: ["true"], isGranted: true), for: ppk2, in: grant.lease)
     #expect(try store.reserve(pi, forNanoseconds: 3_600_000_000_000, reason: "mine") == nil)
     try store.quarantine(pi, reason: "sick", evidence: "none")
+    try store.switchingOff(
+      BenchResource(.board, "rock", bench: "/b", identity: "usb:1"), in: grant.lease,
+      reason: "bench check --switch")
     store.close()
   }
 
@@ -59,6 +62,9 @@ struct BenchSchemaTests {
     #expect(lease.run == "r1")
     #expect(lease.holder.label.hasPrefix("anna, process "))
     #expect(try store.status(of: pi).health?.evidence == "none")
+    let outage = try store.status(of: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
+      .outage
+    #expect(outage?.reason == (version == 1 ? nil : "bench check --switch"))
     let listing = try BenchListing.read(directory: directory.path)
     #expect(listing.resources.map(\.resource.name) == ["pi", "rock", "ppk2-a"])
     #expect(try store.take(rock, run: "r2").inherited.isEmpty, "another bench file's board")

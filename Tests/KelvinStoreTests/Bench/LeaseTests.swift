@@ -103,6 +103,89 @@ import Testing
     #expect(try store.refusal(rock).description.contains("kelvin bench enable rock"))
   }
 
+  /// A command outside of runs leaves nothing to go on with.
+  @Test func aDeadCommandsLeaseGoesToWhoeverComesNext() throws {
+    let other = try IdleProcess()
+    try open(try other.holder()).take(rock, ppk2)
+    #expect(try open().refusal(rock).description.contains("leased by anna"), "while it lives")
+    try other.killUnreaped()
+    let store = try open()
+    #expect(try store.status(of: rock).isAbandoned)
+    let grant = try store.take(rock, run: "r1")
+    #expect(grant.inherited.map(\.isAbandoned) == [true])
+    #expect(grant.inherited.map(\.isReclaimed) == [false])
+    #expect(grant.inherited.map(\.mustRestore) == [false])
+    #expect(try store.status(of: rock).state == .leased)
+    #expect(try store.status(of: ppk2).isAbandoned, "nobody has asked for it")
+    // Nothing was done with it: it is again what it was.
+    try store.release(grant.lease, puttingBack: grant.inherited)
+    #expect(try store.status(of: rock).isAbandoned)
+    try store.release(try store.take(rock, ppk2).lease)
+    #expect(try store.status(of: rock).state == .free)
+    #expect(try store.actions().contains("clear"))
+  }
+
+  /// A run's lease, a booking elsewhere, a recovery, and what cannot be judged: all stay.
+  @Test(arguments: ["run", "booking", "recovery", "elsewhere"])
+  func whatMustBeGoneOnWithIsNobodyElses(what: String) throws {
+    let other = try IdleProcess()
+    var holder = try other.holder()
+    if what == "elsewhere" { holder.host.processNamespace = "pid:[1]" }
+    let first = try open(holder)
+    let lease = try first.take(rock, run: what == "run" ? "r1" : "").lease
+    if what == "booking" {
+      try first.setBooking(ExternalBooking(release: ["x"], isGranted: false), for: rock, in: lease)
+    }
+    if what == "recovery" { try first.recover(rock, in: lease, reason: "silent") }
+    try other.killUnreaped()
+    let store = try open()
+    #expect(try !store.status(of: rock).isAbandoned)
+    #expect(try store.refusal(rock).hint.contains("--take-over"))
+    let grant = try store.take(rock, takesOver: true)
+    #expect(grant.inherited.map(\.isReclaimed) == [false])
+    #expect(grant.inherited.map(\.mustRestore) == [true])
+  }
+
+  /// A switch-off outlives its lease and its process, until somebody has switched.
+  @Test func aBoardThatWasLeftOffIsKnown() throws {
+    let other = try IdleProcess()
+    let first = try open(try other.holder())
+    let lease = try first.take(rock).lease
+    try first.switchingOff(rock, in: lease, reason: "bench check --switch")
+    #expect(try open().status(of: rock).outage?.reason == "bench check --switch")
+    #expect(try !open().status(of: rock).isLeftOff, "whoever did it lives")
+    try other.killUnreaped()
+    let store = try open()
+    #expect(try store.status(of: rock).isLeftOff)
+    let grant = try store.take(rock)
+    #expect(grant.outages[rock]?.user == "anna")
+    #expect(grant.outages[rock]?.lease == lease.id)
+    try store.release(grant.lease)
+    #expect(try BenchListing.status(of: rock, directory: directory.path).isLeftOff)
+    let again = try store.take(rock)
+    #expect(try store.switched(rock, in: again.lease))
+    #expect(try !store.switched(rock, in: again.lease))
+    #expect(try store.status(of: rock).outage == nil)
+    #expect(throws: StoreFailure.self) {
+      try store.switchingOff(pi, in: again.lease, reason: "not ours")
+    }
+    #expect(try store.actions().filter { $0.hasSuffix("outage") } == ["outage", "end outage"])
+  }
+
+  /// Known under another name of the same device.
+  @Test func aDeviceThatWasLeftOffIsKnownUnderAnotherName() throws {
+    let theirs = BenchResource(.board, "rock", bench: "/a", identity: "usb:1")
+    let mine = BenchResource(.board, "stone", bench: "/b", identity: "usb:1")
+    let store = try open()
+    let lease = try store.take(theirs).lease
+    try store.switchingOff(theirs, in: lease, reason: "x")
+    try store.release(lease)
+    let grant = try store.take(mine)
+    #expect(grant.outages[mine]?.reason == "x")
+    try store.switched(mine, in: grant.lease)
+    #expect(try store.status(of: theirs).outage == nil)
+  }
+
   @Test func aProcessIDThatWasGivenAgainIsNotItsHolder() throws {
     let other = try IdleProcess()
     var holder = try other.holder()

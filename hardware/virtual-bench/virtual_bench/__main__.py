@@ -25,6 +25,7 @@ examples:
   scripts/virtual-bench exec -- lsusb             a command of this machine on the bench host
   scripts/virtual-bench live x86-a power-mW=5000  what the board's power meter says from now on
   scripts/virtual-bench plant x86-a --background  its power follows what it does
+  scripts/virtual-bench with x86-a arm -- make test    a command with two boards, which end with it
   scripts/virtual-bench stop                      ends every process that start began
 """
 
@@ -61,6 +62,34 @@ def start(options) -> int:
             say(str(error))
             guest.stop()
     return 1 if failed else 0
+
+
+def surround(options) -> int:
+    """Runs a command while guests are up; ends those that were not up before."""
+    separator = options.words.index("--") if "--" in options.words else -1
+    names, argv = options.words[:separator], options.words[separator + 1 :]
+    if separator < 1 or not argv:
+        raise BenchError("write: with GUEST... -- COMMAND...")
+    for name in names:
+        if name not in GUESTS:
+            raise BenchError(f"'{name}': no such guest; there are {', '.join(GUESTS)}")
+    begun = []
+    try:
+        for guest in (Guest(GUESTS[name]) for name in names):
+            if guest.is_running:
+                continue
+            begun.append(guest)
+            took = guest.start(any_port=False, seconds=options.seconds, fresh=False)
+            say(f"{guest.name}: up after {took:.1f} s")
+        child = subprocess.Popen(argv)
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                pass  # The command has it, too, and decides.
+    finally:
+        for guest in begun:
+            guest.stop()
 
 
 def stop(options) -> int:
@@ -228,6 +257,11 @@ def main() -> int:
                           help="another name, so that one guest can run several times")
     starting.add_argument("--fresh", action="store_true",
                           help="boot the bench host instead of restoring its snapshot")
+    surrounding = command("with", surround, "Runs a command while guests are up: with GUEST... -- "
+                          "COMMAND. Those that were not up before end with it.")
+    surrounding.add_argument("--for", dest="seconds", type=seconds, default=2 * 3600,
+                             help="when they end at the latest; default 2h")
+    surrounding.add_argument("words", nargs=argparse.REMAINDER, metavar="GUEST... -- COMMAND...")
     stopping = command("stop", stop, "Ends guests: those named, or all, whoever started them.")
     stopping.add_argument("guests", nargs="*", metavar="GUEST")
     telling = command("status", status, "Says which guests run, and how they are reached.")

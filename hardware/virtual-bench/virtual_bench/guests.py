@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -107,6 +108,9 @@ class Guest:
             started=time.time(),
             ends=time.time() + seconds,
         )
+        if ports["ssh"]:
+            text = Keys().configuration(ports["ssh"])
+            (self.folder / "ssh_config").write_text(text)
         begun = time.monotonic()
         snapshot = Snapshot(self, boot) if self.definition.kind == "host" and not fresh else None
         argv = self._command(boot, ports)
@@ -116,8 +120,9 @@ class Guest:
             self._launch(argv, seconds)
             if wait:
                 self.wait_for_console(self._login(), 120)
+            if self.definition.kind == "host":
+                self._make_ready(swift_libraries()[:1] if snapshot else [])
             if snapshot:
-                self._make_ready()
                 snapshot.save()
         if self.definition.console == "pty":
             self._link_pty()
@@ -319,8 +324,9 @@ class Guest:
             raise BenchError(f"{self.name}: has no ssh")
         return ["ssh", *Keys().options(), "-p", str(port), f"{user}@127.0.0.1", *words]
 
-    def _make_ready(self) -> None:
-        done = subprocess.run(self.ssh(["vb-ready"]), capture_output=True, text=True)
+    def _make_ready(self, libraries: list[Path]) -> None:
+        command = shlex.join(["vb-ready", *map(str, libraries)])
+        done = subprocess.run(self.ssh([command]), capture_output=True, text=True)
         if done.returncode != 0:
             raise BenchError(f"{self.name}: did not settle: {done.stdout}{done.stderr}")
 
@@ -364,7 +370,8 @@ class Snapshot:
             ["qemu-system-x86_64", "--version"], capture_output=True, text=True
         ).stdout
         keys = boot["keys"].fingerprint()
-        parts = [version, boot["initrd"].name, Path(__file__).read_text(), keys]
+        libraries = [f"{path} {path.stat().st_mtime_ns}" for path in swift_libraries()]
+        parts = [version, boot["initrd"].name, Path(__file__).read_text(), keys, *libraries]
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
         self.folder = cache() / f"snapshot-{key}"
 
@@ -421,6 +428,15 @@ class Snapshot:
         )
         if done.returncode != 0:
             raise BenchError(done.stderr.strip())
+
+
+def swift_libraries() -> list[Path]:
+    """The folder of the Swift runtime and the libraries in it; nothing where there is no Swift."""
+    swift = shutil.which("swift")
+    if not swift:
+        return []
+    folder = Path(swift).resolve().parent.parent / "lib" / "swift" / "linux"
+    return [folder, *sorted(folder.glob("*.so"))] if folder.is_dir() else []
 
 
 def acpi_table() -> Path:

@@ -39,6 +39,19 @@ class Keys:
         parts = self.host.read_bytes() + self.identity.with_suffix(".pub").read_bytes()
         return hashlib.sha256(parts).hexdigest()
 
+    def configuration(self, port: int) -> str:
+        """A configuration of ssh for one guest, for whoever is not this program."""
+        return (
+            "Host *\n"
+            f"  Port {port}\n"
+            "  User root\n"
+            f"  IdentityFile {self.identity}\n"
+            "  IdentitiesOnly yes\n"
+            f"  UserKnownHostsFile {self.known_hosts}\n"
+            "  GlobalKnownHostsFile none\n"
+            "  StrictHostKeyChecking yes\n"
+        )
+
     def overlay(self, name: str) -> bytes:
         """What makes one guest's file system its own, as a further archive."""
         archive = Archive()

@@ -1,0 +1,108 @@
+internal import ArgumentParser
+internal import KelvinModel
+internal import KelvinSimulators
+internal import KelvinSystem
+
+/// `kelvin simulate adbd`: a device for adb that is not there.
+struct SimulateADBDCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "adbd",
+    abstract: "Stands in for a device that adb reaches over TCP.",
+    discussion: """
+      adb's own client and server take it for a device. Its shell runs commands of this machine, and \
+      its files are this machine's, so it listens on 127.0.0.1 alone.
+
+      A fault is one of: drop, stall, truncate, magic (each takes a number of bytes after which it \
+      strikes: 'drop:1000'), data, delay:SECONDS, refuse, mute, exit, no-exit, silent, names, sizes.
+
+      EXAMPLES
+        kelvin simulate adbd --port 5601        then: adb connect 127.0.0.1:5601
+        kelvin simulate adbd --old              an adbd from before 2016
+        kelvin simulate adbd --fault drop:1000 --fault-service shell
+      """)
+
+  @Option(help: "TCP port of 127.0.0.1; 0: a free one.")
+  var port: UInt16 = 0
+
+  @Option(help: "A name for the device.")
+  var serial = "simulated"
+
+  @Option(help: "A folder that stands for / in push and pull.", completion: .directory)
+  var root: String?
+
+  @Flag(help: "No shell,v2, packets of 4096 bytes, checksums.")
+  var old = false
+
+  @Flag(help: "Ask for a key that it trusts.")
+  var secure = false
+
+  @Flag(help: "Trust no new key: with --secure it stays unauthorized.")
+  var rejectKeys = false
+
+  @Flag(help: "Refuse to become root.")
+  var production = false
+
+  @Option(help: "Seconds that a reboot takes.")
+  var down = 1.0
+
+  @Option(help: "What is wrong with it.")
+  var fault: String?
+
+  @Option(help: "What the services that the fault strikes begin with; default: all.")
+  var faultService = ""
+
+  @Option(name: .customLong("for"), help: "Seconds after which it ends.")
+  var seconds: Double?
+
+  func validate() throws {
+    guard fault == nil || SimulateADBDCommand.fault(fault ?? "") != nil else {
+      throw ValidationError("'\(fault ?? "")': no such fault; see 'kelvin simulate adbd --help'")
+    }
+  }
+
+  func run() async throws {
+    var settings = old ? SimulatedADBD.Settings.old : SimulatedADBD.Settings()
+    settings.port = port
+    settings.serial = serial
+    settings.root = root ?? ""
+    settings.isSecure = secure
+    settings.acceptsKeys = !rejectKeys
+    settings.isProduction = production
+    settings.downSeconds = down
+    if let kind = SimulateADBDCommand.fault(fault ?? "") {
+      settings.fault = ADBDFault(kind, service: faultService)
+    }
+    let stop = SignalInterrupt.begin()
+    let device = try SimulatedADBD(settings)
+    Terminal.standardOutput.line(
+      "listening on 127.0.0.1:\(device.port); 'adb connect 127.0.0.1:\(device.port)' finds it")
+    _ =
+      (seconds.map { Deadline.after(seconds: $0, interrupt: stop) }
+      ?? Deadline(time: nil, interrupt: stop)).wait()
+    device.stop()
+  }
+
+  /// Reads `KIND` or `KIND:NUMBER`; nil for what is none.
+  static func fault(_ text: String) -> ADBDFault.Kind? {
+    let words = text.split(separator: ":", maxSplits: 1)
+    let number = words.count > 1 ? Double(words[1]) : nil
+    if words.count > 1, number == nil { return nil }
+    let bytes = Int(max(0, min(number ?? 0, 1e15)))
+    switch words.first {
+    case "drop": return .drop(after: bytes)
+    case "stall": return .stall(after: bytes)
+    case "truncate": return .truncate(after: bytes)
+    case "magic": return .corruptMagic(after: bytes)
+    case "data": return .corruptData
+    case "delay": return .delay(number ?? 1)
+    case "refuse": return .refuse
+    case "mute": return .mute
+    case "exit": return .wrongExit
+    case "no-exit": return .noExit
+    case "silent": return .silent
+    case "names": return .hostileNames
+    case "sizes": return .hostileSizes
+    default: return nil
+    }
+  }
+}

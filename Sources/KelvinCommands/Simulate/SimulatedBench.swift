@@ -1,0 +1,37 @@
+internal import ArgumentParser
+internal import KelvinModel
+internal import KelvinSystem
+
+/// What the commands share that stand in for switches: a bench file on standard output, what is
+/// switched on standard error, and a bounded wait.
+enum SimulatedBench {
+  static func check(_ seconds: Double?) throws {
+    guard let seconds else { return }
+    guard seconds > 0, seconds <= 1e6 else { throw ValidationError("--for: 0 to 1000000 s") }
+  }
+
+  /// A bench file with one board, which this machine stands for.
+  static func print(_ what: String, power: String) {
+    Terminal.standardOutput.line(
+      """
+      # Simulated: \(what); there while 'kelvin simulate' runs.
+      boards:
+        simulated:
+          profile: generic-linux
+          connection: local
+          power: \(power)
+      """)
+  }
+
+  static func tell(_ part: String, _ isOn: Bool) {
+    Terminal.standardError.line("\(part): \(isOn ? "on" : "off")")
+  }
+
+  /// Until the time is over, or a signal comes: both are an end as it should be.
+  static func wait(_ seconds: Double?, _ stop: Interrupt) {
+    let deadline =
+      seconds.map { Deadline.after(seconds: $0, interrupt: stop) }
+      ?? Deadline(time: nil, interrupt: stop)
+    _ = deadline.wait()
+  }
+}

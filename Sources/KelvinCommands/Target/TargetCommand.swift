@@ -1,0 +1,26 @@
+internal import ArgumentParser
+
+/// `kelvin target`: a board of the bench, by hand.
+struct TargetCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "target",
+    abstract: "Works on a board of the bench by hand.",
+    discussion: """
+      EXAMPLES
+        kelvin target info rock
+        kelvin target exec rock -- uname -a
+        kelvin target push rock tests/ /data/
+        kelvin target reboot rock
+        kelvin target flash rock system system.img
+        kelvin target fastboot rock getvar all
+      """,
+    subcommands: [
+      TargetExecCommand.self,
+      TargetPushCommand.self,
+      TargetPullCommand.self,
+      TargetInfoCommand.self,
+      TargetRebootCommand.self,
+      TargetFlashCommand.self,
+      TargetFastbootCommand.self
+    ])
+}

@@ -1,0 +1,205 @@
+internal import Glibc
+public import KelvinModel
+internal import Synchronization
+
+/// A target through adb: commands and values by shells, files by adb's own sync.
+public final class ADBConnection: Connection {
+  /// What it leads to, for reboot and root.
+  package let device: any ADBDevice
+  private let shell: ShellConnection
+  /// One push or pull at a time.
+  private let sync: Mutex<ADBSync>
+
+  public var name: String { shell.name }
+  public var capabilities: Capabilities { shell.capabilities }
+
+  /// Creates the connection; nothing is reached yet.
+  ///
+  /// - Parameter environment: added to that of every command.
+  package init(_ device: any ADBDevice, environment: [String: String] = [:]) {
+    self.device = device
+    shell = ShellConnection(ADBTransport(device), environment: environment)
+    sync = Mutex(ADBSync(device))
+  }
+
+  // MARK: Files
+
+  public func push(
+    _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline
+  ) async throws(ConnectionFailure) {
+    try push(hostPath, to: path, mode: mode, until: deadline, progress: nil)
+  }
+
+  /// Copies a host file to the target, and tells how far it is.
+  ///
+  /// adb's sync writes where it is told to, and leaves what a broken link cut short: so the file goes
+  /// to a temporary name, its size is verified, and only then it takes its name.
+  package func push(
+    _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline,
+    progress: ADBSync.Progress?
+  ) throws(ConnectionFailure) {
+    let temporary = TargetPath(path.string + ".kelvin-part")
+    do throws(ConnectionFailure) {
+      try sync.withLock { sync throws(ConnectionFailure) in
+        try sync.push(
+          [ADBPushItem(.file(hostPath), to: temporary, mode: mode)], until: deadline,
+          progress: progress)
+      }
+      try move([(temporary, path)], until: deadline)
+    } catch {
+      if case .hostFile = error.code { throw error }
+      discard([temporary])
+      throw error
+    }
+  }
+
+  /// Copies a tree of this host to the target: to a temporary directory beside it, whose files then
+  /// take their names. What is there already and has no counterpart stays.
+  package func pushTree(
+    _ hostPath: String, to path: TargetPath, until deadline: Deadline,
+    progress: ADBSync.Progress? = nil
+  ) throws(ConnectionFailure) {
+    let temporary = TargetPath(path.string + ".kelvin-part")
+    let tree = try ADBHostTree(hostPath, to: temporary)
+    do throws(ConnectionFailure) {
+      try sync.withLock { sync throws(ConnectionFailure) in
+        try sync.push(tree.items, until: deadline, progress: progress)
+      }
+      try merge(tree.directories, from: temporary, into: path, until: deadline)
+    } catch {
+      discard([temporary])
+      throw error
+    }
+  }
+
+  public func pull(
+    _ path: TargetPath, to hostPath: String, until deadline: Deadline
+  ) async throws(ConnectionFailure) {
+    try pull(path, to: hostPath, until: deadline, progress: nil)
+  }
+
+  /// Copies a target file to the host, and tells how far it is.
+  package func pull(
+    _ path: TargetPath, to hostPath: String, until deadline: Deadline, progress: ADBSync.Progress?
+  ) throws(ConnectionFailure) {
+    try sync.withLock { sync throws(ConnectionFailure) in
+      let size = progress == nil ? 0 : try? sync.status([path], until: deadline)[0].get().size
+      try sync.pull(
+        [ADBPullItem(path, to: hostPath, size: size ?? 0)], until: deadline, progress: progress)
+    }
+  }
+
+  /// Copies a tree of the target to a host directory.
+  ///
+  /// - Returns: what was left out: sockets, devices, links to directories.
+  @discardableResult
+  package func pullTree(
+    _ path: TargetPath, to hostPath: String, until deadline: Deadline,
+    progress: ADBSync.Progress? = nil
+  ) throws(ConnectionFailure) -> [String] {
+    try sync.withLock { sync throws(ConnectionFailure) in
+      try sync.pullTree(path, to: hostPath, until: deadline, progress: progress)
+    }
+  }
+
+  private func move(
+    _ pairs: [(TargetPath, TargetPath)], until deadline: Deadline
+  ) throws(ConnectionFailure) {
+    for (from, to) in pairs {
+      // A directory of that name would take the file in.
+      let name = ShellWords.quote(to.string)
+      let reply = try shell.run(
+        "if [ -d \(name) ]; then echo ': Is a directory' >&2; (exit 1); "
+          + "else mv -f \(ShellWords.quote(from.string)) \(name); fi", until: deadline)
+      guard reply.status == 0 else {
+        throw ConnectionFailure(
+          ShellConnection.errno(inMessage: reply.error) ?? .io, path: to, connection: name)
+      }
+    }
+  }
+
+  /// One `mv` for each directory, not for each file.
+  private func merge(
+    _ directories: [String], from: TargetPath, into: TargetPath, until deadline: Deadline
+  ) throws(ConnectionFailure) {
+    let words = directories.map { ShellWords.quote($0) }.joined(separator: " ")
+    let reply = try shell.run(
+      """
+      ( from=\(ShellWords.quote(from.string)); to=\(ShellWords.quote(into.string)); bad=
+      mkdir -p "$from" "$to" || bad=x
+      for d in \(words); do mkdir -p "$from/$d" "$to/$d" || bad=x; done
+      for d in . \(words); do
+      set --; for f in "$from/$d"/* "$from/$d"/.[!.]* "$from/$d"/..?*; do
+      if [ -L "$f" ] || { [ -e "$f" ] && [ ! -d "$f" ]; }; then set -- "$@" "$f"; fi; done
+      if [ $# -gt 0 ]; then mv -f "$@" "$to/$d/" || bad=x; fi; done
+      rm -rf "$from"; [ -z "$bad" ] )
+      """, until: deadline)
+    guard reply.status == 0 else {
+      throw ConnectionFailure(
+        ShellConnection.errno(inMessage: reply.error) ?? .io, path: into, connection: name)
+    }
+  }
+
+  /// Removes what a failed push left; a lost link leaves it, under a name that says whose it is.
+  private func discard(_ paths: [TargetPath]) {
+    let words = paths.map { ShellWords.quote($0.string) }.joined(separator: " ")
+    _ = try? shell.run("rm -rf \(words)", until: .after(seconds: 5))
+  }
+
+  // MARK: By shells
+
+  public func start(
+    _ command: Command, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> any RemoteProcess {
+    try await shell.start(command, until: deadline)
+  }
+
+  public func execute(
+    _ command: Command, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> CommandResult {
+    try await shell.execute(command, until: deadline)
+  }
+
+  public func read(
+    _ paths: [TargetPath], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
+    try await shell.read(paths, until: deadline)
+  }
+
+  public func write(
+    _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [Result<Void, Errno>] {
+    try await shell.write(values, until: deadline)
+  }
+
+  public func list(
+    _ directory: TargetPath, depth: Int, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [FileEntry] {
+    try await shell.list(directory, depth: depth, until: deadline)
+  }
+
+  public func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure) {
+    try await shell.remove(path, until: deadline)
+  }
+
+  public func checksum(
+    _ paths: [TargetPath], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [Result<String, Errno>] {
+    try await shell.checksum(paths, until: deadline)
+  }
+
+  public func findExecutables(
+    _ names: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [TargetPath?] {
+    try await shell.findExecutables(names, until: deadline)
+  }
+
+  public func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {
+    try await shell.sampler(plan)
+  }
+
+  public func close() async {
+    sync.withLock { $0.close() }
+    await shell.close()
+  }
+}

@@ -1,0 +1,109 @@
+/// What runs on the board: a loader that is typed at a prompt, and the agent that it loads. Both are
+/// POSIX shell that busybox's ash, dash and bash run.
+///
+/// The agent needs on the board: one of cksum and md5sum; one of base64, od and hexdump; tr, wc, dd,
+/// mkdir, rm, and a directory that can be written. stty and job control are used where they are.
+package enum ConsoleAgent {
+  /// Tools without which the agent cannot work.
+  package static let needed: Set<String> = ["tr", "wc", "dd"]
+
+  /// The line that is typed at a prompt; whatever byte of it is lost, it does no harm.
+  ///
+  /// It says `@SSSS=` and the tool for checks, then takes the lines of ``lines(_:check:)`` in order,
+  /// says after each how many it has (`@SSSS7`), and starts the agent when the line `.` comes.
+  package static func loader(session: String) -> String {
+    ##" sh -c 'z=$(stty -g);stty -echo;c=cksum;:|$c>/dev/null 2>&1||c=md5sum;k=;n=0;"##
+      + "echo @\(session)=$c;"
+      + ##"while IFS= read -r l;do t=${l#* };t=${t#* };set -- $(printf %s "$n$t"|$c);"##
+      + ##"case $l in "#$n $1 "*)case $t in .)k=$k c=$c LC_ALL=C sh -c "$k";break;;esac;"##
+      + ##"k="$k$t ";n=$((n+1));;esac;"## + "echo @\(session)$n;done;stty $z echo'"
+  }
+
+  /// The lines that follow the loader, without their newlines; the last one starts the agent.
+  package static func lines(_ source: [String], check: ConsoleCheck) -> [[UInt8]] {
+    (source + ["."]).enumerated().map { index, text in
+      let word = check.word(of: "\(index)\(text)".utf8)
+      return Array("#\(index) ".utf8) + word + [UInt8(ascii: " ")] + text.utf8
+    }
+  }
+
+  /// The check of the source that the agent finds itself made of.
+  package static func word(of source: [String], check: ConsoleCheck) -> String {
+    String(decoding: check.word(of: source.map { $0 + " " }.joined().utf8), as: UTF8.self)
+  }
+
+  /// The agent, line by line.
+  ///
+  /// - Parameter short: bytes of output that a reply in one frame holds.
+  package static func source(session: String, short: Int) -> [String] {
+    ["K=$k;unset k;S=\(session);z=\(short);"] + text.split(separator: "\n").map(String.init)
+  }
+
+  /// Has the agent signal the command, if it runs: its process group, or where the board has no job
+  /// control, its descendants, which /proc tells.
+  package static func kill(_ signal: Int32) -> String {
+    "[ $E = 1 ]&&[ ! -s $D/s ]&&{ kill -\(signal) -$J||{ set +f;l=\" $J \";m=;"
+      + "while [ \"$l\" != \"$m\" ];do m=$l;for x in /proc/[0-9]*;do read -r y <$x/stat||continue;"
+      + "y=${y##*) ? };y=${y%% *};x=${x#/proc/};"
+      + "case $l in *\" $x \"*);;*\" $y \"*)l=\"$l$x \";;esac;done;done;set -f;kill -\(signal) $l;};"
+      + "} 2>/dev/null"
+  }
+
+  /// Notes an end for a command that was killed together with what would have noted it.
+  package static let note = "[ $E = 1 ]&&{ wait $J;[ -s $D/s ]||echo 137 >$D/s;} 2>/dev/null"
+
+  // Names: S session, c the check's tool, H the tools, z bytes of a short reply, D the directory, J the process
+  // of the running command; I its number, n its lines, q those that have come, E whether it was
+  // started; k_0, k_1 ... the lines' texts. Files: o and e the streams, s the status, i the input,
+  // t a piece, p the agent's process.
+  //
+  // k_f sends a frame. k_b encodes a file as letters and digits. k_e encodes a file of so many
+  // bytes: a single line by the shell alone, text by tr, all else by k_b. k_a sends the reply, k_l
+  // the head of a long one, k_g pieces of it. k_d decodes a text. k_r runs the command, k_p takes a
+  // line of it, k_q tells how it stands, k_h greets.
+  private static let text = ##"""
+    I=0;J=;q=0;n=0;E=0;D=;F=;
+    a=$(printf '\001\t');u="*[!$a -~]*";v="*[!${a#?} -}]*";T=$(printf '\003');
+    k_f(){ set -- "$1" $(printf %s "$S$1"|$c);printf '~%s %s %s %s\n' $S $2 ${#1} "$1";};
+    k_b(){ case $B in b)x=$(base64 <"$1");m=b;;o)x=$(od -An -v -tx1 <"$1");m=y;;
+    *)x=$(hexdump -v -e '1/1 "%02x"' <"$1");m=y;;esac;set -- $x;IFS=;x=$*;unset IFS;};
+    k_e(){ m=t;x=;case $2 in 0)return;;esac;case $3 in "");;*)k_b "$1";return;;esac;
+    IFS= read -r x<"$1"&&case $x in $v);;*)[ $((${#x}+1)) = $2 ]&&{ x=$x~;return;};;esac;
+    x=$(tr '\n~\001\000' '~\001\002\002' <"$1");
+    case $x in $u);;*)[ ${#x} = $2 ]&&return;;esac;k_b "$1";};
+    k_a(){ read -r s <$D/s;set -- $(wc -c $D/o $D/e);
+    if [ $(($1+$3)) -gt $z ];then k_l $s $1 $3;return;fi;
+    k_e $D/o $1 $F;g=$m h=$x;k_e $D/e $3 $F;k_f "$I r $s $g$m ${#h} $h$x";};
+    k_l(){ h=$($c <$D/o);x=$($c <$D/e);k_f "$I l $1 $2 $3 ${h%% *} ${x%% *}";};
+    k_g(){ i=$3;while [ $i -lt $4 ];do dd if=$D/$1 bs=$5 skip=$i count=1 >$D/t 2>/dev/null;
+    h=$(($2-i*$5));[ $h -gt $5 ]&&h=$5;k_e $D/t $h $6;k_f "$I $1 $i $5 $m $x";i=$((i+1));done;};
+    k_d(){ case $1 in [tT])printf %b "$(printf %s "$2"|tr A-Za-z@ a-zA-Z\ )";;
+    *)printf %s "$2"|base64 -d;;esac;};
+    k_r(){ i=0;b=;d=;m=;h=/dev/null;while [ $i -lt $n ];do eval "x=\$k_$i";case $x in
+    [tb]*)m=${x%"${x#?}"};b=$b${x#?};;*)h=${x%"${x#?}"};d=$d${x#?};;esac;i=$((i+1));done;
+    b=$(k_d $m "$b");case $h in ?)k_d $h "$d">$D/i;h=$D/i;;esac;: >$D/s;E=1;F=;
+    (trap : 15;set +m;(exec sh -c "$b" <$h >$D/o 2>$D/e) 2>/dev/null;
+    if echo $? >$D/s;then k_a;else k_f "$I x";fi)&
+    J=$!;};
+    k_p(){ if [ $1 -gt $I ];then i=0;while [ $i -lt $n ];do unset k_$i;i=$((i+1));done;
+    I=$1;q=0;n=$4;E=0;fi;[ $1 = $I ]||return;[ $E = 0 ]||{ k_q $1;return;};
+    eval "x=\$k_$3";case $x in "")eval "k_$3=\$5\$6";q=$((q+1));;esac;[ $q = $n ]&&k_r;};
+    k_q(){ if [ $1 -gt $I ];then k_f "$1 u";elif [ $1 -lt $I ];then k_f "$1 g";
+    elif [ $E = 0 ];then i=0;h=;while [ $i -lt $n ];do eval "x=\$k_$i";
+    case $x in "")h="$h $i";;esac;i=$((i+1));done;k_f "$I m$h";
+    elif [ -s $D/s ];then k_a;else k_f "$I w";fi;};
+    for d in /run /dev/shm /tmp /var/tmp /dev .;do for x in $d/.kelvin-????;do
+    [ -f $x/p ]&&read -r i <$x/p&&{ kill -0 $i 2>/dev/null||rm -r $x;};done;
+    x=$d/.kelvin-$S;mkdir -m 700 $x 2>/dev/null&&echo $$ >$x/p&&{ D=$x;break;};done;
+    H=;for i in base64 od hexdump tr dd wc stty;do command -v $i>/dev/null&&H="$H $i";done;
+    case $H in *base64*)B=b;;*od*)B=o;;*)B=h;;esac;set -f;set -m 2>/dev/null;
+    stty -isig -ixon -tostop ignbrk 2>/dev/null;
+    k_h(){ set -- $(printf %s "$K"|$c);k_f "0 h $1 ${D:--}$H";};k_h;
+    y=0;while :;do IFS= read -r l||{ y=$((y+1));[ $y -gt 50 ]&&break;continue;};y=0;
+    case $l in "#$S "*)l=${l#* };set -- "${l#* }" $(printf %s "$S${l#* }"|$c);
+    if [ "$2" = "${l%% *}" ];then set -- $1;case $2 in p)k_p "$@";;q)F=$3;k_q $1;;
+    g)[ $1 = $I ]&&k_g $3 $4 $5 $6 $7 $8;;v)eval "$(k_d $3 "$4")";k_f "$1 v $?";;
+    h)k_h;;z)k_f "$1 z";break;;esac;else k_f "0 n";fi;;"#"*)k_f "0 n";;"$T"*)break;;esac;done;
+    case $E in 1)[ -s $D/s ]||kill -9 -$J;;esac 2>/dev/null;case $D in ?*)rm -r $D;;esac
+    """##
+}

@@ -1,0 +1,50 @@
+internal import KelvinModel
+
+extension ConsoleChannel {
+  /// When a board is asked next, while an answer is waited for.
+  struct Waiting {
+    /// Queries since the last answer.
+    private(set) var unanswered = 0
+    private(set) var damages = 0
+    private(set) var isRunning = false
+    var losses = 0
+    var refusals = 0
+    private var due: MonotonicTime
+    private var pause = 0.25
+
+    init(_ seconds: Double) { due = Waiting.time(seconds) }
+
+    /// The deadline of a wait: the next query, or the whole deadline when that is earlier.
+    func deadline(within deadline: Deadline) -> Deadline {
+      Deadline(time: deadline.time.map { min($0, due) } ?? due, interrupt: deadline.interrupt)
+    }
+
+    /// Asks soon: something went wrong, but more of it may still be coming.
+    mutating func hasten(_ seconds: Double, isDamage: Bool = false) {
+      if isDamage { damages += 1 }
+      due = min(due, Waiting.time(seconds))
+    }
+
+    mutating func answered() { unanswered = 0 }
+
+    /// The board has said that the command runs: its end is told without being asked for, so asking
+    /// only guards against loss, and more and more rarely.
+    mutating func runs() {
+      isRunning = true
+      due = Waiting.time(pause)
+      pause = min(2 * pause, 5)
+    }
+
+    /// Waits longer after each query that gets no answer.
+    mutating func asked(_ seconds: Double) {
+      unanswered += 1
+      due = Waiting.time(seconds * (1 + 0.3 * Double(unanswered)))
+    }
+
+    mutating func sent(_ seconds: Double) { due = Waiting.time(seconds) }
+
+    private static func time(_ seconds: Double) -> MonotonicTime {
+      MonotonicTime(nanoseconds: MonotonicTime.now.nanoseconds + Int64(seconds * 1e9))
+    }
+  }
+}

@@ -1,0 +1,117 @@
+import Glibc
+import KelvinConnections
+import KelvinModel
+import Testing
+
+/// `kelvin target` on this machine, as a user calls it.
+struct TargetCommandTests {
+  let scratch: Scratch
+
+  init() throws { scratch = try Scratch() }
+
+  private func target(_ arguments: String...) async throws -> Ran {
+    try await KelvinBinary.run(["target"] + arguments, in: scratch.path, seconds: 60)
+  }
+
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: [
+      (["true"], 0), (["sh", "-c", "exit 77"], 77), (["sh", "-c", "kill -9 $$"], 137),
+      (["no-such-command"], 127), (["sh", "-c", "exit 126"], 126)
+    ] as [([String], Int32)], ["local", "local-shell"])
+  func exitsAsTheCommandDid(_ ending: ([String], Int32), board: String) async throws {
+    let ran = try await KelvinBinary.run(
+      ["target", "exec", board, "--status-file", "status.json", "--"] + ending.0, in: scratch.path)
+    #expect(ran.code == ending.1, "\(ran.both)")
+    let status = try #require(Value(json: try scratch.read("status.json"))?.map)
+    switch ending.1 {
+    case 137:
+      #expect(status["outcome"]?.text == "signaled" && status["signal"]?.integer == 9)
+    case 127: #expect(status["outcome"]?.text == "not-found")
+    default:
+      #expect(status["outcome"]?.text == "exited")
+      #expect(status["status"]?.integer == Int64(ending.1))
+    }
+  }
+
+  /// Bytes of all values, more of them than pipes hold, through and back.
+  @Test(.timeLimit(.minutes(1)), arguments: ["local", "local-shell"])
+  func passesStreamsThrough(board: String) async throws {
+    let script =
+      "set -e; for i in 1 2 3 4 5 6 7 8 9 10; do cat \"$0\"; done > in; "
+      + "\"$0\" target exec \(board) -- sh -c 'cat; echo done >&2' < in > out 2> err; cmp in out"
+    let ran = try await KelvinBinary.shell(script, in: scratch.path)
+    #expect(ran.code == 0, "\(ran.both)")
+    #expect(try scratch.read("err") == "done\n")
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: ["local", "local-shell"])
+  func feedsACommandAsTheInputComes(board: String) async throws {
+    // The second line comes only after the first was answered.
+    let script =
+      "mkfifo in out; \"$0\" target exec \(board) -- sh -c 'while read -r x; do echo \"got $x\"; done' "
+      + "< in > out & exec 3> in 4< out; echo a >&3; read -r first <&4; echo b >&3; "
+      + "read -r second <&4; exec 3>&-; wait $!; echo \"$first $second $?\""
+    let ran = try await KelvinBinary.shell(script, in: scratch.path)
+    #expect(ran.output == "got a got b 0\n", "\(ran.both)")
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: ["local", "local-shell"])
+  func endsACommandWhoseTimeIsOver(board: String) async throws {
+    let mark = "7\(getpid())\(UInt16.random(in: 1000...9999))"
+    let ran = try await target("exec", board, "--timeout", "0.5 s", "--", "sleep", mark)
+    #expect(ran.code == 124, "\(ran.both)")
+    #expect(ran.errors.contains("timed out"))
+    let left = try await KelvinBinary.shell("pgrep -f 'sleep \(mark)' || true", in: scratch.path)
+    #expect(left.output.split(separator: "\n").count <= 1, "\(left.output)")
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func setsEnvironmentAndDirectory() async throws {
+    let ran = try await target(
+      "exec", "local", "--env", "A=b=c", "--cd", "/usr/lib", "--", "sh", "-c", "echo $A; pwd")
+    #expect(ran.output == "b=c\n/usr/lib\n", "\(ran.both)")
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func tellsBadUsageBeforeAnythingRuns() async throws {
+    #expect(try await target("exec", "local").code == 2)
+    #expect(try await target("exec", "local", "--env", "=x", "--", "true").code == 2)
+    let missing = try await target("push", "local", "nothing-here", "/tmp/")
+    #expect(missing.code == 2 && missing.errors.contains("nothing-here: No such file"))
+    #expect(try await target("reboot", "local").code == 2)
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: ["local", "local-shell"])
+  func copiesTreesThereAndBack(board: String) async throws {
+    let prepared = try await KelvinBinary.shell(
+      "mkdir -p tree/a/b; echo 1 > tree/a/b/one; printf 'x\\000y' > 'tree/two words'; "
+        + "chmod 755 tree/a/b/one; : > tree/empty; mkdir there", in: scratch.path)
+    #expect(prepared.code == 0)
+    let pushed = try await target("push", board, "tree", scratch.path + "/there")
+    #expect(pushed.code == 0 && pushed.output.hasPrefix("3 files, "), "\(pushed.both)")
+    let renamed = try await target("push", board, "tree/a", scratch.path + "/there/new")
+    #expect(renamed.code == 0, "\(renamed.both)")
+    let pulled = try await target(
+      "pull", board, scratch.path + "/there/tree", scratch.path + "/there/new/b/one", "back")
+    #expect(pulled.code == 0, "\(pulled.both)")
+    let same = try await KelvinBinary.shell(
+      "diff -r tree back/tree && cmp tree/a/b/one back/one && test -x back/tree/a/b/one",
+      in: scratch.path)
+    #expect(same.code == 0, "\(same.both)")
+    let missing = try await target("pull", board, "/no/such/file", "back")
+    #expect(missing.code != 0 && missing.errors.contains("/no/such/file"), "\(missing.both)")
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func tellsWhatThisMachineIs() async throws {
+    let ran = try await target("info", "local", "--format", "json")
+    let map = try #require(Value(json: ran.output)?.map, "\(ran.both)")
+    var name = utsname()
+    uname(&name)
+    let release = withUnsafeBytes(of: name.release) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    #expect(map["kernel"]?.text == release)
+  }
+}
