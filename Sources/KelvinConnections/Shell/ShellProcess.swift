@@ -35,7 +35,8 @@ final class ShellProcess: RemoteProcess {
     startTicks = ready.entry?.startTicks
     hasOwnGroup = ready.entry?.group == ready.processID
     received = (ready.output, ready.error)
-    tree = ShellTree(root: processID, startTicks: startTicks, marker: marker)
+    tree = ShellTree(
+      root: processID, startTicks: startTicks, marker: marker, bootID: ready.bootID)
   }
 
   /// A process that nobody waited for is ended: nothing is left running unseen.
@@ -59,7 +60,9 @@ final class ShellProcess: RemoteProcess {
   func signal(_ number: Int32) async throws(ConnectionFailure) {
     guard !isCollected.withLock({ $0 }) else { return }
     let whom = hasOwnGroup ? "-\(processID)" : "\(processID)"
-    _ = try connection.run("kill -\(number) \(whom) 2>/dev/null; :", until: .after(seconds: 10))
+    _ = try connection.run(
+      ShellScript.inBoot(tree.bootID, "kill -\(number) \(whom) 2>/dev/null; :"),
+      until: .after(seconds: 10))
   }
 
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult {
