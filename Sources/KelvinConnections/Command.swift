@@ -24,8 +24,6 @@ public struct Command: Sendable, Hashable {
   public enum Input: Sendable, Hashable {
     case null
     case bytes([UInt8])
-    /// A host file, to its end; read while the command runs.
-    case file(String)
     /// What can be read from a descriptor of this process, as it comes, to its end. It is not closed.
     case descriptor(Int32)
   }

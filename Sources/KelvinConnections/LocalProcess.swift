@@ -167,12 +167,7 @@ struct Pump {
     self.streams = streams
     output = OutputSink(command.standardOutput)
     error = OutputSink(command.standardError)
-    switch command.standardInput {
-    // The child reads a file itself.
-    case .null, .file: input = InputSource([])
-    case .bytes(let bytes): input = InputSource(bytes)
-    case .descriptor(let descriptor): input = InputSource(descriptor: descriptor)
-    }
+    input = InputSource(command.standardInput)
     isInputOpen = streams.input >= 0
     isOutputOpen = streams.output >= 0
     isErrorOpen = streams.error >= 0
@@ -256,8 +251,8 @@ struct Pump {
   }
 
   private mutating func feed() {
-    if !input.piece.isEmpty {
-      let count = input.piece.withUnsafeBytes { write(streams.input, $0.baseAddress, $0.count) }
+    if !input.bytes.isEmpty {
+      let count = input.bytes.withUnsafeBytes { write(streams.input, $0.baseAddress, $0.count) }
       if count > 0 { input.drop(count) }
       if count < 0, errno != EAGAIN, errno != EINTR { input.end() }
     } else {

@@ -15,22 +15,12 @@ struct Streams: Sendable {
   private(set) var error: Int32 = -1
 
   init(_ command: Command) throws(ConnectionFailure) {
-    var fileFailure: ConnectionFailure?
-    do throws(Errno) {
-      switch command.standardInput {
-      case .null: break
-      case .bytes, .descriptor:
+    do {
+      if command.standardInput != .null {
         let ends = try Streams.pipe()
         (childInput, input) = (ends.read, ends.write)
         _ = fcntl(ends.read, F_SETFL, 0)
         _ = fcntl(ends.write, F_SETFL, O_NONBLOCK)
-      case .file(let path):
-        // The child reads it itself.
-        childInput = kelvin_open(path, O_RDONLY | O_CLOEXEC, 0)
-        if childInput < 0 {
-          fileFailure = ConnectionFailure(hostFile: path, .current)
-          throw Errno.current
-        }
       }
       if command.standardOutput != .discard {
         let ends = try Streams.pipe()
@@ -43,7 +33,6 @@ struct Streams: Sendable {
     } catch {
       closeChildEnds()
       closeOwnEnds()
-      if let fileFailure { throw fileFailure }
       throw ConnectionFailure(
         .system(error), "\(command.argv.first ?? ""): no pipe: \(error)",
         hint: "too many open files? see 'ulimit -n'")
@@ -123,7 +112,8 @@ struct OutputSink {
       guard room > 0, failure == nil else { return }
       if file < 0 { open(path) }
       write(
-        UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(min(room, Int64(bytes.count))))), to: file,
+        UnsafeRawBufferPointer(rebasing: bytes.prefix(Int(min(room, Int64(bytes.count))))),
+        to: file,
         path)
     case .descriptor(let descriptor):
       if failure == nil { write(bytes, to: descriptor, "descriptor \(descriptor)") }
@@ -166,6 +156,56 @@ struct OutputSink {
   mutating func finish() {
     if file >= 0 { close(file) }
     file = -1
+  }
+}
+
+/// What a command reads: bytes that are there, or a descriptor's, taken when there is room for them.
+struct InputSource {
+  private(set) var bytes: ArraySlice<UInt8> = []
+  /// To be polled for input while there is room; -1 where nothing more comes.
+  private(set) var descriptor: Int32 = -1
+  /// Over what was read from a descriptor, where it is wanted.
+  private(set) var checksum: PosixChecksum?
+  /// Why a descriptor could not be read to its end.
+  private(set) var failure: Errno?
+
+  init(_ input: Command.Input, hasChecksum: Bool = false) {
+    if hasChecksum { checksum = PosixChecksum() }
+    switch input {
+    case .null: break
+    case .bytes(let all): bytes = all[...]
+    case .descriptor(let number): descriptor = number
+    }
+  }
+
+  /// Nothing is left, and nothing more comes.
+  var isAtEnd: Bool { bytes.isEmpty && descriptor < 0 }
+  /// To be polled now: -1 while there are bytes to be passed on.
+  var awaited: Int32 { bytes.isEmpty ? descriptor : -1 }
+
+  /// These many have been passed on.
+  mutating func drop(_ count: Int) { bytes = bytes.dropFirst(count) }
+
+  /// Nobody reads any more.
+  mutating func end() {
+    bytes = []
+    descriptor = -1
+  }
+
+  /// Takes what the descriptor has, if it has anything.
+  mutating func fill() {
+    guard awaited >= 0 else { return }
+    var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    guard poll(&waiting, 1, 0) > 0 else { return }
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    let count = read(descriptor, &buffer, buffer.count)
+    if count > 0 {
+      bytes = buffer[..<count]
+      buffer.withUnsafeBytes { checksum?.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+    } else if count == 0 || (errno != EINTR && errno != EAGAIN) {
+      if count < 0 { failure = .current }
+      descriptor = -1
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 internal import Glibc
 package import KelvinModel
+internal import KelvinSystem
 
 // Files over the channel: in blocks, each of them a command of its own and so checked and done once
 // at most; to a name of their own first, where a later call goes on when the line was lost.
@@ -88,7 +89,7 @@ extension ConsoleChannel {
       guard lines.count == 2, let count = number(lines[0]) else {
         throw ConnectionFailure(.system(.io), "\(path): no size (\(link.name))")
       }
-      var bytes = isFresh ? [] : (try? HostBytes.read(part)) ?? []
+      var bytes = isFresh ? [] : SmallFile.read(part, limit: count + 1) ?? []
       // Whole blocks only, since blocks are what the board is asked for.
       bytes.removeLast(bytes.count % ConsoleChannel.fileBlock)
       if bytes.count > count { bytes = [] }

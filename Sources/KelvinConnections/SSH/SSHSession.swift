@@ -212,7 +212,7 @@ final class SSHSession: ShellLink {
       if deadline.isInterrupted { return .interrupted }
       let count = poll(&waiting, nfds_t(waiting.count), deadline.pollMilliseconds)
       if count < 0, errno != EINTR { return .passed }
-      if count > 0, waiting[0...3].contains(where: { $0.revents != 0 }) { return .ready }
+      if count > 0, waiting[0...4].contains(where: { $0.revents != 0 }) { return .ready }
       if deadline.hasPassed { return .passed }
     }
   }

@@ -18,6 +18,8 @@ final class ShellChannel {
   /// The shell's process on the target, and since when; 0 and nil when it could not be read.
   let processID: Int32
   let startTicks: UInt64?
+  /// Empty when the target does not say.
+  let bootID: String
   /// In the environment of everything it starts: `NAME=VALUE`.
   let marker: String
   private let name: String
@@ -37,20 +39,25 @@ final class ShellChannel {
     // The last line alone: what the target's login prints comes before it.
     let script =
       ShellScript.prelude(environment: environment, marker: marker) + "\n"
-      + ShellScript.framed("printf '\\n%s %s' $$ \"$kelvin_stat\"", nonce: nonce)
+      + ShellScript.framed(
+        "printf '\\n%s %s %s' $$ \"${kelvin_boot:--}\" \"$kelvin_stat\"", nonce: nonce)
     var pump = ShellPump(
       link, output: .capture(limit: 1 << 20), error: .capture(limit: 1 << 20),
-      input: InputSource(Array(script.utf8)), nonce: nonce)
+      input: .bytes(Array(script.utf8)), nonce: nonce)
     if let stop = pump.run(until: deadline) {
       pump.finish()
       link.abandon()
       throw ShellChannel.failure(name, stop, pump)
     }
     let line = pump.output.output.bytes.split(separator: 10).last ?? []
-    processID = Int32(String(decoding: line.prefix { $0 != 32 }, as: UTF8.self)) ?? 0
-    let id = processID
+    let words = String(decoding: line, as: UTF8.self).split(separator: " ", maxSplits: 2)
+    let id = words.first.flatMap { Int32($0) } ?? 0
+    processID = id
+    bootID = words.count > 1 && words[1] != "-" ? String(words[1]) : ""
     startTicks =
-      Array(line).withUnsafeBytes { ProcessEntry(processID: id, stat: $0) }?.startTicks
+      words.count < 3
+      ? nil
+      : Array(words[2].utf8).withUnsafeBytes { ProcessEntry(processID: id, stat: $0) }?.startTicks
   }
 
   deinit { link.abandon() }
@@ -92,7 +99,7 @@ final class ShellChannel {
     until deadline: Deadline
   ) -> (pump: ShellPump, stop: ShellPump.Stop?) {
     var pump = ShellPump(
-      link, output: output, error: error, input: InputSource(Array(text.utf8)), nonce: nonce)
+      link, output: output, error: error, input: .bytes(Array(text.utf8)), nonce: nonce)
     let stop = pump.run(until: deadline)
     if stop != nil { isBroken = true } else { pump.finish() }
     return (pump, stop)

@@ -13,9 +13,6 @@ extension ShellConnection {
     _ command: Command, until deadline: Deadline
   ) throws(ConnectionFailure) -> ShellProcess {
     try check(command, until: deadline)
-    var input = try InputSource(command.standardInput)
-    var isStarted = false
-    defer { if !isStarted { input.end() } }
     let shell: Greeted
     do {
       shell = try greet(command, until: deadline)
@@ -33,8 +30,7 @@ extension ShellConnection {
     }
     let process = ShellProcess(
       command, connection: self, link: shell.link, nonce: shell.nonce, marker: shell.marker,
-      ready: shell.ready, input: input, startTime: startTime)
-    isStarted = true
+      ready: shell.ready, startTime: startTime)
     remember(process)
     return process
   }

@@ -35,10 +35,11 @@ extension ShellConnection {
     _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline,
     progress: TransferProgress?
   ) throws(ConnectionFailure) {
+    let source = open(hostPath, O_RDONLY | O_CLOEXEC)
+    guard source >= 0 else { throw ConnectionFailure(hostFile: hostPath, .current) }
+    defer { Glibc.close(source) }
     var status = stat()
-    guard stat(hostPath, &status) == 0 else {
-      throw ConnectionFailure(hostFile: hostPath, .current)
-    }
+    fstat(source, &status)
     let temporary = path.string + ".kelvin-" + ShellChannel.nonce().suffix(12)
     // The file's own checksum, read back, tells what the target has; where it has no cksum, the size.
     let script = """
@@ -49,17 +50,23 @@ extension ShellConnection {
     let process = try begin(
       Command(
         ["sh", "-c", script, "sh", temporary, String(mode, radix: 8)],
-        environment: ["LC_ALL": "C"], standardInput: .file(hostPath), endsDescendants: false),
+        environment: ["LC_ALL": "C"], standardInput: .descriptor(source), endsDescendants: false),
       until: deadline)
     let meter = TransferMeter(total: Int64(status.st_size), progress)
-    let (result, checksum): (CommandResult, PosixChecksum)
-    do {
-      (result, checksum) = try process.wait(until: deadline) { input, _ in meter.tell(input) }
+    let (result, input): (CommandResult, InputSource)
+    do throws(ConnectionFailure) {
+      (result, input) = try process.wait(until: deadline, hasChecksum: true) { sent, _ in
+        meter.tell(sent)
+      }
     } catch {
-      discard(temporary, after: error)
+      if error.code != .connectionLost { discard(temporary) }
       throw transferFailure(error, path)
     }
-    guard result.isSuccess else {
+    if let error = input.failure {
+      discard(temporary)
+      throw ConnectionFailure(hostFile: hostPath, error)
+    }
+    guard result.isSuccess, let checksum = input.checksum else {
       throw ConnectionFailure(
         ShellConnection.errno(inMessage: result.standardError.bytes) ?? .io, path: path,
         connection: name)
@@ -104,8 +111,10 @@ extension ShellConnection {
         standardOutput: .file(temporary, limit: .max), endsDescendants: false), until: deadline)
     let meter = TransferMeter(total: nil, progress)
     let result: CommandResult
-    do {
-      result = try process.wait(until: deadline) { _, output in meter.tell(output) }.result
+    do throws(ConnectionFailure) {
+      result = try process.wait(until: deadline, hasChecksum: false) { _, received in
+        meter.tell(received)
+      }.result
     } catch {
       throw transferFailure(error, path)
     }
@@ -122,8 +131,7 @@ extension ShellConnection {
   }
 
   /// Removes what a push left on the target, where the target can still be reached.
-  private func discard(_ temporary: String, after failure: ConnectionFailure) {
-    guard failure.code != .connectionLost else { return }
+  private func discard(_ temporary: String) {
     _ = try? run("rm -f -- \(ShellWords.quote(temporary))", until: .after(seconds: 5))
   }
 

@@ -4,7 +4,7 @@ internal import Synchronization
 /// A target through POSIX shells, wherever they run: one persistent shell for short commands, files
 /// and values, and a further shell for each command that is started.
 ///
-/// Needs on the target: sh, cat, head, dd, mv, rm, mkdir, find, stat, chmod, readlink, wc, tr, grep;
+/// Uses cksum on the target where there is one. Needs there: sh, cat, head, dd, mv, rm, mkdir, find, stat, chmod, readlink, wc, tr, grep;
 /// sha256sum for ``checksum(_:until:)``; taskset, nice or chrt where a command asks for them;
 /// setsid, without which a command shares the session of its shell. Works with dash, bash and
 /// busybox ash.
@@ -131,7 +131,8 @@ public final class ShellConnection: Connection {
     let other = try openChannel(until: .after(seconds: 5))
     box = ChannelBox(channel: other)
     let tree = ShellTree(
-      root: channel.processID, startTicks: channel.startTicks, marker: channel.marker)
+      root: channel.processID, startTicks: channel.startTicks, marker: channel.marker,
+      bootID: channel.bootID)
     let run: ShellTree.Run = { (script, deadline) throws(ConnectionFailure) in
       let nonce = ShellChannel.nonce()
       let all = Command.Output.capture(limit: ShellChannel.replyLimit)

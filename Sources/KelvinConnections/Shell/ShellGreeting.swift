@@ -7,6 +7,8 @@ struct ShellGreeting {
   /// The command can begin.
   struct Ready {
     var processID: Int32
+    /// Empty when the target does not say.
+    var bootID: String
     /// Nil when the target has no /proc to read it from.
     var entry: ProcessEntry?
     /// What came behind the lines.
@@ -91,16 +93,17 @@ struct ShellGreeting {
       return true
     }
     guard let (outputLine, outputRange) = line(in: output) else { return false }
-    let words = outputLine.split(separator: " ", maxSplits: 2)
-    guard words.count >= 2, words[0] == "ready", let processID = Int32(words[1]) else {
+    let words = outputLine.split(separator: " ", maxSplits: 3)
+    guard words.count >= 3, words[0] == "ready", let processID = Int32(words[1]) else {
       throw ConnectionFailure(
         .connectionLost, "\(connection): the shell answered '\(outputLine.prefix(100))'")
     }
     let entry =
-      words.count < 3
-      ? nil : Array(words[2].utf8).withUnsafeBytes { ProcessEntry(processID: processID, stat: $0) }
+      words.count < 4
+      ? nil : Array(words[3].utf8).withUnsafeBytes { ProcessEntry(processID: processID, stat: $0) }
     ready = Ready(
-      processID: processID, entry: entry, output: Array(output[outputRange.upperBound...]),
+      processID: processID, bootID: words[2] == "-" ? "" : String(words[2]), entry: entry,
+      output: Array(output[outputRange.upperBound...]),
       error: Array(error[errorRange.upperBound...]))
     return true
   }

@@ -18,16 +18,14 @@ final class ShellProcess: RemoteProcess {
   private let nonce: String
   private let tree: ShellTree
   private let hasOwnGroup: Bool
-  private let input: InputSource
   /// What came with the answer to the start.
   private let received: (output: [UInt8], error: [UInt8])
   private let isCollected = Mutex(false)
 
   init(
     _ command: Command, connection: ShellConnection, link: any ShellLink, nonce: String,
-    marker: String, ready: ShellGreeting.Ready, input: InputSource, startTime: MonotonicTime
+    marker: String, ready: ShellGreeting.Ready, startTime: MonotonicTime
   ) {
-    self.input = input
     self.command = command
     self.connection = connection
     self.link = link
@@ -37,7 +35,8 @@ final class ShellProcess: RemoteProcess {
     startTicks = ready.entry?.startTicks
     hasOwnGroup = ready.entry?.group == ready.processID
     received = (ready.output, ready.error)
-    tree = ShellTree(root: processID, startTicks: startTicks, marker: marker)
+    tree = ShellTree(
+      root: processID, startTicks: startTicks, marker: marker, bootID: ready.bootID)
   }
 
   /// A process that nobody waited for is ended: nothing is left running unseen.
@@ -56,35 +55,38 @@ final class ShellProcess: RemoteProcess {
     // A lost link leaves it: then there is no way to it.
     _ = try? tree.end(grace: 0, by: connection.run)
     link.abandon()
-    var input = input
-    input.end()
   }
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
     guard !isCollected.withLock({ $0 }) else { return }
     let whom = hasOwnGroup ? "-\(processID)" : "\(processID)"
-    _ = try connection.run("kill -\(number) \(whom) 2>/dev/null; :", until: .after(seconds: 10))
+    _ = try connection.run(
+      ShellScript.inBoot(tree.bootID, "kill -\(number) \(whom) 2>/dev/null; :"),
+      until: .after(seconds: 10))
   }
 
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult {
-    try wait(until: deadline, progress: nil).result
+    try wait(until: deadline, hasChecksum: false, progress: nil).result
   }
 
   /// Waits for the end as above.
   ///
-  /// - Parameter progress: told how many bytes of input and output were moved.
-  /// - Returns: the result, and the checksum of an input that was a file.
+  /// - Parameters:
+  ///   - hasChecksum: whether one is taken over an input that is a descriptor's.
+  ///   - progress: told how many bytes of such an input were sent, and how many of output received.
+  /// - Returns: the result, and what became of the input.
   func wait(
-    until deadline: Deadline, progress: ((_ input: Int64, _ output: Int64) -> Void)?
-  ) throws(ConnectionFailure) -> (result: CommandResult, inputChecksum: PosixChecksum) {
+    until deadline: Deadline, hasChecksum: Bool,
+    progress: ((_ input: Int64, _ output: Int64) -> Void)?
+  ) throws(ConnectionFailure) -> (result: CommandResult, input: InputSource) {
     guard collect() else {
       throw ConnectionFailure(
         .unsupported, "\(command.argv[0]): was waited for or ended already")
     }
     var pump = ShellPump(
       link, output: command.standardOutput, error: command.standardError,
-      input: input,
-      closesInput: true, nonce: nonce)
+      input: command.standardInput, closesInput: command.standardInput != .null,
+      hasChecksum: hasChecksum, nonce: nonce)
     pump.begin(output: received.output, error: received.error)
     defer { link.abandon() }
     let stopped = pump.run(until: deadline, progress: progress)
@@ -127,7 +129,7 @@ final class ShellProcess: RemoteProcess {
       }
     }
     try judge(result, pump, stopped: stopped, lost: lost, survivors: ending.survivors)
-    return (result, pump.input.checksum)
+    return (result, pump.input)
   }
 
   /// Throws what went wrong, with the result as far as it is known.
@@ -150,7 +152,7 @@ final class ShellProcess: RemoteProcess {
           + "(\(connection.name): \(failure.message))", hint: failure.hint, partial: result)
     case .fileFailed, nil: break
     }
-    if let failure = pump.fileFailure {
+    if let failure = pump.output.failure ?? pump.error.failure {
       throw ConnectionFailure(failure.code, failure.message, hint: failure.hint, partial: result)
     }
     if let lost {

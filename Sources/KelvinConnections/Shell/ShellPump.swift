@@ -7,7 +7,6 @@ struct ShellPump {
   private(set) var error: OutputSink
   private let link: any ShellLink
   private(set) var input: InputSource
-  private let closesInput: Bool
   private var isInputOpen: Bool
   private var outputBytes: [UInt8] = []
   private var errorBytes: [UInt8] = []
@@ -16,30 +15,34 @@ struct ShellPump {
 
   /// - Parameters:
   ///   - input: sent while output is taken; then the input is closed if `closesInput`.
+  ///   - hasChecksum: whether one is taken over an input that is a descriptor's.
   ///   - nonce: of the trailers.
   init(
-    _ link: any ShellLink, output: Command.Output, error: Command.Output, input: InputSource,
-    closesInput: Bool = false, nonce: String
+    _ link: any ShellLink, output: Command.Output, error: Command.Output,
+    input: Command.Input = .null, closesInput: Bool = false, hasChecksum: Bool = false,
+    nonce: String
   ) {
     self.link = link
     self.output = OutputSink(output, nonce: nonce)
     self.error = OutputSink(error, nonce: nonce)
-    self.input = input
+    self.input = InputSource(input, hasChecksum: hasChecksum)
+    isInputOpen = closesInput || !self.input.isAtEnd
     self.closesInput = closesInput
-    isInputOpen = closesInput || !input.isAtEnd
   }
+
+  private let closesInput: Bool
 
   /// Why a command is not waited for any longer.
   enum Stop {
     case timedOut, interrupted
-    /// The file that the output goes to cannot take it, or that of the input cannot be read.
+    /// The file that the output goes to cannot take it.
     case fileFailed
     /// The link broke, or the shell ended without its trailers.
     case lost(ConnectionFailure)
   }
 
-  /// Why a file of the host could not be read or written.
-  var fileFailure: ConnectionFailure? { output.failure ?? error.failure ?? input.failure }
+  /// Whether a file that output goes to has failed.
+  var isBroken: Bool { output.failure != nil || error.failure != nil }
   /// Whether both streams have come to their trailers.
   var hasTrailers: Bool { output.trailer != nil && error.trailer != nil }
 
@@ -51,7 +54,8 @@ struct ShellPump {
 
   /// Runs until both trailers have come.
   ///
-  /// - Parameter progress: told after each round how many bytes of input and output were moved.
+  /// - Parameter progress: told after each round how many bytes of an input with a checksum were
+  ///   sent, and how many of output were received.
   /// - Returns: why it stopped before that.
   mutating func run(
     until deadline: Deadline, progress: ((_ input: Int64, _ output: Int64) -> Void)? = nil
@@ -59,14 +63,16 @@ struct ShellPump {
     while true {
       feed()
       move()
-      progress?(
-        Int64(input.checksum.count) - Int64(input.piece.count), output.output.totalBytes)
+      if let progress {
+        let read = Int64(input.checksum?.count ?? 0)
+        progress(read - Int64(input.bytes.count), output.output.totalBytes)
+      }
       if hasTrailers { return nil }
       if let loss { return .lost(loss) }
-      if fileFailure != nil { return .fileFailed }
+      if isBroken { return .fileFailed }
       // Looked at in each round, so that a flood cannot hold up the deadline.
       let awaited = isInputOpen ? input.awaited : -1
-      switch link.wait(toSend: !input.piece.isEmpty, orFor: awaited, until: deadline) {
+      switch link.wait(toSend: !input.bytes.isEmpty, orFor: awaited, until: deadline) {
       case .interrupted: return .interrupted
       case .passed: return .timedOut
       case .ready: if deadline.hasPassed { return .timedOut }
@@ -91,7 +97,6 @@ struct ShellPump {
   mutating func finish() {
     output.flush()
     error.flush()
-    input.end()
     output.finish()
     error.finish()
   }
@@ -117,9 +122,9 @@ struct ShellPump {
     guard isInputOpen else { return }
     do {
       input.fill()
-      // One piece a round at most, so that output is taken meanwhile.
-      if !input.piece.isEmpty {
-        let count = try link.send(input.piece)
+      while !input.bytes.isEmpty {
+        let count = try link.send(input.bytes.prefix(1 << 18))
+        if count == 0 { return }
         input.drop(count)
       }
       guard input.isAtEnd else { return }

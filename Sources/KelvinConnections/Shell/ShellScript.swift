@@ -41,7 +41,23 @@ enum ShellScript {
     while IFS= read -r kelvin_line <&8 && [ "$kelvin_line" != . ]; do kelvin_word=s; done; }
     """
 
-  /// What a persistent shell runs first; the last line of its output is its own /proc/PID/stat.
+  /// Names a boot of the target: process ids of another boot are others' (random(4)).
+  private static let bootIDFile = "/proc/sys/kernel/random/boot_id"
+
+  /// A script that does nothing when the target has booted since.
+  ///
+  /// - Parameter bootID: of the boot that is meant; empty when it is not known.
+  static func inBoot(_ bootID: String, _ script: String) -> String {
+    guard !bootID.isEmpty else { return script }
+    return """
+      IFS= read -r kelvin_b <\(bootIDFile); if [ "$kelvin_b" = \(ShellWords.quote(bootID)) ]; then
+      \(script)
+      fi
+      """
+  }
+
+  /// What a persistent shell runs first: it leaves its /proc/PID/stat in `kelvin_stat`, and the boot
+  /// in `kelvin_boot`.
   ///
   /// Tools answer in the language in which their errors are read; commands get their own back.
   static func prelude(environment: [String: String], marker: String) -> String {
@@ -51,7 +67,8 @@ enum ShellScript {
     kelvin_had=${LC_ALL+x}; kelvin_lc=${LC_ALL-}; export LC_ALL=C
     \(exports(environment))
     export \(marker)
-    kelvin_stat=; IFS= read -r kelvin_stat </proc/$$/stat
+    kelvin_stat=; kelvin_boot=; { IFS= read -r kelvin_stat </proc/$$/stat
+    IFS= read -r kelvin_boot <\(bootIDFile); } 2>/dev/null
     """
   }
 
@@ -111,10 +128,11 @@ enum ShellScript {
       } ?? ""
     // Its process id becomes the command's.
     let inner =
-      niceCheck + "kelvin_stat=; IFS= read -r kelvin_stat 2>/dev/null </proc/$$/stat; "
-      + "printf \"%s ready %d %s\\n\" \(nonce) $$ \"$kelvin_stat\"; "
+      niceCheck + "kelvin_stat=; kelvin_boot=; { IFS= read -r kelvin_stat </proc/$$/stat; "
+      + "IFS= read -r kelvin_boot <\(bootIDFile); } 2>/dev/null; "
+      + "printf \"%s ready %d %s %s\\n\" \(nonce) $$ \"${kelvin_boot:--}\" \"$kelvin_stat\"; "
       + "printf \"%s ready\\n\" \(nonce) >&2; "
-      + "IFS= read -r kelvin_go || exit 125; unset kelvin_go kelvin_stat; "
+      + "IFS= read -r kelvin_go || exit 125; unset kelvin_go kelvin_stat kelvin_boot; "
       + "exec \"$@\"" + redirections
     // One compound command: the shell has read all of it before it runs any of it, and so leaves
     // the standard input that follows to the command.

@@ -15,6 +15,8 @@ struct ShellTree: Sendable {
   let startTicks: UInt64?
   /// `NAME=VALUE`, of safe characters.
   let marker: String
+  /// Of the boot in which it runs; empty when that is not known. In any other, nothing belongs to it.
+  let bootID: String
 
   /// Runs a script in a shell that is not part of the tree.
   typealias Run = (_ script: String, _ deadline: Deadline) throws(ConnectionFailure) ->
@@ -82,7 +84,9 @@ struct ShellTree: Sendable {
       [ ${kelvin_p#/proc/} -ge \(root) ] && kelvin_s="$kelvin_s $kelvin_p/stat"; done; fi
       """ : all
     let stats = try run(
-      "\(choice)\n[ -z \"$kelvin_s\" ] || cat $kelvin_s 2>/dev/null; :", .after(seconds: 5)
+      ShellScript.inBoot(
+        bootID, "\(choice)\n[ -z \"$kelvin_s\" ] || cat $kelvin_s 2>/dev/null; :"),
+      .after(seconds: 5)
     ).output
     var entries = ShellTree.entries(in: stats, since: startTicks)
     let strangers = entries.filter { !ShellTree.belongs($0, to: root, startTicks: startTicks) }

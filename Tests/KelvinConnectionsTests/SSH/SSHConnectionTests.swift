@@ -25,24 +25,19 @@ struct SSHConnectionTests {
     }
   }
 
-  /// What ssh clients and directories of ours there are.
-  private static func traces() -> (clients: Set<Int32>, directories: Set<String>) {
-    let own = getpid()
-    var family: Set<Int32> = [own]
+  /// This process's ssh clients, and where their sockets are.
+  private static func clients() -> [(processID: Int32, socket: String)] {
+    var family: Set<Int32> = [getpid()]
     let all = ProcessEntry.all().filter { !$0.isZombie }
     for _ in 0..<4 {
       for entry in all where family.contains(entry.parent) { family.insert(entry.processID) }
     }
-    let clients = family.filter {
-      (try? LocalFile.read("/proc/\($0)/cmdline")).map {
-        String(decoding: $0, as: UTF8.self).contains("kelvin-ssh-")
-      } ?? false
+    return family.compactMap { id in
+      let words = ((try? LocalFile.read("/proc/\(id)/cmdline")) ?? []).split(separator: 0)
+        .map { String(decoding: $0, as: UTF8.self) }
+      guard words.first == "ssh", let option = words.firstIndex(of: "-S") else { return nil }
+      return (id, words[option + 1])
     }
-    let places = ["/tmp", getenv("XDG_RUNTIME_DIR").map { String(cString: $0) } ?? "/tmp"]
-    let directories = places.flatMap { place in
-      LocalFile.names(in: place).filter { $0.hasPrefix("kelvin-ssh-") }.map { place + "/" + $0 }
-    }
-    return (clients, Set(directories))
   }
 
   // MARK: Who gets in
@@ -357,16 +352,16 @@ struct SSHConnectionTests {
 
   @Test(.timeLimit(.minutes(1)))
   func closingLeavesNoProcessAndNoFile() async throws {
-    let before = Self.traces()
+    let others = Set(Self.clients().map(\.socket))
     let server = try SSHServer(.sshd)
     let connection = try server.connection()
     let process = try await connection.start(Command(["sleep", "300"]), until: Self.soon())
-    #expect(Self.traces().clients.count > before.clients.count)
+    let client = try #require(Self.clients().first { !others.contains($0.socket) })
+    #expect(access(client.socket, F_OK) == 0)
     await connection.close()
     #expect(ProcessIdentity(processID: process.processID) == nil)
-    let after = Self.traces()
-    #expect(after.clients.subtracting(before.clients).isEmpty)
-    #expect(after.directories.subtracting(before.directories).isEmpty)
+    #expect(ProcessIdentity(processID: client.processID) == nil)
+    #expect(access(String(client.socket.dropLast(2)), F_OK) != 0)
     // And it can be used again.
     #expect(try await connection.execute(Command(["true"]), until: Self.soon()).isSuccess)
     await connection.close()

@@ -62,7 +62,8 @@ final class SSHServer: Sendable {
       let lines =
         [
           "ListenAddress 127.0.0.1", "Port \(self.port)", "HostKey \(key)", "PidFile none",
-          "StrictModes no", "UsePAM no", "PermitRootLogin yes", "PasswordAuthentication yes",
+          "Subsystem sftp internal-sftp", "StrictModes no", "UsePAM no", "PermitRootLogin yes",
+          "PasswordAuthentication yes",
           "AuthorizedKeysFile \(scratch.path)/home/.ssh/authorized_keys"
         ] + settings
       try scratch.write("sshd_config", Array((lines.joined(separator: "\n") + "\n").utf8))
