@@ -73,7 +73,12 @@ extension ShellLink {
       rest = rest.dropFirst(count)
       guard count == 0 else { continue }
       switch wait(toSend: true, until: deadline) {
-      case .ready: continue
+      case .ready:
+        // It may be ready for receiving alone, which is not done here.
+        guard !deadline.hasPassed else {
+          throw ConnectionFailure(.timedOut, "nothing could be sent in time")
+        }
+        _ = deadline.limited(toSeconds: 0.001).wait()
       case .passed: throw ConnectionFailure(.timedOut, "nothing could be sent in time")
       case .interrupted: throw ConnectionFailure(.interrupted, "stopped")
       }
