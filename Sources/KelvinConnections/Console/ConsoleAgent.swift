@@ -58,8 +58,9 @@ package enum ConsoleAgent {
       + "} 2>/dev/null"
   }
 
-  /// Notes an end for a command that was killed together with what would have noted it.
-  package static let note = "[ $E = 1 ]&&{ wait $J;[ -s $D/s ]||echo 137 >$D/s;} 2>/dev/null"
+  /// Notes an end for a command that was killed together with what would have noted it. It does not
+  /// wait: dash may miss the end of a job that was killed, and wait for ever.
+  package static let note = "[ $E = 1 ]&&{ [ -s $D/s ]||echo 137 >$D/s;} 2>/dev/null"
 
   // Names: S session, c the check's tool, H the tools, z bytes of a short reply, D the directory, J the process
   // of the running command; I its number, n its lines, q those that have come, L and M the bytes of
