@@ -19,7 +19,7 @@ package enum ConsoleAgent {
       ##"z=$(stty -g);stty -echo;c=cksum;:|$c>/dev/null 2>&1||c=md5sum;k=;n=0;"##
       + "echo @\(session)=$c;"
       + ##"while IFS= read -r l;do t=${l#* };t=${t#* };set -- $(printf %s "$n$t"|$c);"##
-      + ##"case $l in .)break;;"#$n $1 "*)case $t in .)k=$k c=$c LC_ALL=C sh -c "$k";break;;esac;"##
+      + ##"case $l in .)break;;"#$n $1 "*)case $t in .)z=$z k=$k c=$c LC_ALL=C sh -c "$k";exit;;esac;"##
       + ##"k="$k$t ";n=$((n+1));;esac;"## + "echo @\(session)$n=$n;done;stty $z echo"
     let words = [ConsoleCheck.cksum, .md5sum].map {
       String(decoding: $0.word(of: text.utf8), as: UTF8.self)
@@ -45,7 +45,7 @@ package enum ConsoleAgent {
   ///
   /// - Parameter short: bytes of output that a reply in one frame holds.
   package static func source(session: String, short: Int) -> [String] {
-    ["K=$k;unset k;S=\(session);z=\(short);"] + text.split(separator: "\n").map(String.init)
+    ["K=$k;Z=$z;unset k z;S=\(session);z=\(short);"] + text.split(separator: "\n").map(String.init)
   }
 
   /// Has the agent signal the command, if it runs: its process group, or where the board has no job
@@ -58,12 +58,14 @@ package enum ConsoleAgent {
       + "} 2>/dev/null"
   }
 
-  /// Notes an end for a command that was killed together with what would have noted it.
-  package static let note = "[ $E = 1 ]&&{ wait $J;[ -s $D/s ]||echo 137 >$D/s;} 2>/dev/null"
+  /// Notes an end for a command that was killed together with what would have noted it. It does not
+  /// wait: dash may miss the end of a job that was killed, and wait for ever.
+  package static let note = "[ $E = 1 ]&&{ [ -s $D/s ]||echo 137 >$D/s;} 2>/dev/null"
 
   // Names: S session, c the check's tool, H the tools, z bytes of a short reply, D the directory, J the process
   // of the running command; I its number, n its lines, q those that have come, L and M the bytes of
-  // its script and its input, E whether it was started (2: it could not be); k_0, k_1 ... the lines' texts. Files: o and e the streams, s the status, i the input,
+  // its script and its input, E whether it was started (2: it could not be); k_0, k_1 ... the lines' texts; Z the terminal's
+  // settings, which the agent puts back itself: behind it the loader is in the background. Files: o and e the streams, s the status, i the input,
   // t a piece, p the agent's process.
   //
   // k_f sends a frame. k_b encodes a file as letters and digits. k_e encodes a file of so many
@@ -115,7 +117,8 @@ package enum ConsoleAgent {
     case $l in "#$S "*)l=${l#* };set -- "${l#* }" $(printf %s "$S${l#* }"|$c);
     if [ "$2" = "${l%% *}" ];then set -- $1;case $2 in p)k_p "$@";;q)F=$3;k_q $1;;
     g)[ $1 = $I ]&&k_g $3 $4 $5 $6 $7 $8;;v)eval "$(k_d $3 "$4")";k_f "$1 v $?";;
-    h)k_h;;z)k_f "$1 z";break;;esac;else k_f "0 n";fi;;"#"*)k_f "0 n";;"$T"*|.)break;;esac;done;
-    case $E in 1)[ -s $D/s ]||kill -9 -$J;;esac 2>/dev/null;case $D in ?*)rm -r $D;;esac
+    h)k_h;;z)break;;esac;else k_f "0 n";fi;;"#"*)k_f "0 n";;"$T"*|.)break;;esac;done;
+    case $E in 1)[ -s $D/s ]||kill -9 -$J;;esac 2>/dev/null;case $D in ?*)rm -r $D;;esac;
+    stty $Z echo 2>/dev/null;k_f "0 z"
     """##
 }
