@@ -46,7 +46,7 @@ struct ResumeCommand: AsyncParsableCommand {
       board, run: record.id, name: record.name, directory: directory,
       wasExclusive: record.commandLine.contains("--exclusive"), control: control)
     try await held.during {
-      try endSurvivors(of: record.id, in: store)
+      try await endSurvivors(of: record.id, on: board, in: store)
       let jobs = try store.reopenStoppedJobs()
       guard !jobs.isEmpty else {
         Terminal.standardOutput.line(
@@ -66,8 +66,47 @@ struct ResumeCommand: AsyncParsableCommand {
   }
 
   /// Ends every process of the dead life, then gives its open attempts their verdict.
-  private func endSurvivors(of runID: String, in store: RunStore) throws {
+  private func endSurvivors(
+    of runID: String, on board: RunBoard, in store: RunStore
+  ) async throws {
     let open = try store.openAttempts()
+    let connection = try board.connection([:])
+    if connection.capabilities.isThisMachine {
+      try endSurvivorsHere(of: runID, open, in: store)
+    } else {
+      // Their process ids mean something on the board alone.
+      try await endSurvivors(of: runID, on: board.name, by: connection, in: store)
+    }
+    for attempt in open {
+      try store.finishAttempt(
+        attempt.id,
+        AttemptResult(Outcome(.aborted, "the process that ran it died")), jobOutcome: nil)
+    }
+  }
+
+  private func endSurvivors(
+    of runID: String, on board: String, by connection: any Connection, in store: RunStore
+  ) async throws {
+    let text: String
+    do {
+      let count = try await TargetSession(board: board).use(connection) {
+        try await $0.endProcesses(
+          withEnvironment: "KELVIN_RUN=\(runID)", grace: 2, until: .after(seconds: 30))
+      }
+      guard count > 0 else { return }
+      text = "\(count) process\(count == 1 ? "" : "es") on the board, left running by the life before, "
+        + "\(count == 1 ? "was" : "were") ended"
+    } catch {
+      text = "what the life before may have left running on the board could not be ended: "
+        + "\(PlainFailure(error))"
+      Terminal.standardError.line("kelvin: warning: \(text)")
+    }
+    try store.record(EventRecord(.warning, source: "resume", text), attempt: nil)
+  }
+
+  private func endSurvivorsHere(
+    of runID: String, _ open: [AttemptRecord], in store: RunStore
+  ) throws {
     let ended = SurvivorHunter.endProcesses(
       withEnvironment: "KELVIN_RUN=\(runID)",
       alsoIdentities: open.compactMap { attempt in
@@ -82,11 +121,6 @@ struct ResumeCommand: AsyncParsableCommand {
           .warning, source: "resume",
           "process \(process.processID), left running by the life before, was ended"),
         attempt: nil)
-    }
-    for attempt in open {
-      try store.finishAttempt(
-        attempt.id,
-        AttemptResult(Outcome(.aborted, "the process that ran it died")), jobOutcome: nil)
     }
   }
 }

@@ -85,6 +85,17 @@ public protocol Connection: Sendable {
   /// files; sampling begins at ``SampleSource/start()``.
   func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource
 
+  /// Ends every process of the target whose environment holds `assignment`, and all below it: SIGTERM,
+  /// after `grace` seconds SIGKILL. For what a Kelvin that died left running; this connection's own
+  /// processes must not carry the assignment.
+  ///
+  /// - Parameter assignment: `NAME=VALUE`, of letters, digits, `_`, `-`, `.`.
+  /// - Returns: what was ended.
+  /// - Throws: `permissionDenied` when something could not be ended.
+  func endProcesses(
+    withEnvironment assignment: String, grace: Double, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> Int
+
   /// Ends everything this connection started; idempotent.
   func close() async
 }
@@ -94,6 +105,12 @@ public protocol Connection: Sendable {
 public typealias TransferProgress = @Sendable (_ done: Int64, _ total: Int64?) -> Void
 
 extension Connection {
+  public func endProcesses(
+    withEnvironment assignment: String, grace: Double, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> Int {
+    throw ConnectionFailure(.unsupported, "\(name): cannot look for processes")
+  }
+
   public func push(
     _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline,
     progress: @escaping TransferProgress

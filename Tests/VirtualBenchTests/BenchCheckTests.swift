@@ -106,16 +106,32 @@ final class KelvinBench {
 
   /// - Parameter text: the bench file; nil for commands that take none.
   func kelvin(_ arguments: [String], bench text: String?) throws -> VirtualGuest.Done {
-    var arguments = arguments
-    if let text {
-      let path = directory + "/bench.yaml"
-      try text.write(toFile: path, atomically: true, encoding: .utf8)
-      arguments += ["--bench", path]
-    }
-    return try VirtualGuest.program(
-      VirtualGuest.root + "/.build/debug/kelvin", arguments,
-      environment: [
-        "KELVIN_STATE": directory, "XDG_STATE_HOME": directory, "XDG_RUNTIME_DIR": directory
-      ])
+    try VirtualGuest.program(
+      binary, try words(arguments, text), environment: environment)
+  }
+
+  /// Starts it in the background.
+  func start(_ arguments: [String], bench text: String?) throws -> Process {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: binary)
+    process.arguments = try words(arguments, text)
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  private var binary: String { VirtualGuest.root + "/.build/debug/kelvin" }
+  private var environment: [String: String] {
+    ["KELVIN_STATE": directory, "XDG_STATE_HOME": directory, "XDG_RUNTIME_DIR": directory]
+  }
+
+  private func words(_ arguments: [String], _ text: String?) throws -> [String] {
+    guard let text else { return arguments }
+    let path = directory + "/bench.yaml"
+    try text.write(toFile: path, atomically: true, encoding: .utf8)
+    return arguments + ["--bench", path]
   }
 }

@@ -99,6 +99,32 @@ struct TargetTests {
     }
   }
 
+  @Test func aResumeEndsWhatAKilledRunLeftOnTheBoard() throws {
+    let directory = NSTemporaryDirectory() + "kelvin-killed-\(getpid())"
+    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    // The first attempt hangs, the next one, after a resume, does not.
+    let agenda = directory + "/a.yaml"
+    try """
+      workloads:
+        - name: command
+          params: {argv: [sh, -c, 'mkdir /tmp/once-\(getpid()) 2>/dev/null || exit 0; sleep 3456']}
+      """.write(toFile: agenda, atomically: true, encoding: .utf8)
+    let run = directory + "/run"
+    let process = try bench.start(["run", agenda, "--board", "rock", "-d", run, "-q"], bench: text)
+    try VirtualGuest.wait("the command runs on the board") {
+      try board.run("pgrep -f '[s]leep 3456' | wc -l") != "0"
+    }
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    let resumed = try bench.kelvin(["resume", run], bench: text)
+    #expect(resumed.code == 0, "\(resumed)")
+    #expect(try board.run("pgrep -f '[s]leep 3456' | wc -l") == "0")
+    let log = try bench.kelvin(["show", run], bench: nil)
+    #expect(log.code == 0, "\(log)")
+    try board.run("rmdir /tmp/once-*")
+  }
+
   @Test func carriesOutTheExampleOnABoard() throws {
     let directory = NSTemporaryDirectory() + "kelvin-run-\(getpid())"
     defer { try? FileManager.default.removeItem(atPath: directory) }

@@ -73,6 +73,20 @@ actor TargetSession {
   /// Starts the thread.
   init(board: String) { thread = BoardThread(name: board) }
 
+  /// Closes a connection when `body` has ended.
+  func use<Result: Sendable>(
+    _ connection: any Connection, _ body: @Sendable (any Connection) async throws -> Result
+  ) async throws -> Result {
+    do {
+      let result = try await body(connection)
+      await connection.close()
+      return result
+    } catch {
+      await connection.close()
+      throw error
+    }
+  }
+
   /// Disconnects when `body` has ended.
   func use<Result: Sendable>(
     _ target: Target, _ body: @Sendable (Target) async throws -> Result

@@ -209,6 +209,12 @@ public final class ADBConnection: Connection {
     try await shell.sampler(plan)
   }
 
+  public func endProcesses(
+    withEnvironment assignment: String, grace: Double, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> Int {
+    try await shell.endProcesses(withEnvironment: assignment, grace: grace, until: deadline)
+  }
+
   public func close() async {
     sync.withLock { $0.close() }
     await shell.close()
