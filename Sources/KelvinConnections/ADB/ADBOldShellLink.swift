@@ -31,7 +31,8 @@ package final class ADBOldShellLink: ShellLink {
     let script = """
       for d in /data/local/tmp /tmp; do p=$d/.\(pipes)
       mkfifo "$p-i" "$p-e" 2>/dev/null && break; p=; done
-      [ "$p" ] || { echo none; exit; }; echo "$p"
+      [ "$p" ] || { echo none; exit; }
+      trap 'rm -f "$p-i" "$p-e"; exit' HUP TERM; echo "$p"
       exec 0<"$p-i" 2>"$p-e"; rm -f "$p-i" "$p-e"; exec sh
       """
     let output = try device.open("exec:" + script, until: deadline)
@@ -52,6 +53,8 @@ package final class ADBOldShellLink: ShellLink {
       error = try device.open("exec:exec cat <\(file)-e", until: deadline)
     } catch {
       output.close()
+      // A link that is lost leaves them; the shell's own trap removes them where it is told.
+      try? device.open("exec:rm -f \(file)-i \(file)-e", until: .after(seconds: 2)).close()
       throw error
     }
     state = Mutex(State(output: output, error: error, input: input))

@@ -35,7 +35,10 @@ final class RealADBD: Sendable {
     process = try ProcessLauncher(
       environment: environment.merging(["ADBD_PROPERTIES": all.joined(separator: ",")]) { a, _ in a
       }
-    ).start(Command([path], standardOutput: .discard, standardError: .discard))
+    ).start(
+      Command(
+        endsWithUs + [path], standardInput: .bytes([]), standardOutput: .discard,
+        standardError: .discard))
     let deadline = adbSoon(5)
     while true {
       if let socket = try? TCPSocket.connect(host: "127.0.0.1", port: port, until: deadline) {

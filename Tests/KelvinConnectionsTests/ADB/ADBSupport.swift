@@ -11,6 +11,10 @@ let hasADB = access("/usr/bin/adb", X_OK) == 0
 
 func adbSoon(_ seconds: Double = 20) -> Deadline { .after(seconds: seconds) }
 
+/// Before the words of a daemon: it ends when nobody holds its input's other end any more, which is at
+/// the latest when this process ends, however it does.
+let endsWithUs = ["sh", "-c", "\"$@\" & read line; kill -9 $!", "sh"]
+
 /// A port of 127.0.0.1 that was free a moment ago, and none that adb servers take for emulators.
 func freeADBPort() throws -> UInt16 {
   let device = try SimulatedADBD()
@@ -31,8 +35,8 @@ final class RealADB: Sendable {
     self.port = port
     process = try ProcessLauncher(environment: RealADB.environment(home)).start(
       Command(
-        ["adb", "-P", "\(port)", "nodaemon", "server"], standardOutput: .discard,
-        standardError: .discard))
+        endsWithUs + ["adb", "-P", "\(port)", "nodaemon", "server"], standardInput: .bytes([]),
+        standardOutput: .discard, standardError: .discard))
     let server = ADBServer(port: port, startsServer: false)
     let deadline = adbSoon()
     while (try? server.version(until: deadline)) == nil {
