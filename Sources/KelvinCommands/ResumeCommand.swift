@@ -94,10 +94,12 @@ struct ResumeCommand: AsyncParsableCommand {
           withEnvironment: "KELVIN_RUN=\(runID)", grace: 2, until: .after(seconds: 30))
       }
       guard count > 0 else { return }
-      text = "\(count) process\(count == 1 ? "" : "es") on the board, left running by the life before, "
+      text =
+        "\(count) process\(count == 1 ? "" : "es") on the board, left running by the life before, "
         + "\(count == 1 ? "was" : "were") ended"
     } catch {
-      text = "what the life before may have left running on the board could not be ended: "
+      text =
+        "what the life before may have left running on the board could not be ended: "
         + "\(PlainFailure(error))"
       Terminal.standardError.line("kelvin: warning: \(text)")
     }

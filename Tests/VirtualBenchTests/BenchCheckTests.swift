@@ -132,6 +132,8 @@ final class KelvinBench {
     guard let text else { return arguments }
     let path = directory + "/bench.yaml"
     try text.write(toFile: path, atomically: true, encoding: .utf8)
-    return arguments + ["--bench", path]
+    // What follows -- is another command's.
+    let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+    return arguments[..<end] + ["--bench", path] + arguments[end...]
   }
 }

@@ -1,4 +1,4 @@
-internal import KelvinModel
+public import KelvinModel
 internal import KelvinSystem
 
 extension ShellConnection {
