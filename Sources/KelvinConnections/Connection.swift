@@ -85,6 +85,14 @@ public protocol Connection: Sendable {
   /// files; sampling begins at ``SampleSource/start()``.
   func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource
 
+  /// A command of this machine that gives the terminal which it inherits to the target's login shell.
+  ///
+  /// - Parameter command: run by that shell instead of what is typed; empty for an interactive one.
+  /// - Throws: `unsupported` where there is no such way; what keeps the target from being reached.
+  func terminalWords(
+    for command: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [String]
+
   /// Ends every process of the target whose environment holds `assignment`, and all below it: SIGTERM,
   /// after `grace` seconds SIGKILL. For what a Kelvin that died left running; this connection's own
   /// processes must not carry the assignment.
@@ -105,6 +113,14 @@ public protocol Connection: Sendable {
 public typealias TransferProgress = @Sendable (_ done: Int64, _ total: Int64?) -> Void
 
 extension Connection {
+  public func terminalWords(
+    for command: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [String] {
+    throw ConnectionFailure(
+      .unsupported, "\(name): gives no terminal",
+      hint: "'kelvin target exec' runs commands, 'kelvin bench console' shows the console")
+  }
+
   public func endProcesses(
     withEnvironment assignment: String, grace: Double, until deadline: Deadline
   ) async throws(ConnectionFailure) -> Int {

@@ -61,6 +61,13 @@ public final class LocalConnection: Connection {
     }
   }
 
+  public func terminalWords(
+    for command: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [String] {
+    if !command.isEmpty { return command }
+    return [getenv("SHELL").map { String(cString: $0) } ?? "sh"]
+  }
+
   public func list(
     _ directory: TargetPath, depth: Int, until deadline: Deadline
   ) async throws(ConnectionFailure) -> [FileEntry] {

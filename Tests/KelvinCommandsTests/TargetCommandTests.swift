@@ -66,6 +66,18 @@ struct TargetCommandTests {
     #expect(left.output.split(separator: "\n").count <= 1, "\(left.output)")
   }
 
+  /// script(1) gives it a terminal.
+  @Test(.timeLimit(.minutes(1)))
+  func opensAShellOnTheTerminal() async throws {
+    let ran = try await KelvinBinary.shell(
+      "SHELL=/bin/sh script -qec \"$0 target shell local\" /dev/null <<'END'\n"
+        + "tty && stty size\nexit 7\nEND\n", in: scratch.path)
+    #expect(ran.code == 7, "\(ran.both)")
+    #expect(ran.output.contains("/dev/pts/"), "\(ran.both)")
+    let refused = try await target("shell", "local-shell")
+    #expect(refused.code == 125 && refused.errors.contains("gives no terminal"), "\(refused.both)")
+  }
+
   @Test(.timeLimit(.minutes(1)))
   func setsEnvironmentAndDirectory() async throws {
     let ran = try await target(

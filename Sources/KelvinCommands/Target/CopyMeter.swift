@@ -27,7 +27,13 @@ final class CopyMeter: Sendable {
   private let start = MonotonicTime.now
   private let total: Int64
   private let files: Int
-  private let state = Mutex(Summary())
+  private struct State {
+    var summary = Summary()
+    var path = ""
+    /// Of the file that is being copied.
+    var current: Int64 = 0
+  }
+  private let state = Mutex(State())
 
   /// - Parameter total: bytes in all; 0 when that is not known.
   init(total: Int64, files: Int) {
@@ -37,25 +43,43 @@ final class CopyMeter: Sendable {
 
   /// What has been copied by now.
   var summary: Summary {
-    var summary = state.withLock { $0 }
+    var summary = state.withLock { $0.summary }
     summary.nanoseconds = MonotonicTime.now - start
     return summary
   }
 
   /// A file's copy begins.
   func begin(_ path: String) {
+    state.withLock { state in
+      state.path = path
+      state.current = 0
+    }
+    show()
+  }
+
+  /// So many bytes of the file have been handed over.
+  func tell(_ done: Int64, _ total: Int64?) {
+    state.withLock { $0.current = done }
+    show()
+  }
+
+  private func show() {
     let terminal = Terminal.standardError
     guard terminal.isTerminal else { return }
-    let line = Self.line(
-      summary, total: total, files: files, path: path, columns: terminal.columns)
-    terminal.write("\r\u{1b}[K" + line)
+    var (summary, path, current) = state.withLock { ($0.summary, $0.path, $0.current) }
+    summary.bytes += current
+    summary.nanoseconds = MonotonicTime.now - start
+    terminal.write(
+      "\r\u{1b}[K"
+        + Self.line(summary, total: total, files: files, path: path, columns: terminal.columns))
   }
 
   /// A file has been copied.
   func end(size: Int64) {
     state.withLock { state in
-      state.files += 1
-      state.bytes += size
+      state.summary.files += 1
+      state.summary.bytes += size
+      state.current = 0
     }
   }
 

@@ -8,6 +8,7 @@ struct TargetCommand: AsyncParsableCommand {
     discussion: """
       EXAMPLES
         kelvin target info rock
+        kelvin target shell rock
         kelvin target exec rock -- uname -a
         kelvin target push rock tests/ /data/
         kelvin target reboot rock
@@ -15,6 +16,8 @@ struct TargetCommand: AsyncParsableCommand {
         kelvin target fastboot rock getvar all
       """,
     subcommands: [
+      TargetShellCommand.self,
+      BenchConsoleCommand.self,
       TargetExecCommand.self,
       TargetPushCommand.self,
       TargetPullCommand.self,

@@ -47,7 +47,7 @@ struct TargetPushCommand: AsyncParsableCommand {
         let path = CopyPlace.path(file.relative, in: destination, isBelow: isBelow)
         meter.begin(path)
         try await connection.push(
-          file.path, to: TargetPath(path), mode: file.mode, until: deadline)
+          file.path, to: TargetPath(path), mode: file.mode, until: deadline, progress: meter.tell)
         meter.end(size: file.size)
       }
       return meter.summary
@@ -98,7 +98,7 @@ struct TargetPullCommand: AsyncParsableCommand {
         let path = CopyPlace.path(file.relative, in: destination, isBelow: isBelow)
         meter.begin(file.path.string)
         try HostTree.makeParent(of: path)
-        try await connection.pull(file.path, to: path, until: deadline)
+        try await connection.pull(file.path, to: path, until: deadline, progress: meter.tell)
         if let mode = file.mode { chmod(path, mode_t(mode)) }
         meter.end(size: HostTree.size(of: path))
       }

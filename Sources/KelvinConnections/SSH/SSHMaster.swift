@@ -11,7 +11,7 @@ internal import Synchronization
 /// directory with the socket.
 final class SSHMaster: Sendable {
   private let process: LocalProcess
-  private let directory: String
+  let directory: String
   private let name: String
   private let said = Mutex(Said())
 

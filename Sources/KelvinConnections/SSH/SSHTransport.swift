@@ -68,6 +68,21 @@ package final class SSHTransport: ShellTransport {
     }
   }
 
+  /// By a client that asks the one which is logged in for a channel: nothing is asked twice.
+  package func terminalWords(
+    for command: [String], until deadline: Deadline
+  ) throws(ConnectionFailure) -> [String] {
+    try open(until: deadline).abandon()
+    guard let master = state.withLock({ $0.masters.first }) else {
+      throw ConnectionFailure(.connectionLost, "\(name): the ssh client is gone")
+    }
+    let client = [
+      "ssh", "-F", "none", "-S", master.directory + "/s", "-o", "ControlMaster=no", "-o",
+      "LogLevel=ERROR", "-t", "--", options.host
+    ]
+    return client + (command.isEmpty ? [] : [ShellWords.join(command)])
+  }
+
   package func close() {
     state.withLock { state in
       state.spare?.abandon()

@@ -1,4 +1,4 @@
-internal import KelvinModel
+public import KelvinModel
 internal import Synchronization
 
 /// A target through POSIX shells, wherever they run: one persistent shell for short commands, files
@@ -214,6 +214,12 @@ public final class ShellConnection: Connection {
       started.removeAll { $0.process == nil }
       started.append(Started(process: process))
     }
+  }
+
+  public func terminalWords(
+    for command: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [String] {
+    try transport.terminalWords(for: command, until: deadline)
   }
 
   public func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {

@@ -17,9 +17,27 @@ package protocol ShellTransport: Sendable {
   ///   `timedOut`, `interrupted`.
   func open(until deadline: Deadline) throws(ConnectionFailure) -> any ShellLink
 
+  /// A command of this machine that gives its terminal to the target's login shell, which runs
+  /// `command`, or what is typed when that is empty.
+  ///
+  /// - Throws: `unsupported` where there is no such way; what ``open(until:)`` throws.
+  func terminalWords(
+    for command: [String], until deadline: Deadline
+  ) throws(ConnectionFailure) -> [String]
+
   /// Ends the link to the target, and with it every shell. Idempotent; a later ``open(until:)``
   /// makes a new one.
   func close()
+}
+
+extension ShellTransport {
+  package func terminalWords(
+    for command: [String], until deadline: Deadline
+  ) throws(ConnectionFailure) -> [String] {
+    throw ConnectionFailure(
+      .unsupported, "\(name): gives no terminal",
+      hint: "'kelvin target exec' runs commands, 'kelvin bench console' shows the console")
+  }
 }
 
 /// The three streams of a shell on a target. Nothing here blocks but ``wait(toSend:until:)``; one
