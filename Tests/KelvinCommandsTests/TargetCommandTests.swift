@@ -66,6 +66,13 @@ struct TargetCommandTests {
     #expect(left.output.split(separator: "\n").count <= 1, "\(left.output)")
   }
 
+  @Test(.timeLimit(.minutes(1)), arguments: ["local", "local-shell"])
+  func endsQuietlyWhenNobodyReadsItsOutput(board: String) async throws {
+    let ran = try await KelvinBinary.shell(
+      "{ \"$0\" target exec \(board) -- yes; echo $? >&2; } | head -n 1", in: scratch.path)
+    #expect(ran.output == "y\n" && ran.errors == "141\n", "\(ran.both)")
+  }
+
   /// script(1) gives it a terminal.
   @Test(.timeLimit(.minutes(1)))
   func opensAShellOnTheTerminal() async throws {

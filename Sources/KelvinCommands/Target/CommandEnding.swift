@@ -1,4 +1,5 @@
 internal import Foundation
+internal import Glibc
 internal import KelvinConnections
 internal import KelvinModel
 
@@ -10,6 +11,8 @@ struct CommandEnding: Sendable, Hashable {
     case timedOut = "timed-out"
     case connectionLost = "connection-lost"
     case interrupted, failed
+    /// Nobody reads what it prints any more.
+    case brokenPipe = "broken-pipe"
   }
 
   let outcome: Outcome
@@ -39,6 +42,7 @@ struct CommandEnding: Sendable, Hashable {
       case .timedOut: (outcome, exitCode) = (.timedOut, 124)
       case .connectionLost, .unreachable: (outcome, exitCode) = (.connectionLost, 126)
       case .notFound: (outcome, exitCode) = (.notFound, 127)
+      case .hostFile(KelvinModel.Errno(EPIPE)): (outcome, exitCode) = (.brokenPipe, 128 + SIGPIPE)
       case .interrupted: (outcome, exitCode) = (.interrupted, SignalInterrupt.exitCode ?? 130)
       default: (outcome, exitCode) = (.failed, 125)
       }
@@ -48,6 +52,9 @@ struct CommandEnding: Sendable, Hashable {
       (outcome, exitCode) = (.failed, 125)
     }
   }
+
+  /// Whether there is something to be said: what the user did needs no words.
+  var isWorthAMessage: Bool { outcome != .interrupted && outcome != .brokenPipe && !message.isEmpty }
 
   /// For scripts: `{"outcome":"exited","status":3}`.
   var value: Value {

@@ -24,7 +24,7 @@ struct TargetExecCommand: AsyncParsableCommand {
         124  timed out
         125  Kelvin itself failed
         126  the connection to the board was lost, or there is none
-        130  ended by SIGINT    143  ended by SIGTERM
+        130  ended by SIGINT    143  ended by SIGTERM    141  nobody reads its output any more
       A command may use these codes itself: --status-file tells them apart.
       """)
 
@@ -75,7 +75,7 @@ struct TargetExecCommand: AsyncParsableCommand {
       ending = CommandEnding(result)
     } catch {
       ending = CommandEnding(error)
-      if ending.outcome != .interrupted { Terminal.standardError.line("kelvin: \(ending.message)") }
+      if ending.isWorthAMessage { Terminal.standardError.line("kelvin: \(ending.message)") }
     }
     if let statusFile { try ending.write(to: statusFile) }
     if ending.exitCode != 0 { throw CommandExit(code: ending.exitCode) }

@@ -46,7 +46,7 @@ struct TargetShellCommand: AsyncParsableCommand {
       }
     } catch {
       let ending = CommandEnding(error)
-      if ending.outcome != .interrupted { Terminal.standardError.line("kelvin: \(ending.message)") }
+      if ending.isWorthAMessage { Terminal.standardError.line("kelvin: \(ending.message)") }
       throw CommandExit(code: ending.exitCode)
     }
     if code != 0 { throw CommandExit(code: code) }
