@@ -54,7 +54,9 @@ struct CommandEnding: Sendable, Hashable {
   }
 
   /// Whether there is something to be said: what the user did needs no words.
-  var isWorthAMessage: Bool { outcome != .interrupted && outcome != .brokenPipe && !message.isEmpty }
+  var isWorthAMessage: Bool {
+    outcome != .interrupted && outcome != .brokenPipe && !message.isEmpty
+  }
 
   /// For scripts: `{"outcome":"exited","status":3}`.
   var value: Value {
