@@ -13,7 +13,10 @@ func adbSoon(_ seconds: Double = 20) -> Deadline { .after(seconds: seconds) }
 
 /// Before the words of a daemon: it ends when nobody holds its input's other end any more, which is at
 /// the latest when this process ends, however it does.
-let endsWithUs = ["sh", "-c", "\"$@\" & read line; kill -9 $!", "sh"]
+/// A shell's background commands ignore SIGINT, and so would all that a daemon starts.
+let endsWithUs = [
+  "sh", "-c", "env --default-signal=INT,QUIT \"$@\" & read line; kill -9 $!", "sh"
+]
 
 /// A port of 127.0.0.1 that was free a moment ago, and none that adb servers take for emulators.
 func freeADBPort() throws -> UInt16 {
