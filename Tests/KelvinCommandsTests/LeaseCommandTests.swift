@@ -16,7 +16,7 @@ import Testing
     config: {augmentations: [csv]}
     workloads:
       - name: command
-        params: {argv: [sh, -c, 'touch started; while ! test -e go; do sleep 0.02; done']}
+        params: {argv: [sh, -c, 'touch started; while test -e started && ! test -e go; do sleep 0.02; done']}
     """
 
   private func run(_ arguments: String...) async throws -> Ran {
@@ -138,7 +138,7 @@ import Testing
       """
       workloads:
         - name: command
-          params: {argv: [sh, -c, 'trap "" TERM; test -e go && exit 0; touch started; while :; do sleep 1; done']}
+          params: {argv: [sh, -c, 'trap "" TERM; test -e go && exit 0; touch started; while test -e started; do sleep 1; done']}
       """)
     let process = try await KelvinBinary.start(
       ["run", "a.yaml", "-d", "out", "--exclusive"], in: scratch.path)
@@ -321,7 +321,7 @@ import Testing
       workloads:
         - name: command
           params:
-            argv: [sh, -c, 'cd \(scratch.path); touch started; while ! test -e go; do sleep 0.02; done']
+            argv: [sh, -c, 'cd \(scratch.path); touch started; while test -e started && ! test -e go; do sleep 0.02; done']
       """)
     let process = try await KelvinBinary.start(
       ["run", "a.yaml", "-d", "out", "--board", "one", "-q"], in: scratch.path)

@@ -37,7 +37,7 @@ import Testing
       config: {augmentations: [csv]}
       workloads:
         - name: command
-          params: {argv: [sh, -c, 'touch started; while ! test -e \(scratch.path)/go; do sleep 0.02; done']}
+          params: {argv: [sh, -c, 'touch started; while test -d \(scratch.path) && ! test -e \(scratch.path)/go; do sleep 0.02; done']}
           iterations: 2
       """)
     let process = try await KelvinBinary.start(
