@@ -45,7 +45,7 @@ struct PowerCommand: AsyncParsableCommand {
     @Option(help: "How long it stays off.") var offFor = "2 s"
 
     func run() async throws {
-      try await options.carryOut(.cycle(offSeconds: PowerOptions.seconds(offFor, "--off-for")))
+      try await options.carryOut(.cycle(offSeconds: DurationText.seconds(offFor, "--off-for")))
     }
   }
 
@@ -65,14 +65,7 @@ struct PowerOptions: ParsableArguments {
   @Flag(help: "The board's reset line instead of its power: off is held, on released.")
   var reset = false
 
-  @Flag(
-    help: """
-      Take over the board from a run that is gone, or on a host that is gone for good; its settings \
-      are restored first.
-      """)
-  var takeOver = false
-
-  @OptionGroup var use: BoardUseOptions
+  @OptionGroup var hold: BoardHoldOptions
 
   @Option(help: "How long it may take in all.") var timeout = "60 s"
 
@@ -81,31 +74,33 @@ struct PowerOptions: ParsableArguments {
   /// Reads the bench, switches, and prints what is known then.
   func carryOut(_ action: PowerAction) async throws {
     let deadline = Deadline.after(
-      seconds: try Self.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
     let request = PowerRequest(action: action, board: board, kind: reset ? .reset : .power)
     let bench = try bench.read(.current).bench
-    let held = try await hold(for: request, on: bench, until: deadline)
     let (report, warnings): (PowerRequest.Report, [String])
-    do {
-      // A board that is held in reset draws power, and shows it.
-      if let held, !reset, case .cycle = action {
-        try await held.lease.switchingOff(held.resource, reason: "kelvin power cycle")
+    if let (resource, external) = try leased(for: request, on: bench) {
+      (report, warnings) = try await hold.holding(
+        .init(resource, external: external), for: "kelvin power \(action.word)", until: deadline
+      ) { lease in
+        // A board that is held in reset draws power, and shows it.
+        if let lease, !reset, case .cycle = action {
+          try await lease.switchingOff(resource, reason: "kelvin power cycle")
+        }
+        let outcome = try await request.carryOut(on: bench, until: deadline)
+        if let lease, !reset { try await lease.switched(resource) }
+        return outcome
       }
+    } else {
       (report, warnings) = try await request.carryOut(on: bench, until: deadline)
-      if let held, !reset { try await held.lease.switched(held.resource) }
-    } catch {
-      await Self.giveBack(held?.lease)
-      throw error
     }
-    await Self.giveBack(held?.lease)
     for warning in warnings { Terminal.standardError.line("kelvin: \(warning)") }
     Terminal.standardOutput.line(format == .json ? report.value.json : report.text)
   }
 
-  /// The board, for as long as it is switched; nil when nothing is, or it is used beside a run.
-  private func hold(
-    for request: PowerRequest, on bench: Bench, until deadline: Deadline
-  ) async throws -> (lease: BoardLease, resource: BenchResource)? {
+  /// What is to be leased; nil when nothing is switched.
+  private func leased(
+    for request: PowerRequest, on bench: Bench
+  ) throws -> (resource: BenchResource, external: ExternalLease?)? {
     // What cannot be switched at all is told by the request itself.
     guard let entry = bench.board(named: board), (reset ? entry.reset : entry.power) != nil
     else { return nil }
@@ -113,33 +108,11 @@ struct PowerOptions: ParsableArguments {
     let resource = BenchResources(
       environment.benchDeclarations(environment.hardware), host: try HostIdentity.current()
     ).board(entry)
-    guard request.action != .state else {
-      // Telling the state asks nobody, and fails for nothing but the switch.
-      if let status = try? BenchListing.status(of: resource), status.isLeftOff {
-        Terminal.standardError.line("kelvin: \(resource.label): \(StatusText.details(of: status))")
-      }
-      return nil
+    guard request.action == .state else { return (resource, entry.lease) }
+    // Telling the state asks nobody, and fails for nothing but the switch.
+    if let status = try? BenchListing.status(of: resource), status.isLeftOff {
+      Terminal.standardError.line("kelvin: \(resource.label): \(StatusText.details(of: status))")
     }
-    let lease = try await use.use.take(
-      LeaseWish(
-        [.init(resource, external: entry.lease)],
-        purpose: "kelvin power \(request.action.word)", takesOver: takeOver, attends: true,
-        note: { Terminal.standardError.line("kelvin: \($0)") },
-        // Kelvin has changed no setting that outlives its run.
-        restore: { _, _ in }), until: deadline)
-    return lease.map { ($0, resource) }
-  }
-
-  private static func giveBack(_ lease: BoardLease?) async {
-    for problem in await lease?.giveBack() ?? [] {
-      Terminal.standardError.line("kelvin: warning: \(problem)")
-    }
-  }
-
-  static func seconds(_ text: String, _ option: String) throws -> Double {
-    guard let quantity = Quantity(text), quantity.value >= 0,
-      quantity.unit.map({ $0.dimension == .time }) ?? true
-    else { throw ValidationError("\(option): expected a time such as '5 s', found '\(text)'") }
-    return quantity.value
+    return nil
   }
 }

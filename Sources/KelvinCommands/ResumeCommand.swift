@@ -89,9 +89,16 @@ struct ResumeCommand: AsyncParsableCommand {
   ) async throws {
     let text: String
     do {
-      let count = try await TargetSession(board: board).use(connection) {
-        try await $0.endProcesses(
-          withEnvironment: "KELVIN_RUN=\(runID)", grace: 2, until: .after(seconds: 30))
+      let count = try await BoardSeat(board).run {
+        do {
+          let count = try await connection.endProcesses(
+            withEnvironment: "KELVIN_RUN=\(runID)", grace: 2, until: .after(seconds: 30))
+          await connection.close()
+          return count
+        } catch {
+          await connection.close()
+          throw error
+        }
       }
       guard count > 0 else { return }
       text =

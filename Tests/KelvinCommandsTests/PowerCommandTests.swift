@@ -106,10 +106,10 @@ struct PowerCommandTests {
 
   @Test(arguments: [("5 s", 5.0), ("200ms", 0.2), ("3", 3)])
   func readsTimes(text: String, seconds: Double) throws {
-    #expect(try PowerOptions.seconds(text, "--timeout") == seconds)
+    #expect(try DurationText.seconds(text, "--timeout") == seconds)
   }
 
   @Test(arguments: ["-1 s", "5 V", "soon", ""]) func refusesOtherTimes(text: String) {
-    #expect(throws: (any Error).self) { try PowerOptions.seconds(text, "--timeout") }
+    #expect(throws: (any Error).self) { try DurationText.seconds(text, "--timeout") }
   }
 }

@@ -5,53 +5,15 @@ import Testing
 
 @testable import KelvinConnections
 
-/// What every connection promises, on this machine: direct, through three shells, and by ssh.
+/// What every connection promises of commands: direct, through three shells, by ssh and by adb.
 @Suite struct ConformanceTests {
-  enum Kind: String, Sendable, CaseIterable {
-    case local, dash, bash, busybox
-    case sshd = "sshd with bash"
-    case sshdBusybox = "sshd with busybox"
-    case dropbear = "dropbear with dash"
-    case adb = "adb's server"
-    case adbDirect = "adb without a server"
-    case adbOld = "adb to an old device"
-    case adbd = "Android's adbd by adb's server"
-    case adbdDirect = "Android's adbd without a server"
-
-    static let allCases: [Kind] =
-      [.local, .dash, .bash, .busybox, .adbDirect, .adbOld] + (hasADB ? [.adb] : [])
-      + (RealADBD.isThere ? [.adbdDirect] : [])
-      + (RealADBD.isThere && hasADB ? [.adbd] : [])
-      + (SSHServer.obstacle == nil ? [.sshd, .sshdBusybox, .dropbear] : [])
-  }
-
-  /// Started at the first use; they end with this process.
-  static let sshd = Result { try SSHServer(.sshd, login: .bash) }
-  static let sshdBusybox = Result { try SSHServer(.sshd, login: .busybox) }
-  static let dropbear = Result { try SSHServer(.dropbear, login: .dash) }
-
-  static func connection(_ kind: Kind) throws -> any Connection {
-    switch kind {
-    case .local: LocalConnection()
-    case .dash: ShellConnection(argv: ["dash"])
-    case .bash: ShellConnection(argv: ["bash"])
-    case .busybox: ShellConnection(argv: ["busybox", "ash"])
-    case .sshd: try sshd.get().connection()
-    case .sshdBusybox: try sshdBusybox.get().connection()
-    case .dropbear: try dropbear.get().connection()
-    case .adb, .adbDirect, .adbOld, .adbd, .adbdDirect: try ADBBoards.connection(kind)
-    }
-  }
-
-  static func soon() -> Deadline { .after(seconds: 20) }
-
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func keepsStreamsAndStatusApart(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func keepsStreamsAndStatusApart(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     for endsDescendants in [true, false] {
       var command = Command(["sh", "-c", "printf 'a\\0b\\377'; printf 'x\\0y' >&2; exit 7"])
       command.endsDescendants = endsDescendants
-      let result = try await connection.execute(command, until: Self.soon())
+      let result = try await connection.execute(command, until: soon())
       #expect(result.termination == .exited(7))
       #expect(result.standardOutput.bytes == [97, 0, 98, 255])
       #expect(result.standardError.bytes == [120, 0, 121])
@@ -59,9 +21,9 @@ import Testing
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func tellsSignalsFromExitCodes(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func tellsSignalsFromExitCodes(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let ends: [(script: String, termination: CommandResult.Termination)] = [
       ("exit 0", .exited(0)), ("exit 1", .exited(1)), ("exit 126", .exited(126)),
       ("exit 127", .exited(127)), ("exit 128", .exited(128)), ("exit 137", .exited(137)),
@@ -73,7 +35,7 @@ import Testing
       for end in ends {
         var command = Command(["sh", "-c", end.script])
         command.endsDescendants = endsDescendants
-        let result = try await connection.execute(command, until: Self.soon())
+        let result = try await connection.execute(command, until: soon())
         #expect(result.termination == end.termination, "\(end.script)")
         #expect(result.standardError.bytes.isEmpty, "\(end.script)")
       }
@@ -81,25 +43,26 @@ import Testing
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func endsWhatACommandLeavesBehind(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func endsWhatACommandLeavesBehind(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let value = "leftover-\(getpid())-\(kind)"
     let result = try await connection.execute(
       Command(
         ["sh", "-c", "sleep 300 & setsid sleep 300 & (setsid sleep 300 &); echo started"],
-        environment: ["KELVIN_TEST": value], grace: 0.5), until: Self.soon())
+        environment: ["KELVIN_TEST": value], grace: 0.5), until: soon())
     #expect(result.standardOutput.text == "started\n")
     #expect(result.endedDescendants == 3)
     #expect(HostileCommandTests.carriers(of: "KELVIN_TEST=\(value)").isEmpty)
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func aShortCommandBeyondItsDeadlineIsEndedWithAllThatItStarted(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func aShortCommandBeyondItsDeadlineIsEndedWithAllThatItStarted(kind: ConformanceKind) async throws
+  {
+    let connection = try kind.connection()
     let value = "short-\(getpid())-\(kind)"
-    _ = try await connection.execute(Command(["true"]), until: Self.soon())
+    _ = try await connection.execute(Command(["true"]), until: soon())
     let command = Command(
       ["sh", "-c", "echo begun; sleep 300 & setsid sleep 300; :"],
       environment: ["KELVIN_TEST": value], endsDescendants: false, grace: 0.5)
@@ -111,13 +74,13 @@ import Testing
     }
     #expect(HostileCommandTests.carriers(of: "KELVIN_TEST=\(value)").isEmpty)
     #expect(
-      try await connection.execute(Command(["true"]), until: Self.soon()).isSuccess)
+      try await connection.execute(Command(["true"]), until: soon()).isSuccess)
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func namesWhyACommandCannotBegin(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func namesWhyACommandCannotBegin(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let scratch = try Scratch()
     try scratch.write("plain", Array("#!/bin/sh\n".utf8))
     for endsDescendants in [true, false] {
@@ -127,7 +90,7 @@ import Testing
         var command = Command(argv, workingDirectory: directory)
         command.endsDescendants = endsDescendants
         do {
-          _ = try await connection.execute(command, until: Self.soon())
+          _ = try await connection.execute(command, until: soon())
           return nil
         } catch { return error.code }
       }
@@ -141,9 +104,9 @@ import Testing
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func handsWordsOverAsTheyAre(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func handsWordsOverAsTheyAre(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let words = [
       "", " ", "a b", "'", "\"", "\\", "$HOME", "`id`", "*", "a\nb", "é🧊", "-n", "--", "!", "\t",
       "$(exit 3)", "&& false", ";", "~"
@@ -151,7 +114,7 @@ import Testing
     for endsDescendants in [true, false] {
       var command = Command(["printf", "%s\\0"] + words)
       command.endsDescendants = endsDescendants
-      let result = try await connection.execute(command, until: Self.soon())
+      let result = try await connection.execute(command, until: soon())
       let got = result.standardOutput.bytes.split(separator: 0, omittingEmptySubsequences: false)
         .dropLast().map { String(decoding: $0, as: UTF8.self) }
       #expect(got == words)
@@ -159,43 +122,43 @@ import Testing
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func setsEnvironmentDirectoryAndInput(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func setsEnvironmentDirectoryAndInput(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let scratch = try Scratch()
     let result = try await connection.execute(
       Command(
         ["sh", "-c", "pwd; printf '%s\\n' \"$WORDS\"; cat"], environment: ["WORDS": "two 'words'"],
         workingDirectory: TargetPath(scratch.path), standardInput: .bytes(Array("in\n".utf8))),
-      until: Self.soon())
+      until: soon())
     #expect(result.standardOutput.text == "\(scratch.path)\ntwo 'words'\nin\n")
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func feedsAndTakesMoreThanAPipeHolds(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func feedsAndTakesMoreThanAPipeHolds(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     let result = try await connection.execute(
-      Command(["cat"], standardInput: .bytes(bytes)), until: Self.soon())
+      Command(["cat"], standardInput: .bytes(bytes)), until: soon())
     #expect(result.standardOutput.bytes == bytes)
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func aMissingProgramIsNotFound(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func aMissingProgramIsNotFound(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     await #expect {
-      _ = try await connection.execute(Command(["no-such-program"]), until: Self.soon())
+      _ = try await connection.execute(Command(["no-such-program"]), until: soon())
     } throws: { ($0 as? ConnectionFailure)?.code == .notFound }
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func endsACommandAtItsDeadlineWithWhatItHadPrinted(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func endsACommandAtItsDeadlineWithWhatItHadPrinted(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     // A login takes its time.
-    _ = try await connection.execute(Command(["true"]), until: Self.soon())
+    _ = try await connection.execute(Command(["true"]), until: soon())
     let command = Command(["sh", "-c", "echo begun; exec sleep 60"], grace: 1)
     do {
       _ = try await connection.execute(command, until: .after(seconds: 0.5))
@@ -208,11 +171,11 @@ import Testing
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func anInterruptEndsTheWait(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func anInterruptEndsTheWait(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let interrupt = Interrupt()
-    let process = try await connection.start(Command(["sleep", "60"]), until: Self.soon())
+    let process = try await connection.start(Command(["sleep", "60"]), until: soon())
     interrupt.raise()
     await #expect {
       _ = try await process.wait(until: Deadline(time: nil, interrupt: interrupt))
@@ -221,9 +184,9 @@ import Testing
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func nothingIsStartedAfterTheDeadline(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func nothingIsStartedAfterTheDeadline(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let scratch = try Scratch()
     await #expect(throws: ConnectionFailure.self) {
       _ = try await connection.execute(
@@ -234,16 +197,16 @@ import Testing
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func keepsOutputUpToItsLimitAndCountsTheRest(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func keepsOutputUpToItsLimitAndCountsTheRest(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let scratch = try Scratch()
     let file = scratch.path + "/deep/er/out"
     let result = try await connection.execute(
       Command(
         ["sh", "-c", "head -c 300000 /dev/zero; head -c 50 /dev/zero >&2"],
         standardOutput: .file(file, limit: 1000), standardError: .capture(limit: 10)),
-      until: Self.soon())
+      until: soon())
     #expect(result.standardOutput.totalBytes == 300_000)
     #expect(result.standardOutput.keptBytes == 1000)
     #expect(result.standardOutput.isTruncated)
@@ -254,19 +217,19 @@ import Testing
     #expect(status.st_size == 1000)
     let silent = try await connection.execute(
       Command(["true"], standardOutput: .file(scratch.path + "/none", limit: 10)),
-      until: Self.soon())
+      until: soon())
     #expect(silent.isSuccess)
     #expect(access(scratch.path + "/none", F_OK) != 0)
     await connection.close()
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func appliesAffinityAndNiceness(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func appliesAffinityAndNiceness(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     guard kind != .sshdBusybox else {
       // Debian's busybox has no nice and no chrt.
       await #expect {
-        _ = try await connection.execute(Command(["true"], niceness: 7), until: Self.soon())
+        _ = try await connection.execute(Command(["true"], niceness: 7), until: soon())
       } throws: { ($0 as? ConnectionFailure)?.code == .unsupported }
       await connection.close()
       return
@@ -274,188 +237,28 @@ import Testing
     let result = try await connection.execute(
       Command(
         ["sh", "-c", "grep Cpus_allowed_list /proc/self/status; nice"], affinity: [0],
-        niceness: 7), until: Self.soon())
+        niceness: 7), until: soon())
     #expect(result.standardOutput.text == "Cpus_allowed_list:\t0\n7\n")
     await connection.close()
   }
 
   @Test(
     .timeLimit(.minutes(1)), .enabled(if: geteuid() == 0, "needs root"),
-    arguments: Kind.allCases.filter { $0 != .sshdBusybox })
-  func appliesARealTimePriority(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+    arguments: ConformanceKind.allCases.filter { $0 != .sshdBusybox })
+  func appliesARealTimePriority(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let result = try await connection.execute(
       Command(["sh", "-c", "cut -d' ' -f40,41 /proc/self/stat"], realtimePriority: 12),
-      until: Self.soon())
+      until: soon())
     #expect(result.standardOutput.text == "12 1\n")
     await connection.close()
   }
 
-  // MARK: Files
-
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func readsFilesAndNamesEachFailure(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
-    let scratch = try Scratch()
-    try scratch.write("bin", [0, 10, 255, 10, 10])
-    try scratch.write("empty", [])
-    try scratch.write("a 'quoted' name", Array("q".utf8))
-    let paths: [TargetPath] = [
-      TargetPath(scratch.path + "/bin"), TargetPath(scratch.path + "/empty"),
-      TargetPath(scratch.path + "/missing"), TargetPath(scratch.path),
-      TargetPath(scratch.path + "/a 'quoted' name"), "/proc/self/mem", "/proc/sys/kernel/ostype"
-    ]
-    let results = try await connection.read(paths, until: Self.soon())
-    #expect(results[0] == .success([0, 10, 255, 10, 10]))
-    #expect(results[1] == .success([]))
-    #expect(results[2] == .failure(.notFound))
-    #expect(results[3] == .failure(Errno(EISDIR)))
-    #expect(results[4] == .success(Array("q".utf8)))
-    #expect(results[5] == .failure(.io))
-    #expect(results[6] == .success(Array("Linux\n".utf8)))
-    await connection.close()
-  }
-
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func readsAHundredFilesAtOnce(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
-    let scratch = try Scratch()
-    for number in 0..<100 { try scratch.write("\(number)", Array("\(number * 7)\n".utf8)) }
-    let results = try await connection.read(
-      (0..<100).map { TargetPath(scratch.path + "/\($0)") }, until: Self.soon())
-    for (number, result) in results.enumerated() {
-      #expect(result == .success(Array("\(number * 7)\n".utf8)))
-    }
-    await connection.close()
-  }
-
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func refusesFilesWithoutAnEnd(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
-    let results = try await connection.read(["/dev/zero"], until: Self.soon())
-    #expect(results[0] == .failure(Errno(EFBIG)))
-    await connection.close()
-  }
-
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func writesValuesIntoExistingFilesOnly(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
-    let scratch = try Scratch()
-    try scratch.write("value", Array("0123456789".utf8))
-    let results = try await connection.write(
-      [
-        (TargetPath(scratch.path + "/value"), [0, 255, 39]),
-        (TargetPath(scratch.path + "/new"), [1])
-      ], until: Self.soon())
-    #expect((try? results[0].get()) != nil)
-    guard case .failure(.notFound) = results[1] else {
-      Issue.record("\(results[1])")
-      return
-    }
-    // One write, no truncation, no creation.
-    #expect(try scratch.read("value") == [0, 255, 39] + Array("3456789".utf8))
-    #expect(access(scratch.path + "/new", F_OK) != 0)
-    await connection.close()
-  }
-
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func listsATreeDepthFirst(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
-    let scratch = try Scratch()
-    mkdir(scratch.path + "/b", 0o755)
-    try scratch.write("b/file one", [1])
-    try scratch.write("a", [1])
-    chmod(scratch.path + "/a", 0o640)
-    symlink("b/file one", scratch.path + "/c")
-    let root = TargetPath(scratch.path)
-    let entries = try await connection.list(root, depth: 5, until: Self.soon())
-    #expect(
-      entries.map(\.path.string) == ["a", "b", "b/file one", "c"].map { scratch.path + "/" + $0 })
-    #expect(entries.first?.kind == .file)
-    #expect(entries.first?.mode == 0o640)
-    #expect(entries.last?.kind == .link(to: "b/file one"))
-    #expect(try await connection.list(root, depth: 1, until: Self.soon()).count == 3)
-    await #expect {
-      _ = try await connection.list(root.appending("none"), depth: 1, until: Self.soon())
-    } throws: { ($0 as? ConnectionFailure)?.code == .notFound }
-    await connection.close()
-  }
-
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func pushesPullsAndRemovesBinaryFiles(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
-    let scratch = try Scratch()
-    let bytes = (0..<1_500_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 13) }
-    try scratch.write("host", bytes)
-    let target = TargetPath(scratch.path + "/made/for it/target")
-    try await connection.push(
-      scratch.path + "/host", to: target, mode: 0o750, until: Self.soon())
-    #expect(try scratch.read("made/for it/target") == bytes)
-    var status = stat()
-    #expect(stat(target.string, &status) == 0)
-    #expect(status.st_mode & 0o7777 == 0o750)
-    let sums = try await connection.checksum([target, "/no/such"], until: Self.soon())
-    #expect(sums[0] == .success(Checksum.sha256(bytes)))
-    #expect(sums[1] == .failure(.notFound))
-    try await connection.pull(target, to: scratch.path + "/back", until: Self.soon())
-    #expect(try scratch.read("back") == bytes)
-    try await connection.remove(TargetPath(scratch.path + "/made"), until: Self.soon())
-    try await connection.remove(TargetPath(scratch.path + "/made"), until: Self.soon())
-    #expect(access(scratch.path + "/made", F_OK) != 0)
-    await #expect {
-      try await connection.push(
-        scratch.path + "/host", to: "/proc/nothing/here", mode: 0o644, until: Self.soon())
-    } throws: { $0 is ConnectionFailure }
-    await connection.close()
-  }
-
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func copiesThatFailLeaveNothingAndReplaceNothing(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
-    let scratch = try Scratch()
-    try scratch.write("empty", [])
-    try scratch.write("old", Array("old".utf8))
-    mkdir(scratch.path + "/directory", 0o755)
-    let here = TargetPath(scratch.path)
-    func code(_ body: () async throws(ConnectionFailure) -> Void) async -> ConnectionFailure.Code? {
-      do {
-        try await body()
-        return nil
-      } catch { return error.code }
-    }
-    let missing = await code { () throws(ConnectionFailure) in
-      try await connection.pull(
-        here.appending("missing"), to: scratch.path + "/old", until: Self.soon())
-    }
-    #expect(missing == .notFound)
-    let absent = await code { () throws(ConnectionFailure) in
-      try await connection.push(
-        scratch.path + "/no-such-file", to: here.appending("old"), mode: 0o600, until: Self.soon())
-    }
-    #expect(absent != nil)
-    let directory = await code { () throws(ConnectionFailure) in
-      try await connection.push(
-        scratch.path + "/old", to: here.appending("directory"), mode: 0o600, until: Self.soon())
-    }
-    #expect(directory != nil)
-    #expect(try scratch.read("old") == Array("old".utf8))
-    try await connection.push(
-      scratch.path + "/empty", to: here.appending("new"), mode: 0o600, until: Self.soon())
-    #expect(try scratch.read("new").isEmpty)
-    try await connection.pull(
-      here.appending("empty"), to: scratch.path + "/back", until: Self.soon())
-    #expect(try scratch.read("back").isEmpty)
-    #expect(
-      LocalFile.names(in: scratch.path) == ["back", "directory", "empty", "new", "old"])
-    #expect(LocalFile.names(in: scratch.path + "/directory").isEmpty)
-    await connection.close()
-  }
-
-  @Test(.timeLimit(.minutes(1)), arguments: Kind.allCases)
-  func findsExecutablesOnThePath(kind: Kind) async throws {
-    let connection = try Self.connection(kind)
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func findsExecutablesOnThePath(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
     let found = try await connection.findExecutables(
-      ["sh", "no-such-program", "/bin/sh", "/etc/passwd", "cd"], until: Self.soon())
+      ["sh", "no-such-program", "/bin/sh", "/etc/passwd", "cd"], until: soon())
     #expect(found[0]?.string.hasSuffix("/sh") == true)
     #expect(found[1] == nil)
     #expect(found[2] == "/bin/sh")

@@ -17,7 +17,14 @@ struct SeededGenerator: RandomNumberGenerator, Sendable {
   }
 
   mutating func bytes(_ count: Int) -> [UInt8] {
-    (0..<count).map { _ in UInt8(truncatingIfNeeded: next() >> 32) }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + 8)
+    while bytes.count < count {
+      let number = next()
+      withUnsafeBytes(of: number) { bytes.append(contentsOf: $0) }
+    }
+    bytes.removeLast(bytes.count - count)
+    return bytes
   }
 
   /// What boards say unasked: kernel messages, journald's lines, a daemon's, and worse.

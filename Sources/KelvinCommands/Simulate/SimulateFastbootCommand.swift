@@ -77,7 +77,7 @@ struct SimulateFastbootCommand: AsyncParsableCommand {
     var setup = FastbootSimulator.Setup(
       place, directory: directory, partitions: try sizes())
     setup.downloadLimit = try ByteCount.read(maxDownload, "--max-download")
-    setup.awaySeconds = try PowerOptions.seconds(away, "--away")
+    setup.awaySeconds = try DurationText.seconds(away, "--away")
     for text in variables {
       let (name, value) = try Self.pair(text, "--var")
       setup.variables[name] = value
@@ -88,7 +88,7 @@ struct SimulateFastbootCommand: AsyncParsableCommand {
     let stop = SignalInterrupt.begin()
     let until =
       try duration.map {
-        Deadline.after(seconds: try PowerOptions.seconds($0, "--for"), interrupt: stop)
+        Deadline.after(seconds: try DurationText.seconds($0, "--for"), interrupt: stop)
       }
       ?? Deadline(time: nil, interrupt: stop)
     let simulator = try FastbootSimulator(setup) { Terminal.standardOutput.line($0) }

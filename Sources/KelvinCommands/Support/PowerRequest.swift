@@ -81,7 +81,15 @@ struct PowerRequest: Sendable {
     var host = PowerHost(warn: { warnings.add($0) })
     host.keeper = keeper
     let control = try PowerControl(entry, kind, host: host, confirm: confirm)
-    let reading = try await BoardActor(name: board).run(control, action, deadline)
+    let reading = try await BoardSeat(board).run { [action] in
+      switch action {
+      case .on: try await control.set(.on, until: deadline)
+      case .off: try await control.set(.off, until: deadline)
+      case .state: try await control.state(until: deadline)
+      case .cycle(let offSeconds):
+        try await control.cycle(offSeconds: offSeconds, until: deadline)
+      }
+    }
     if control.holdsLine, action != .state {
       warnings.add(
         "\(control.subject): the line is only sure to keep its level while a program holds it, and "
@@ -107,24 +115,5 @@ struct PowerRequest: Sendable {
     private let stored = Mutex<[String]>([])
     var all: [String] { stored.withLock { $0 } }
     func add(_ text: String) { stored.withLock { $0.append(text) } }
-  }
-
-  private actor BoardActor {
-    private let thread: BoardThread
-    nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
-
-    init(name: String) { thread = BoardThread(name: name) }
-
-    func run(
-      _ control: PowerControl, _ action: PowerAction, _ deadline: Deadline
-    ) async throws(PowerFailure) -> PowerReading {
-      switch action {
-      case .on: try await control.set(.on, until: deadline)
-      case .off: try await control.set(.off, until: deadline)
-      case .state: try await control.state(until: deadline)
-      case .cycle(let offSeconds):
-        try await control.cycle(offSeconds: offSeconds, until: deadline)
-      }
-    }
   }
 }

@@ -117,7 +117,7 @@ struct CopyOptions: ParsableArguments {
   @OptionGroup var target: TargetOptions
 
   func deadline() throws -> Deadline {
-    let seconds = try timeout.map { try PowerOptions.seconds($0, "--timeout") }
+    let seconds = try timeout.map { try DurationText.seconds($0, "--timeout") }
     return .after(seconds: seconds ?? .infinity, interrupt: SignalInterrupt.begin())
   }
 

@@ -55,7 +55,7 @@ struct TargetExecCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let limit = try timeout.map { try PowerOptions.seconds($0, "--timeout") }
+    let limit = try timeout.map { try DurationText.seconds($0, "--timeout") }
     let interrupt = SignalInterrupt.begin()
     let deadline = Deadline.after(seconds: limit ?? .infinity, interrupt: interrupt)
     var command = Command(

@@ -66,7 +66,7 @@ struct TargetFastbootCommand: AsyncParsableCommand {
 
   func run() async throws {
     let deadline = Deadline.after(
-      seconds: try PowerOptions.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
     let image = verb == .boot ? try FlashImage(words[0], until: deadline) : nil
     let (verb, words, slot) = (verb, words, slot)
     let isQuiet = verb == .getvar

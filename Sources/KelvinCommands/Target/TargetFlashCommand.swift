@@ -34,7 +34,7 @@ struct TargetFlashCommand: AsyncParsableCommand {
   func run() async throws {
     let start = MonotonicTime.now
     let deadline = Deadline.after(
-      seconds: try PowerOptions.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
     let limit = try maxDownload.map { try ByteCount.read($0, "--max-download") }
     // What cannot be flashed is told before the board is taken.
     let image = try FlashImage(image, until: deadline)
@@ -75,28 +75,5 @@ struct TargetFlashCommand: AsyncParsableCommand {
       "parts": .integer(Int64(report.parts)), "sent": .integer(report.sent),
       "size": .integer(report.size), "seconds": .number(Double(nanoseconds) / 1e9)
     ]
-  }
-}
-
-/// Sizes on command lines.
-enum ByteCount {
-  /// Reads `64 MiB`, or a bare number of bytes; one at least.
-  static func read(_ text: String, _ option: String) throws -> Int64 {
-    guard let quantity = Quantity(text), quantity.unit.map({ $0.dimension == .size }) ?? true,
-      let count = Int64(exactly: quantity.value.rounded()), count > 0
-    else { throw ValidationError("\(option): expected a size such as '64 MiB', found '\(text)'") }
-    return count
-  }
-
-  /// `512 B`, `1.5 KiB`, `32.0 MiB`
-  static func text(_ count: Int64) -> String {
-    if count < 1024 { return "\(count) B" }
-    var value = Double(count)
-    var unit = ""
-    for next in ["KiB", "MiB", "GiB", "TiB"] where value >= 1024 {
-      value /= 1024
-      unit = next
-    }
-    return "\((value * 10).rounded() / 10) \(unit)"
   }
 }

@@ -25,7 +25,7 @@ struct TargetInfoCommand: AsyncParsableCommand {
 
   func run() async throws {
     let deadline = Deadline.after(
-      seconds: try PowerOptions.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
     let (facts, name, capabilities) = try await target.withTarget(
       board, for: "info", until: deadline
     ) {

@@ -32,7 +32,7 @@ struct TargetRebootCommand: AsyncParsableCommand {
       throw ValidationError("\(board): is this machine, which Kelvin does not reboot")
     }
     let deadline = Deadline.after(
-      seconds: try PowerOptions.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
     let waits = !noWait
     let name = board
     let seconds = try await target.withTarget(board, for: "reboot", until: deadline) { target in

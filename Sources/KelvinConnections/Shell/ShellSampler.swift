@@ -1,6 +1,6 @@
-internal import CLinux
 internal import Glibc
 internal import KelvinModel
+internal import KelvinSystem
 internal import Synchronization
 
 /// Samples through a shell of its own: all files in one round trip each tick.
@@ -13,7 +13,7 @@ final class ShellSampler: SampleSource {
   private let ring: SampleRing
   private let stopping = Interrupt()
   private let summary = Mutex(SampleSummary())
-  private let thread = Mutex<pthread_t?>(nil)
+  private let thread = Mutex<NamedThread?>(nil)
 
   init(_ plan: SamplePlan, connection: ShellConnection) {
     self.plan = plan
@@ -24,38 +24,32 @@ final class ShellSampler: SampleSource {
   func start() async throws(ConnectionFailure) {
     // Opens the shell now, so that the first tick does not pay for it.
     _ = try connection.run(":", until: .after(seconds: 10))
-    let status: Int32 = thread.withLock { thread in
-      guard thread == nil else { return 0 }
-      var new = pthread_t()
-      let status = pthread_create(
-        &new, nil,
-        { argument in
-          guard let argument else { return nil }
-          Unmanaged<ShellSampler>.fromOpaque(argument).takeRetainedValue().run()
-          return nil
-        }, Unmanaged.passRetained(self).toOpaque())
-      if status == 0 { thread = new }
-      return status
+    let failure = thread.withLock { thread -> PlainFailure? in
+      guard thread == nil else { return nil }
+      do throws(PlainFailure) {
+        thread = try NamedThread("sampler") { self.run() }
+        return nil
+      } catch {
+        return error
+      }
     }
-    guard status == 0 else {
-      throw ConnectionFailure(.system(Errno(status)), "sampler: no thread: \(Errno(status))")
-    }
+    if let failure { throw ConnectionFailure(.system(Errno(EAGAIN)), "\(failure)") }
   }
 
   func drain() -> [Sample] { ring.drain() }
 
   func stop() async -> SampleSummary {
     stopping.raise()
-    thread.withLock { thread in
-      if let running = thread { pthread_join(running, nil) }
-      thread = nil
+    let running = thread.withLock { thread in
+      defer { thread = nil }
+      return thread
     }
+    running?.join()
     await connection.close()
     return summary.withLock { $0 }
   }
 
   private func run() {
-    kelvin_set_thread_name("sampler")
     var summary = SampleSummary()
     summary.note =
       "sampled through a shell: the samples of a tick share one time stamp, true to half a round "

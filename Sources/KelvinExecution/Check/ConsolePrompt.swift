@@ -1,3 +1,4 @@
+internal import KelvinConnections
 public import KelvinModel
 
 /// What a console may show when a key is pressed.
@@ -28,7 +29,9 @@ public struct ConsolePrompt: Sendable, Hashable {
   /// Control sequences of terminals (ECMA-48) do not count: shells color their prompts, and some ask
   /// for the cursor's position behind them.
   public static func shown(at bytes: [UInt8], of prompts: [ConsolePrompt]) -> ConsolePrompt? {
-    let line = visible(bytes.suffix(4096)).split { $0 == 10 || $0 == 13 }.last.map(Array.init) ?? []
+    let line =
+      ConsoleText.visible(bytes.suffix(4096)).split { $0 == 10 || $0 == 13 }.last.map(Array.init)
+      ?? []
     guard !line.isEmpty else { return nil }
     return prompts.first { prompt in
       guard let pattern = try? Pattern(prompt.pattern) else { return false }
@@ -36,23 +39,5 @@ public struct ConsolePrompt: Sendable, Hashable {
         ((try? pattern.firstMatch(in: $0, group: 0)) ?? nil) != nil
       }
     }
-  }
-
-  /// The bytes without CSI sequences and other escapes.
-  static func visible(_ bytes: some Collection<UInt8>) -> [UInt8] {
-    var result: [UInt8] = []
-    var state = 0
-    for byte in bytes {
-      switch (state, byte) {
-      case (_, 0x1B): state = 1
-      // CSI: parameters until a final byte of 0x40...0x7E.
-      case (1, UInt8(ascii: "[")): state = 2
-      case (1, _): state = 0
-      case (2, 0x40...0x7E): state = 0
-      case (2, _): break
-      default: result.append(byte)
-      }
-    }
-    return result
   }
 }

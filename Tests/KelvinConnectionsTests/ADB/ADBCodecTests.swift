@@ -70,7 +70,7 @@ import Testing
   }
 
   @Test func damagedShellPacketsNeverGiveMoreThanCame() {
-    var generator = ADBSeeded(seed: 4)
+    var generator = SeededGenerator(seed: 4)
     for _ in 0..<3000 {
       var bytes = Self.shell + Self.shell
       for _ in 0...Int.random(in: 0..<4, using: &generator) {
@@ -152,18 +152,5 @@ import Testing
     let server = ADBServer(text)
     #expect(server?.host == host)
     #expect(server?.port == port)
-  }
-}
-
-/// Random numbers that are the same in every run (SplitMix64).
-struct ADBSeeded: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
   }
 }

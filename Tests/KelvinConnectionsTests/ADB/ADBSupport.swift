@@ -168,7 +168,7 @@ enum ADBBoards {
   /// Ends with its last reference.
   private static let server = Mutex<RealADB?>(nil)
 
-  static func connection(_ kind: ConformanceTests.Kind) throws -> any Connection {
+  static func connection(_ kind: ConformanceKind) throws -> any Connection {
     let port =
       switch kind {
       case .adbOld: try old.get().port

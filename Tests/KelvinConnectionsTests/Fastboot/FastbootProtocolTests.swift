@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test func survivesAnyBytes() {
-    var numbers = FastbootNumbers(seed: 7)
+    var numbers = SeededGenerator(seed: 7)
     for _ in 0..<20_000 {
       var packet = numbers.bytes(Int(numbers.next() % 20))
       if numbers.next() % 2 == 0 { packet = Array("DATA".utf8) + packet }
@@ -150,7 +150,7 @@ import Testing
   }
 
   @Test func doesNotDependOnThePieces() {
-    var numbers = FastbootNumbers(seed: 3)
+    var numbers = SeededGenerator(seed: 3)
     let bytes = numbers.bytes(1000)
     var inPieces = CRC32()
     var rest = bytes[...]
@@ -172,31 +172,5 @@ import Testing
     [9, 8, 7].withUnsafeBytes { plain.add(UnsafeRawBufferPointer(rebasing: $0[..<3])) }
     for _ in 0..<times { word.withUnsafeBytes { plain.add($0) } }
     #expect(repeated.value == plain.value)
-  }
-}
-
-/// Numbers with a seed: SplitMix64.
-struct FastbootNumbers {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var value = state
-    value = (value ^ value >> 30) &* 0xbf58_476d_1ce4_e5b9
-    value = (value ^ value >> 27) &* 0x94d0_49bb_1331_11eb
-    return value ^ value >> 31
-  }
-
-  mutating func bytes(_ count: Int) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(count + 8)
-    while bytes.count < count {
-      let number = next()
-      withUnsafeBytes(of: number) { bytes.append(contentsOf: $0) }
-    }
-    bytes.removeLast(bytes.count - count)
-    return bytes
   }
 }

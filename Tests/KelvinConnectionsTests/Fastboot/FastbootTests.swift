@@ -10,7 +10,7 @@ import Testing
 enum FastbootTests {
   /// Bytes that compress and repeat in no way; the same for a seed.
   static func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-    var numbers = FastbootNumbers(seed: seed)
+    var numbers = SeededGenerator(seed: seed)
     let base = numbers.bytes(min(count, 1 << 18))
     var bytes: [UInt8] = []
     bytes.reserveCapacity(count)

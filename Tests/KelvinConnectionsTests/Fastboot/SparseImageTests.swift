@@ -67,7 +67,7 @@ struct SparseImageTests {
 
   /// Blocks of data, of zeros, of another word, and a last one that is not whole.
   private func mixture(_ blocks: Int, tail: Int, seed: UInt64) -> [UInt8] {
-    var numbers = FastbootNumbers(seed: seed)
+    var numbers = SeededGenerator(seed: seed)
     var bytes: [UInt8] = []
     for _ in 0..<blocks {
       switch numbers.next() % 4 {

@@ -124,7 +124,7 @@ struct SparseReaderTests {
 
   @Test func survivesDamageAtEveryByte() throws {
     let bytes = good(checksum: crc(expanded))
-    var numbers = FastbootNumbers(seed: 5)
+    var numbers = SeededGenerator(seed: 5)
     for index in bytes.indices {
       var damaged = bytes
       damaged[index] ^= UInt8(truncatingIfNeeded: numbers.next() | 1)
@@ -149,7 +149,7 @@ struct SparseReaderTests {
   }
 
   @Test func survivesHostileHeaders() throws {
-    var numbers = FastbootNumbers(seed: 9)
+    var numbers = SeededGenerator(seed: 9)
     let hostile: [UInt32] = [0, 1, 4, 512, 0x7fff_ffff, 0x8000_0000, 0xffff_fffc, 0xffff_ffff]
     var refused = 0
     for _ in 0..<3000 {

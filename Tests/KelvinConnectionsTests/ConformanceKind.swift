@@ -1,0 +1,45 @@
+import KelvinModel
+import KelvinSystem
+
+@testable import KelvinConnections
+
+/// The ways to a board that must all keep the same promises.
+enum ConformanceKind: String, Sendable, CaseIterable {
+  case local, dash, bash, busybox
+  case sshd = "sshd with bash"
+  case sshdBusybox = "sshd with busybox"
+  case dropbear = "dropbear with dash"
+  case adb = "adb's server"
+  case adbDirect = "adb without a server"
+  case adbOld = "adb to an old device"
+  case adbd = "Android's adbd by adb's server"
+  case adbdDirect = "Android's adbd without a server"
+
+  static let allCases: [ConformanceKind] =
+    [.local, .dash, .bash, .busybox, .adbDirect, .adbOld] + (hasADB ? [.adb] : [])
+    + (RealADBD.isThere ? [.adbdDirect] : [])
+    + (RealADBD.isThere && hasADB ? [.adbd] : [])
+    + (SSHServer.obstacle == nil ? [.sshd, .sshdBusybox, .dropbear] : [])
+
+  /// Started at the first use; they end with this process.
+  private static let serverSshd = Result { try SSHServer(.sshd, login: .bash) }
+  private static let serverSshdBusybox = Result { try SSHServer(.sshd, login: .busybox) }
+  private static let serverDropbear = Result { try SSHServer(.dropbear, login: .dash) }
+
+  /// A connection of this kind, to a board that is this machine.
+  func connection() throws -> any Connection {
+    switch self {
+    case .local: LocalConnection()
+    case .dash: ShellConnection(argv: ["dash"])
+    case .bash: ShellConnection(argv: ["bash"])
+    case .busybox: ShellConnection(argv: ["busybox", "ash"])
+    case .sshd: try Self.serverSshd.get().connection()
+    case .sshdBusybox: try Self.serverSshdBusybox.get().connection()
+    case .dropbear: try Self.serverDropbear.get().connection()
+    case .adb, .adbDirect, .adbOld, .adbd, .adbdDirect: try ADBBoards.connection(self)
+    }
+  }
+}
+
+/// Enough for anything but what hangs.
+func soon() -> Deadline { .after(seconds: 20) }
