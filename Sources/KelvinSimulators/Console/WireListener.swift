@@ -39,24 +39,8 @@ package final class WireListener: Sendable {
 
   /// Listens on a TCP port of 127.0.0.1; 0: one that is free.
   package static func tcp(port: UInt16 = 0) throws(PlainFailure) -> WireListener {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var one: Int32 = 1
-    setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    address.sin_port = port.bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let status = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> Int32 in
-        guard bind(descriptor, address, size) == 0, listen(descriptor, 8) == 0 else { return -1 }
-        return getsockname(descriptor, address, &size)
-      }
-    }
-    guard status == 0 else {
-      throw PlainFailure(.infrastructure, "127.0.0.1:\(port): \(Errno.current)")
-    }
-    return WireListener(descriptor, port: UInt16(bigEndian: address.sin_port))
+    let (descriptor, port) = try LoopbackPort.open(port)
+    return WireListener(descriptor, port: port)
   }
 
   /// Waits for somebody to connect.

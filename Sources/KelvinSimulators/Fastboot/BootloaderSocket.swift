@@ -14,7 +14,7 @@ final class BootloaderSocket: BootloaderSeat {
   /// - Parameter port: 0: a free one.
   init(port: UInt16, isStream: Bool) throws(PlainFailure) {
     self.isStream = isStream
-    let (descriptor, port) = try BootloaderSocket.open(port, isStream)
+    let (descriptor, port) = try LoopbackPort.open(port, isStream: isStream)
     socket = Mutex(descriptor)
     self.port = port
   }
@@ -24,7 +24,7 @@ final class BootloaderSocket: BootloaderSeat {
   func end() { close() }
 
   func plug() throws(PlainFailure) {
-    let (descriptor, _) = try BootloaderSocket.open(port, isStream)
+    let (descriptor, _) = try LoopbackPort.open(port, isStream: isStream)
     socket.withLock { $0 = descriptor }
   }
 
@@ -33,34 +33,6 @@ final class BootloaderSocket: BootloaderSeat {
       if descriptor >= 0 { Glibc.close(descriptor) }
       descriptor = -1
     }
-  }
-
-  private static func open(
-    _ wanted: UInt16, _ isStream: Bool
-  ) throws(PlainFailure) -> (Int32, UInt16) {
-    let type = Int32((isStream ? SOCK_STREAM : SOCK_DGRAM).rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-    let descriptor = Glibc.socket(AF_INET, type, 0)
-    var one: Int32 = 1
-    if isStream { setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, 4) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    address.sin_port = wanted.bigEndian
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let status = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address -> Int32 in
-        guard bind(descriptor, address, size) == 0, !isStream || listen(descriptor, 8) == 0 else {
-          return -1
-        }
-        return getsockname(descriptor, address, &size)
-      }
-    }
-    guard status == 0 else {
-      let error = Errno.current
-      Glibc.close(descriptor)
-      throw PlainFailure(.infrastructure, "127.0.0.1:\(wanted): \(error)")
-    }
-    return (descriptor, UInt16(bigEndian: address.sin_port))
   }
 
   func serve(

@@ -42,17 +42,7 @@ package final class DeviceServer: Sendable {
   package convenience init(
     tcp device: any SimulatedDevice, port: UInt16 = 0
   ) throws(PlainFailure) {
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    let listener = try DeviceServer.listen(AF_INET, &address)
-    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-    withUnsafeMutableBytes(of: &address) { buffer in
-      guard let base = buffer.baseAddress else { return }
-      getsockname(listener, base.assumingMemoryBound(to: sockaddr.self), &size)
-    }
-    let port = UInt16(bigEndian: address.sin_port)
+    let (listener, port) = try LoopbackPort.open(port)
     try self.init("\(port)") { DeviceServer.accept(listener, device, $0) }
   }
 
