@@ -30,10 +30,7 @@ struct ADBLinkLoop {
   /// To the device. Streams are read only while it is empty, so it stays small.
   private var output: [UInt8] = []
   private var outputStart = 0
-  private var head: [UInt8] = []
-  private var header: ADBMessage.Header?
-  private var payload: [UInt8] = []
-  private var payloadEnd = 0
+  private var reader: ADBMessageReader
   private var scratch = [UInt8](repeating: 0, count: 1 << 18)
   private var failure: String?
 
@@ -42,6 +39,7 @@ struct ADBLinkLoop {
     take: @escaping () -> [ADBOpening]
   ) {
     self.device = device
+    reader = ADBMessageReader(device)
     self.agreement = agreement
     self.doorbell = doorbell
     self.stopping = stopping
@@ -181,55 +179,17 @@ struct ADBLinkLoop {
   private mutating func receive() {
     // As much as there is, but not for ever: streams wait too.
     for _ in 0..<64 where failure == nil {
-      guard let header else {
-        guard readHead() else { return }
-        continue
+      switch reader.next() {
+      case .message(let header): act(header)
+      case .nothing: return
+      case .failed(let why): failure = why
       }
-      if payloadEnd < header.length {
-        let count = payload.withUnsafeMutableBytes {
-          Glibc.read(device, $0.baseAddress?.advanced(by: payloadEnd), header.length - payloadEnd)
-        }
-        guard took(count) else { return }
-        payloadEnd += count
-        if payloadEnd < header.length { continue }
-      }
-      self.header = nil
-      act(header)
     }
-  }
-
-  /// False when there is nothing now, or the link is broken.
-  private mutating func readHead() -> Bool {
-    var bytes = [UInt8](repeating: 0, count: ADBMessage.headerSize - head.count)
-    let count = Glibc.read(device, &bytes, bytes.count)
-    guard took(count) else { return false }
-    head += bytes[..<count]
-    guard head.count == ADBMessage.headerSize else { return true }
-    do {
-      let header = try ADBMessage.header(head)
-      self.header = header
-      payloadEnd = 0
-      if payload.count < header.length {
-        payload = [UInt8](repeating: 0, count: header.length)
-      }
-    } catch {
-      failure = "the device sent \(error.text)"
-      return false
-    }
-    head.removeAll(keepingCapacity: true)
-    return true
-  }
-
-  private mutating func took(_ count: Int) -> Bool {
-    if count > 0 { return true }
-    if count < 0, errno == EAGAIN || errno == EINTR { return false }
-    failure = count == 0 ? "the device hung up" : "the device hung up: \(Errno.current)"
-    return false
   }
 
   private mutating func act(_ header: ADBMessage.Header) {
     let (remote, id) = (header.argument0, header.argument1)
-    if agreement.checks, ADBMessage.check(payload[..<header.length]) != header.check {
+    if agreement.checks, ADBMessage.check(reader.payload[..<header.length]) != header.check {
       failure = "a payload's checksum is wrong"
       return
     }
@@ -245,7 +205,7 @@ struct ADBLinkLoop {
         failure = "the device sent without waiting for its answer"
         return
       }
-      streams[id]?.waiting = Array(payload[..<header.length])
+      streams[id]?.waiting = Array(reader.payload[..<header.length])
       deliver(id)
     case .open: send(.close, 0, remote)
     case .connect: failure = "the device has restarted"

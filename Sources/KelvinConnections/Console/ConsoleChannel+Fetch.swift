@@ -79,7 +79,7 @@ extension ConsoleChannel {
     until deadline: Deadline
   ) throws(ConnectionFailure) {
     let line = request.pieces(
-      currentID, fetch.stream, count: fetch.count,
+      id, fetch.stream, count: fetch.count,
       range: (first + range.lowerBound)..<(first + range.upperBound), size: size,
       plain: fetch.isPlain)
     try send((fetch.unanswered > 0 ? [10] : []) + line, until: deadline)
@@ -87,13 +87,13 @@ extension ConsoleChannel {
     while true {
       guard let event = try next(until: patience) else {
         try check(deadline)
-        queried()
+        counts.queries += 1
         return
       }
       guard case .frame(let frame) = event else { continue }
       if frame.message == .bye { throw lost("its agent has ended") }
       if frame.id == 0, frame.message == .refused { return }
-      guard frame.id == currentID,
+      guard frame.id == id,
         case .piece(fetch.stream, let index, size, let bytes) = frame.message,
         pieces.indices.contains(index - first),
         bytes.count == min(size, fetch.count - index * size)

@@ -17,7 +17,8 @@ extension ConsoleChannel {
         try send([0x15, 0x03, 10, UInt8(ascii: "."), 10], until: deadline)
       }
       if try load(deadline.limited(toSeconds: 4 + 3 * Double(attempt) + 4 * transit(4000))) {
-        return opened()
+        isOpen = true
+        return
       }
       attempt += 1
     }
@@ -124,7 +125,7 @@ extension ConsoleChannel {
         nil
       }
     guard let problem else { return }
-    opened()
+    isOpen = true
     close(until: deadline)
     throw ConnectionFailure(
       .unsupported, "\(link.name): commands need more than the board has: \(problem.what)",

@@ -9,9 +9,9 @@ internal import KelvinSystem
 /// frames. Used by one thread; all calls block it until their deadline at most.
 package final class ConsoleChannel {
   package let link: any ByteLink
-  package private(set) var counts = ConsoleCounts()
+  package internal(set) var counts = ConsoleCounts()
   /// Whether an agent answers, as far as is known.
-  package private(set) var isOpen = false
+  package internal(set) var isOpen = false
   /// The board's tools among those that the agent asked for.
   package internal(set) var tools: Set<String> = []
 
@@ -20,7 +20,7 @@ package final class ConsoleChannel {
   /// Linux takes arguments of up to 128 KiB.
   private static let scriptLimit = 120_000
   /// Bytes of a stream that a failure shows of a command that was ended.
-  private static let partialLimit = 16_384
+  static let partialLimit = 16_384
   /// Queries in a row without an answer after which a line is dead.
   private static let patience = 10
 
@@ -31,7 +31,8 @@ package final class ConsoleChannel {
   private var nextEvent = 0
   /// The last bytes that came, to be searched for prompts.
   private(set) var tail: [UInt8] = []
-  private var id: UInt32 = 0
+  /// Of the last command.
+  private(set) var id: UInt32 = 0
   private var boot = BootWatch()
   /// Whether lines are sent slowly, because the board loses what comes at full speed.
   private var isPaced = false
@@ -105,8 +106,6 @@ package final class ConsoleChannel {
     nextEvent = 0
   }
 
-  func opened() { isOpen = true }
-
   // MARK: Commands
 
   /// Runs a script in a shell of its own on the board, once at most.
@@ -165,7 +164,7 @@ package final class ConsoleChannel {
 
   /// Waits until a command has ended, whatever is lost; nil when the board has not begun it and
   /// `lines` are not its own.
-  private func ending(
+  func ending(
     of lines: [[UInt8]], _ waiting: Waiting, isOwn: Bool = true, until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleFrame.Message? {
     var wait = waiting
@@ -225,7 +224,7 @@ package final class ConsoleChannel {
   }
 
   /// The reply that an end announces.
-  private func whole(
+  func whole(
     _ message: ConsoleFrame.Message, limit: Int, until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleReply {
     switch message {
@@ -264,56 +263,6 @@ package final class ConsoleChannel {
     wait.sent(answerTime(numbers.count * 500 + ConsoleChannel.short))
   }
 
-  // MARK: Ends
-
-  /// Ends the running command, and gives what it printed, as far as it can be had in a few seconds;
-  /// nil when the board has not begun it.
-  private func end(grace: Double) throws(ConnectionFailure) -> ConsoleReply? {
-    let steps: [(script: String, seconds: Double)] = [
-      (ConsoleAgent.kill(15), max(0, grace)), (ConsoleAgent.kill(9) + ";" + ConsoleAgent.note, 5)
-    ]
-    for step in steps {
-      do throws(ConnectionFailure) {
-        let line = request.evaluate(id, step.script)
-        let latest = Deadline.after(seconds: step.seconds + answerTime(2 * line.count))
-        try send([10] + line, until: latest)
-        let wait = Waiting(answerTime(line.count))
-        guard let ended = try ending(of: [line], wait, isOwn: false, until: latest) else {
-          return nil
-        }
-        do throws(ConnectionFailure) {
-          let size = ConsoleChannel.partialLimit
-          return try whole(
-            ended, limit: size, until: .after(seconds: answerTime(2 * size)))
-        } catch {
-          if error.code == .connectionLost { throw error }
-          return nil
-        }
-      } catch {
-        guard error.code == .timedOut else {
-          isOpen = false
-          throw error
-        }
-      }
-    }
-    isOpen = false
-    throw lost("a command could not be ended")
-  }
-
-  /// Ends the agent, so that the shell that was there before is back; idempotent.
-  package func close(until deadline: Deadline) {
-    guard isOpen else { return }
-    isOpen = false
-    for _ in 0..<4 {
-      guard (try? send([10] + request.quit(), until: deadline)) != nil else { return }
-      let patience = deadline.limited(toSeconds: answerTime(0))
-      while let event = try? next(until: patience) {
-        if case .frame(let frame) = event, frame.message == .bye { return }
-      }
-      if deadline.hasPassed || deadline.isInterrupted { return }
-    }
-  }
-
   // MARK: Failures
 
   func check(_ deadline: Deadline) throws(ConnectionFailure) {
@@ -335,7 +284,4 @@ package final class ConsoleChannel {
     guard !last.isEmpty else { return "it says nothing" }
     return "its last line is '\(String(decoding: last.prefix(80), as: UTF8.self))'"
   }
-
-  func queried() { counts.queries += 1 }
-  var currentID: UInt32 { id }
 }
