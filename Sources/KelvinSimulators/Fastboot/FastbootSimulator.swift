@@ -97,6 +97,9 @@ package final class FastbootSimulator: Sendable {
         guard let bootloader = try? SimulatedBootloader(setup, log: log) else { return }
         try seat.serve(bootloader, setup.faults, until)
       } catch { return }
+      // Its last reply must have reached the host: a kernel that is told to unplug a gadget in this moment
+      // may cancel the host's transfer that has just taken it.
+      _ = until.limited(toSeconds: 0.1).wait()
       seat.close()
       log("away")
       _ = until.limited(toSeconds: setup.awaySeconds).wait()
