@@ -136,10 +136,10 @@ import Testing
     ("sh: can't open '/x': Permission denied", Errno.permissionDenied)
   ])
   func messagesOfToolsNameAnErrno(message: String, error: Errno) {
-    #expect(ShellConnection.errno(inMessage: Array(message.utf8)) == error)
+    #expect(ShellReply.errno(inMessage: Array(message.utf8)) == error)
   }
 
   @Test func messagesWithoutAnErrorNameNone() {
-    #expect(ShellConnection.errno(inMessage: Array("3+0 records in\n3+0 records out".utf8)) == nil)
+    #expect(ShellReply.errno(inMessage: Array("3+0 records in\n3+0 records out".utf8)) == nil)
   }
 }

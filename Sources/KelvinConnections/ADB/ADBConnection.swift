@@ -114,7 +114,7 @@ public final class ADBConnection: Connection {
       until: deadline)
     guard reply.status == 0 else {
       throw ConnectionFailure(
-        ShellConnection.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
+        ShellReply.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
     }
   }
 
@@ -147,7 +147,7 @@ public final class ADBConnection: Connection {
       """, until: deadline)
     guard reply.status == 0 else {
       throw ConnectionFailure(
-        ShellConnection.errno(inMessage: reply.error) ?? .io, path: into, connection: name)
+        ShellReply.errno(inMessage: reply.error) ?? .io, path: into, connection: name)
     }
   }
 

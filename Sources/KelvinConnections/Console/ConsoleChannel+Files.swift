@@ -120,7 +120,7 @@ extension ConsoleChannel {
   private func succeed(_ reply: ConsoleReply, _ path: TargetPath) throws(ConnectionFailure) {
     guard reply.status != 0 else { return }
     throw ConnectionFailure(
-      ShellConnection.errno(inMessage: reply.error) ?? .io, path: path, connection: link.name)
+      ShellReply.errno(inMessage: reply.error) ?? .io, path: path, connection: link.name)
   }
 
   private func number(_ bytes: some Collection<UInt8>) -> Int? {

@@ -7,13 +7,6 @@ internal import KelvinSystem
 /// standard output and on standard error each, then a line with the request's nonce (128 random
 /// bits, so that no output can forge it) and the exit status. Replies are bytes.
 final class ShellChannel {
-  /// What a script printed, and its exit status.
-  struct Reply {
-    var output: [UInt8]
-    var error: [UInt8]
-    var status: Int32
-  }
-
   let link: any ShellLink
   /// The shell's process on the target, and since when; 0 and nil when it could not be read.
   let processID: Int32

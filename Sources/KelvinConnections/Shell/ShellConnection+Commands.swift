@@ -1,8 +1,8 @@
-public import KelvinModel
+package import KelvinModel
 internal import KelvinSystem
 
 extension ShellConnection {
-  public func start(
+  package func start(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> any RemoteProcess {
     try begin(command, until: deadline)
@@ -104,7 +104,7 @@ extension ShellConnection {
       // taskset, chrt or the shell itself ended before the command began.
       let text = String(decoding: said.suffix(300), as: UTF8.self).trimmingASCIIWhitespace
       let isForbidden = [.notPermitted, .permissionDenied].contains(
-        ShellConnection.errno(inMessage: said))
+        ShellReply.errno(inMessage: said))
       let hasScheduling = command.affinity != nil || command.realtimePriority != nil
       return ConnectionFailure(
         isForbidden ? .permissionDenied : .unsupported,
@@ -134,7 +134,7 @@ extension ShellConnection {
 
   // MARK: Short commands
 
-  public func execute(
+  package func execute(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> CommandResult {
     guard ShellConnection.isShort(command) else {
@@ -170,19 +170,5 @@ extension ShellConnection {
     }
     return command.standardInput == .null && !command.endsDescendants && command.affinity == nil
       && command.niceness == nil && command.realtimePriority == nil
-  }
-
-  public func findExecutables(
-    _ names: [String], until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [TargetPath?] {
-    let words = names.map(ShellWords.quote).joined(separator: " ")
-    let reply = try run(
-      "for n in \(words); do kelvin_find \"$n\"; printf '%s\\000' \"$kelvin_path\"; done",
-      until: deadline)
-    let paths = reply.output.split(separator: 0, omittingEmptySubsequences: false)
-    return names.indices.map { index in
-      guard index < paths.count, !paths[index].isEmpty else { return nil }
-      return TargetPath(String(decoding: paths[index], as: UTF8.self))
-    }
   }
 }

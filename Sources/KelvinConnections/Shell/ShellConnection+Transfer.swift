@@ -1,16 +1,16 @@
 internal import Glibc
-public import KelvinModel
+package import KelvinModel
 
 /// Whole files, as streams through shells of their own: never in memory, and never where bytes that
 /// are left unread could be taken for script.
 extension ShellConnection {
-  public func push(
+  package func push(
     _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline
   ) async throws(ConnectionFailure) {
     try push(hostPath, to: path, mode: mode, until: deadline, progress: nil)
   }
 
-  public func push(
+  package func push(
     _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline,
     progress: @escaping TransferProgress
   ) async throws(ConnectionFailure) {
@@ -18,13 +18,13 @@ extension ShellConnection {
       hostPath, to: path, mode: mode, until: deadline, progress: progress as TransferProgress?)
   }
 
-  public func pull(
+  package func pull(
     _ path: TargetPath, to destination: String, until deadline: Deadline
   ) async throws(ConnectionFailure) {
     try pull(path, to: destination, until: deadline, progress: nil)
   }
 
-  public func pull(
+  package func pull(
     _ path: TargetPath, to destination: String, until deadline: Deadline,
     progress: @escaping TransferProgress
   ) async throws(ConnectionFailure) {
@@ -68,7 +68,7 @@ extension ShellConnection {
     }
     guard result.isSuccess, let checksum = input.checksum else {
       throw ConnectionFailure(
-        ShellConnection.errno(inMessage: result.standardError.bytes) ?? .io, path: path,
+        ShellReply.errno(inMessage: result.standardError.bytes) ?? .io, path: path,
         connection: name)
     }
     let answer = result.standardOutput.text.split { $0 == " " || $0 == "\n" }.map { UInt64($0) }
@@ -89,7 +89,7 @@ extension ShellConnection {
     }
     guard reply.status == 0 else {
       throw ConnectionFailure(
-        ShellConnection.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
+        ShellReply.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
     }
     meter.finish(Int64(checksum.count))
   }
@@ -120,7 +120,7 @@ extension ShellConnection {
     }
     guard result.isSuccess else {
       throw ConnectionFailure(
-        ShellConnection.errno(inMessage: result.standardError.bytes) ?? .io, path: path,
+        ShellReply.errno(inMessage: result.standardError.bytes) ?? .io, path: path,
         connection: name)
     }
     guard rename(temporary, destination) == 0 else {

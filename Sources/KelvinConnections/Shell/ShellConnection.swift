@@ -1,4 +1,4 @@
-public import KelvinModel
+package import KelvinModel
 internal import Synchronization
 
 /// A target through POSIX shells, wherever they run: one persistent shell for short commands, files
@@ -8,7 +8,7 @@ internal import Synchronization
 /// sha256sum for ``checksum(_:until:)``; taskset, nice or chrt where a command asks for them;
 /// setsid, without which a command shares the session of its shell. Works with dash, bash and
 /// busybox ash.
-public final class ShellConnection: Connection {
+package final class ShellConnection: ScriptRunner {
   let transport: any ShellTransport
   /// Exported to every command.
   let environment: [String: String]
@@ -24,15 +24,15 @@ public final class ShellConnection: Connection {
   private struct ChannelBox: @unchecked Sendable { let channel: ShellChannel }
   private struct Started { weak var process: ShellProcess? }
 
-  public var name: String { transport.name }
-  public var capabilities: Capabilities { transport.capabilities }
+  package var name: String { transport.name }
+  package var capabilities: Capabilities { transport.capabilities }
 
   /// Creates a connection to shells of this machine.
   ///
   /// - Parameters:
   ///   - argv: starts a shell that reads its script from standard input.
   ///   - environment: added to that of every command.
-  public convenience init(argv: [String] = ["sh"], environment: [String: String] = [:]) {
+  package convenience init(argv: [String] = ["sh"], environment: [String: String] = [:]) {
     self.init(LocalShellTransport(argv: argv), environment: environment)
   }
 
@@ -51,9 +51,9 @@ public final class ShellConnection: Connection {
   // MARK: The persistent shell
 
   /// Runs a script in the persistent shell.
-  func run(
+  package func run(
     _ script: String, until deadline: Deadline
-  ) throws(ConnectionFailure) -> ShellChannel.Reply {
+  ) throws(ConnectionFailure) -> ShellReply {
     let nonce = ShellChannel.nonce()
     // One byte more than what is kept shows that there was more.
     let all = Command.Output.capture(limit: ShellChannel.replyLimit)
@@ -66,7 +66,7 @@ public final class ShellConnection: Connection {
       throw ConnectionFailure(
         .unsupported, "\(name): a reply of more than \(ShellChannel.replyLimit >> 20) MiB")
     }
-    return ShellChannel.Reply(
+    return ShellReply(
       output: pump.output.output.bytes, error: pump.error.output.bytes, status: trailer.status)
   }
 
@@ -142,7 +142,7 @@ public final class ShellConnection: Connection {
       if let stop {
         throw self.failure(stop, answer, begin: .now, what: "", left: "")
       }
-      return ShellChannel.Reply(
+      return ShellReply(
         output: answer.output.output.bytes, error: answer.error.output.bytes,
         status: answer.output.trailer?.status ?? -1)
     }
@@ -216,17 +216,17 @@ public final class ShellConnection: Connection {
     }
   }
 
-  public func terminalWords(
+  package func terminalWords(
     for command: [String], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [String] {
     try transport.terminalWords(for: command, until: deadline)
   }
 
-  public func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {
+  package func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {
     ShellSampler(plan, connection: ShellConnection(transport, ownsTransport: false))
   }
 
-  public func close() async {
+  package func close() async {
     let processes = started.withLock { started in
       defer { started = [] }
       return started.compactMap(\.process)

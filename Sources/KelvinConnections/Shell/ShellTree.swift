@@ -20,7 +20,7 @@ struct ShellTree: Sendable {
 
   /// Runs a script in a shell that is not part of the tree.
   typealias Run = (_ script: String, _ deadline: Deadline) throws(ConnectionFailure) ->
-    ShellChannel.Reply
+    ShellReply
 
   /// Ends the tree: SIGTERM, after `grace` seconds SIGKILL, until nothing is left or it takes too
   /// long.

@@ -1,8 +1,8 @@
-public import KelvinModel
+package import KelvinModel
 internal import KelvinSystem
 
-extension ShellConnection {
-  public func endProcesses(
+extension ScriptRunner {
+  package func endProcesses(
     withEnvironment assignment: String, grace: Double, until deadline: Deadline
   ) async throws(ConnectionFailure) -> Int {
     let safe = assignment.utf8.allSatisfy { byte in

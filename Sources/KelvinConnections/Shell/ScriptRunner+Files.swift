@@ -1,31 +1,31 @@
 internal import Glibc
-public import KelvinModel
+package import KelvinModel
 
-extension ShellConnection {
-  /// Bytes of a file beyond which it gives EFBIG.
-  private static let readLimit = 16 << 20
+/// Bytes of a file beyond which it gives EFBIG.
+private let readLimit = 16 << 20
 
-  public func read(
+extension ScriptRunner {
+  package func read(
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
     // Some builds of busybox call a directory an input/output error.
     let snippet =
       "if [ -d \"$f\" ]; then echo ': Is a directory' >&2; (exit 1); "
-      + "else head -c \(ShellConnection.readLimit + 1) -- \"$f\"; fi"
+      + "else head -c \(readLimit + 1) -- \"$f\"; fi"
     return try each(paths, snippet, until: deadline).map {
       switch $0 {
-      case .success(let bytes) where bytes.count > ShellConnection.readLimit:
+      case .success(let bytes) where bytes.count > readLimit:
         .failure(Errno(EFBIG))
       case let result: result
       }
     }
   }
 
-  public func write(
+  package func write(
     _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<Void, Errno>] {
     guard !values.isEmpty else { return [] }
-    let separator = ShellConnection.separator()
+    let separator = ShellReply.separator()
     var script = ""
     for (path, bytes) in values {
       let file = ShellWords.quote(path.string)
@@ -40,11 +40,11 @@ extension ShellConnection {
         + "else echo ': No such file or directory'; fi; printf '\\n\(separator)\\n'\n"
     }
     let reply = try run(script, until: deadline)
-    let parts = ShellConnection.split(reply.output, separator)
+    let parts = ShellReply.split(reply.output, separator)
     return values.indices.map { index in
       guard index < parts.count else { return .failure(.io) }
       // dd ends with its counts when it worked.
-      if let error = ShellConnection.errno(inMessage: parts[index]) { return .failure(error) }
+      if let error = ShellReply.errno(inMessage: parts[index]) { return .failure(error) }
       return .success(())
     }
   }
@@ -55,22 +55,22 @@ extension ShellConnection {
     _ paths: [TargetPath], _ snippet: String, until deadline: Deadline
   ) throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
     guard !paths.isEmpty else { return [] }
-    let separator = ShellConnection.separator()
+    let separator = ShellReply.separator()
     let words = paths.map { ShellWords.quote($0.string) }.joined(separator: " ")
     let reply = try run(
       "for f in \(words); do \(snippet); printf '\\n%s %d\\n' \(separator) $?; "
         + "printf '\\n%s\\n' \(separator) >&2; done", until: deadline)
-    let outputs = ShellConnection.splitWithStatus(reply.output, separator)
-    let errors = ShellConnection.split(reply.error, separator)
+    let outputs = ShellReply.splitWithStatus(reply.output, separator)
+    let errors = ShellReply.split(reply.error, separator)
     return paths.indices.map { index in
       guard index < outputs.count else { return .failure(.io) }
       if outputs[index].status == 0 { return .success(outputs[index].bytes) }
       guard index < errors.count else { return .failure(.io) }
-      return .failure(ShellConnection.errno(inMessage: errors[index]) ?? .io)
+      return .failure(ShellReply.errno(inMessage: errors[index]) ?? .io)
     }
   }
 
-  public func list(
+  package func list(
     _ directory: TargetPath, depth: Int, until deadline: Deadline
   ) async throws(ConnectionFailure) -> [FileEntry] {
     let top = ShellWords.quote(directory.string)
@@ -89,7 +89,7 @@ extension ShellConnection {
       else printf 'o 0 %s\\000\\000' "$p"; fi; done
       fi
       """, until: deadline)
-    if let error = ShellConnection.errno(inMessage: reply.error) {
+    if let error = ShellReply.errno(inMessage: reply.error) {
       throw ConnectionFailure(error, path: directory, connection: name)
     }
     var entries: [FileEntry] = []
@@ -112,15 +112,16 @@ extension ShellConnection {
       .sorted { $0.0.lexicographicallyPrecedes($1.0) }.map(\.1)
   }
 
-  public func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure) {
+  package func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure)
+  {
     let reply = try run("rm -rf -- \(ShellWords.quote(path.string))", until: deadline)
     guard reply.status == 0 else {
       throw ConnectionFailure(
-        ShellConnection.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
+        ShellReply.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
     }
   }
 
-  public func checksum(
+  package func checksum(
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<String, Errno>] {
     try each(paths, "sha256sum -- \"$f\"", until: deadline).map { result in
@@ -133,74 +134,17 @@ extension ShellConnection {
     }
   }
 
-  // MARK: Frames within a reply
-
-  private static func separator() -> String {
-    var generator = SystemRandomNumberGenerator()
-    let words: [UInt64] = [generator.next(), generator.next()]
-    return "kelvin-part-" + words.map { String($0, radix: 16) }.joined()
-  }
-
-  /// The parts before each line that is the separator.
-  static func split(_ bytes: [UInt8], _ separator: String) -> [[UInt8]] {
-    splitRaw(bytes, [10] + Array(separator.utf8)).dropLast().map { Array($0.drop { $0 == 10 }) }
-  }
-
-  /// The parts before each line `separator status`.
-  static func splitWithStatus(
-    _ bytes: [UInt8], _ separator: String
-  ) -> [(bytes: [UInt8], status: Int32)] {
-    let parts = splitRaw(bytes, [10] + Array(separator.utf8))
-    var result: [(bytes: [UInt8], status: Int32)] = []
-    for index in parts.indices.dropLast() {
-      // Each later part begins with the status of the one before, and a newline.
-      var content = parts[index]
-      if index > 0, let newline = content.firstIndex(of: 10) { content = content[(newline + 1)...] }
-      let next = parts[index + 1].prefix { $0 != 10 }
-      let status = Int32(String(decoding: next.dropFirst(), as: UTF8.self)) ?? -1
-      result.append((Array(content), status))
+  package func findExecutables(
+    _ names: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [TargetPath?] {
+    let words = names.map(ShellWords.quote).joined(separator: " ")
+    let reply = try run(
+      "for n in \(words); do kelvin_find \"$n\"; printf '%s\\000' \"$kelvin_path\"; done",
+      until: deadline)
+    let paths = reply.output.split(separator: 0, omittingEmptySubsequences: false)
+    return names.indices.map { index in
+      guard index < paths.count, !paths[index].isEmpty else { return nil }
+      return TargetPath(String(decoding: paths[index], as: UTF8.self))
     }
-    return result
   }
-
-  private static func splitRaw(_ bytes: [UInt8], _ separator: [UInt8]) -> [ArraySlice<UInt8>] {
-    var parts: [ArraySlice<UInt8>] = []
-    var start = 0
-    var index = 0
-    while index + separator.count <= bytes.count {
-      if bytes[index] == separator[0],
-        bytes[index..<(index + separator.count)].elementsEqual(separator)
-      {
-        parts.append(bytes[start..<index])
-        index += separator.count
-        start = index
-      } else {
-        index += 1
-      }
-    }
-    parts.append(bytes[start...])
-    return parts
-  }
-
-  /// The errno whose text (in the C locale) ends a message of a tool.
-  static func errno(inMessage bytes: [UInt8]) -> Errno? {
-    for line in bytes.split(separator: 10) {
-      let text = String(decoding: line, as: UTF8.self)
-      guard let colon = text.lastIndex(of: ":") else { continue }
-      let message = text[text.index(after: colon)...].trimmingASCIIWhitespace
-      if let error = errnoByText[String(message)] { return error }
-    }
-    return nil
-  }
-
-  private static let errnoByText: [String: Errno] = {
-    var table: [String: Errno] = [:]
-    for number in (1...133).reversed() {
-      table[Errno(Int32(number)).description] = Errno(Int32(number))
-    }
-    // busybox and older tools differ in these.
-    table["I/O error"] = .io
-    table["nonexistent directory"] = .notFound
-    return table
-  }()
 }
