@@ -36,6 +36,19 @@ package enum ConsoleAgent {
     }
   }
 
+  /// The same source in fewer lines, of up to 400 bytes.
+  package static func packed(_ source: [String]) -> [String] {
+    var lines: [String] = []
+    for line in source {
+      if let last = lines.last, last.utf8.count + line.utf8.count < 400 {
+        lines[lines.count - 1] = last + " " + line
+      } else {
+        lines.append(line)
+      }
+    }
+    return lines
+  }
+
   /// The check of the source that the agent finds itself made of.
   package static func word(of source: [String], check: ConsoleCheck) -> String {
     String(decoding: check.word(of: source.map { $0 + " " }.joined().utf8), as: UTF8.self)

@@ -16,7 +16,10 @@ extension ConsoleChannel {
       if attempt > 0 || !tail.isEmpty {
         try send([0x15, 0x03, 10, UInt8(ascii: "."), 10], until: deadline)
       }
-      if try load(deadline.limited(toSeconds: 4 + 3 * Double(attempt) + 4 * transit(4000))) {
+      let isPacked = attempt < 2
+      if try load(
+        isPacked, deadline.limited(toSeconds: 4 + 3 * Double(attempt) + 4 * transit(4000)))
+      {
         isOpen = true
         return
       }
@@ -25,7 +28,10 @@ extension ConsoleChannel {
   }
 
   /// One try: false when it led to nothing.
-  private func load(_ deadline: Deadline) throws(ConnectionFailure) -> Bool {
+  ///
+  /// - Parameter isPacked: whether the agent comes in few long lines, each of which costs the board some
+  ///   processes, or in short ones, of which more arrive where much is lost.
+  private func load(_ isPacked: Bool, _ deadline: Deadline) throws(ConnectionFailure) -> Bool {
     let loader = ConsoleAgent.loader(session: session)
     try send(Array((loader + "\n").utf8), until: deadline)
     var reader = LoaderReader(session: session)
@@ -36,7 +42,8 @@ extension ConsoleChannel {
     guard let check = reader.check else { return false }
     begin(session, check)
     let source = ConsoleAgent.source(session: session, short: ConsoleChannel.short)
-    let lines = ConsoleAgent.lines(source, check: check)
+    let lines = ConsoleAgent.lines(
+      isPacked ? ConsoleAgent.packed(source) : source, check: check)
     guard try transfer(lines.dropLast(), &reader, until: deadline), let last = lines.last else {
       return false
     }

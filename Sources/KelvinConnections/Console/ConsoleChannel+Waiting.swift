@@ -7,15 +7,17 @@ extension ConsoleChannel {
   /// - Throws: `connectionLost` when the line is gone, or the board has started anew.
   package func listen(until deadline: Deadline) throws(ConnectionFailure) -> Bool {
     do throws(ConnectionFailure) {
-      while let event = try next(until: deadline) {
-        if event == .damaged { return true }
+      // A call that came damaged is one.
+      while !isCalled, let event = try next(until: deadline) {
+        if event == .damaged { isCalled = true }
         if case .frame(let frame) = event, frame.message == .bye {
           throw lost("its agent has ended")
         }
         if boot.hasBegun { break }
       }
       if boot.hasBegun { throw lost("it has restarted") }
-      return false
+      defer { isCalled = false }
+      return isCalled
     } catch {
       isOpen = false
       throw error

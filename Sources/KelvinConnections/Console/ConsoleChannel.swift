@@ -18,6 +18,8 @@ package final class ConsoleChannel {
   package internal(set) var directory = ""
   /// Commands that were started beside the agent, so far.
   var jobs = 0
+  /// Whether a script that was left running has called since somebody listened.
+  var isCalled = false
 
   /// Bytes of output that come in one frame, and the least that a piece of more output has.
   static let short = 480
@@ -83,6 +85,7 @@ package final class ConsoleChannel {
       note(bytes)
       events = decoder.append(bytes)
       for case .damaged in events { counts.damagedFrames += 1 }
+      isCalled = isCalled || events.contains(.call)
     }
     nextEvent += 1
     return events[nextEvent - 1]
@@ -181,6 +184,7 @@ package final class ConsoleChannel {
         continue
       }
       switch event {
+      case .call: break
       case .damaged: wait.hasten(0.02 + transit(200), isDamage: true)
       case .frame(let frame) where frame.id == 0:
         if frame.message == .bye { throw lost("its agent has ended") }

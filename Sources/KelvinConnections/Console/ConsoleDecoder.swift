@@ -13,6 +13,8 @@ package struct ConsoleDecoder {
     case frame(ConsoleFrame)
     /// A frame began and did not pass its check, as far as has come.
     case damaged
+    /// A script that was left running calls: a marker and a dot.
+    case call
   }
 
   /// Bytes of a line, or of joined lines, beyond which the front is dropped.
@@ -23,6 +25,7 @@ package struct ConsoleDecoder {
   private let check: ConsoleCheck
   private let session: [UInt8]
   private let marker: [UInt8]
+  private let call: [UInt8]
   private var line: [UInt8] = []
   /// What the second reading has of an unfinished frame.
   private var carried: [UInt8] = []
@@ -48,6 +51,7 @@ package struct ConsoleDecoder {
     self.check = check
     self.session = Array(session.utf8)
     marker = [UInt8(ascii: "~")] + session.utf8 + [UInt8(ascii: " ")]
+    call = marker + [UInt8(ascii: ".")]
   }
 
   /// Takes what came, and gives what it completes.
@@ -67,6 +71,8 @@ package struct ConsoleDecoder {
   }
 
   private mutating func take(_ line: [UInt8]) -> [Event] {
+    let text = line.last == 13 ? line.dropLast() : line[...]
+    if text.suffix(call.count).elementsEqual(call) { return [.call] }
     var events: [Event] = []
     let whole = scan(line)
     events += whole.frames.map { .frame($0) }

@@ -33,6 +33,8 @@ package final class ConsoleSession {
   private static let logins = 2
   /// A boot loader that counts down says so each second.
   private static let countdownPause = 1.5
+  /// A board that boots has come to an end when it says nothing for so long.
+  private static let bootPause = 6.0
 
   /// Creates a session; nothing is sent yet.
   package init(_ link: any ByteLink, login: ConsoleLogin? = nil) {
@@ -72,13 +74,15 @@ package final class ConsoleSession {
 
   /// Waits until no boot loader can be counting down, and a board that boots has come to an end.
   private func listen(until deadline: Deadline) throws(ConnectionFailure) {
+    // A boot loader that counts down does not fall silent, nor does a kernel for long.
+    guard link.quietSeconds < ConsoleSession.bootPause else { return }
     var boot = BootWatch()
     var quietSince = MonotonicTime.now
     var isBooting = false
     while true {
       try check(deadline)
       let count = heard.count
-      let pause = isBooting ? 6.0 : ConsoleSession.countdownPause
+      let pause = isBooting ? ConsoleSession.bootPause : ConsoleSession.countdownPause
       let isQuiet = try !hear(until: deadline.limited(toSeconds: pause))
       if isQuiet, MonotonicTime.now - quietSince >= Int64(pause * 0.9e9) { return }
       let new = heard[count...]

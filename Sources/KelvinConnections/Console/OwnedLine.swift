@@ -41,7 +41,7 @@ package struct OwnedLine: ConsoleLine {
         throw OwnerFailure(.lost, reason, hint: "is it plugged in, and does nobody else hold it?")
       }
       return try OwnedLink(
-        client, holding, name: name, bitsPerSecond: OwnedLine.rate(choice, baud), until: deadline)
+        client, held, name: name, bitsPerSecond: OwnedLine.rate(choice, baud), until: deadline)
     } catch let failure as OwnerFailure {
       throw failure.code == .lost
         ? ConnectionFailure(
@@ -77,17 +77,19 @@ package struct OwnedLine: ConsoleLine {
 final class OwnedLink: ByteLink {
   let name: String
   let bitsPerSecond: Int?
+  let quietSeconds: Double
   private let client: Owner.Client
   private let holding: String
   private var attachment: ConsoleAttachment
 
   /// Attaches to it, from now on, as the one who writes.
   init(
-    _ client: Owner.Client, _ holding: String, name: String, bitsPerSecond: Int?,
+    _ client: Owner.Client, _ held: Holding, name: String, bitsPerSecond: Int?,
     until deadline: Deadline
   ) throws(OwnerFailure) {
     self.client = client
-    self.holding = holding
+    holding = held.name
+    quietSeconds = held.quietSeconds
     self.name = name
     self.bitsPerSecond = bitsPerSecond
     attachment = try client.attach(holding, from: .end, until: deadline)

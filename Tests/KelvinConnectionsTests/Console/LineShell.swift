@@ -15,6 +15,7 @@ final class LineShell {
   let line: FaultyLine
   let scratch: Scratch
   private let process: pid_t
+  var processID: pid_t { process }
 
   /// - Parameters:
   ///   - tools: what the board has besides the shell; nil is all that this machine has, or for
