@@ -326,7 +326,7 @@ class ConnectionBenchmarks:
         try:
             name = writer.stdout.readline().strip()
             opened = subprocess.run(
-                [KELVIN, "bench", "up", "stream", "--address", f"pty:{name}"], env=environment,
+                [KELVIN, "bench", "up", "--console", f"stream=pty:{name}"], env=environment,
                 capture_output=True, text=True)
             if opened.returncode != 0:
                 sys.exit(f"bench: kelvin bench up: {opened.stderr}")
