@@ -176,10 +176,10 @@ extension ShellConnection {
     _ names: [String], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [TargetPath?] {
     let words = names.map(ShellWords.quote).joined(separator: " ")
-    let reply = try run(
-      "for n in \(words); do kelvin_find \"$n\"; printf '%s\\000' \"$kelvin_path\"; done",
+    let output = try output(
+      of: "for n in \(words); do kelvin_find \"$n\"; printf '%s\\000' \"$kelvin_path\"; done",
       until: deadline)
-    let paths = reply.output.split(separator: 0, omittingEmptySubsequences: false)
+    let paths = output.split(separator: 0, omittingEmptySubsequences: false)
     return names.indices.map { index in
       guard index < paths.count, !paths[index].isEmpty else { return nil }
       return TargetPath(String(decoding: paths[index], as: UTF8.self))

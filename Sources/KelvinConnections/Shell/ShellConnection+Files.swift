@@ -2,51 +2,25 @@ internal import Glibc
 public import KelvinModel
 
 extension ShellConnection {
-  /// Bytes of a file beyond which it gives EFBIG.
-  private static let readLimit = 16 << 20
-
   public func read(
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
-    // Some builds of busybox call a directory an input/output error.
-    let snippet =
-      "if [ -d \"$f\" ]; then echo ': Is a directory' >&2; (exit 1); "
-      + "else head -c \(ShellConnection.readLimit + 1) -- \"$f\"; fi"
-    return try each(paths, snippet, until: deadline).map {
-      switch $0 {
-      case .success(let bytes) where bytes.count > ShellConnection.readLimit:
-        .failure(Errno(EFBIG))
-      case let result: result
-      }
+    guard !paths.isEmpty else { return [] }
+    for atOnce in [true, false] {
+      let values = ShellValues()
+      let bytes = try output(of: values.readScript(paths, atOnce: atOnce), until: deadline)
+      if let results = values.read(bytes, count: paths.count) { return results }
     }
+    return paths.map { _ in .failure(.io) }
   }
 
   public func write(
     _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<Void, Errno>] {
     guard !values.isEmpty else { return [] }
-    let separator = ShellConnection.separator()
-    var script = ""
-    for (path, bytes) in values {
-      let file = ShellWords.quote(path.string)
-      // printf's octal escapes carry any byte; dd writes them at once, truncates nothing, and says
-      // what the kernel answered.
-      let text = bytes.map { byte in
-        let octal = String(byte, radix: 8)
-        return "\\0" + String(repeating: "0", count: 3 - octal.count) + octal
-      }.joined()
-      script +=
-        "if [ -e \(file) ]; then printf '%b' '\(text)' | dd of=\(file) bs=\(max(1, bytes.count)) conv=notrunc 2>&1; "
-        + "else echo ': No such file or directory'; fi; printf '\\n\(separator)\\n'\n"
-    }
-    let reply = try run(script, until: deadline)
-    let parts = ShellConnection.split(reply.output, separator)
-    return values.indices.map { index in
-      guard index < parts.count else { return .failure(.io) }
-      // dd ends with its counts when it worked.
-      if let error = ShellConnection.errno(inMessage: parts[index]) { return .failure(error) }
-      return .success(())
-    }
+    let script = ShellValues()
+    return script.written(
+      try output(of: script.writeScript(values), until: deadline), count: values.count)
   }
 
   /// Runs a snippet for each file `$f`, in one round trip: its output, or the error that its tool
