@@ -65,48 +65,44 @@ enum ConnectionBenchmarks {
 
   /// Values read, or written, all in one call.
   ///
-  /// - Parameter list: a file that names theirs, one a line. Around those of a reading stands
-  ///   /proc/loadavg, whose last word counts the processes that were started.
+  /// - Parameter list: a file that names theirs, one a line.
   static func values(
     _ kind: String, _ list: String, _ count: Int, _ words: ArraySlice<String>
   ) async throws {
     let connection = try connection(words)
-    guard
-      case .success(let text) = try await LocalConnection().read([TargetPath(list)], until: soon())[
-        0]
-    else { fail("\(list) cannot be read") }
-    let paths = String(decoding: text, as: UTF8.self).split(separator: "\n")
-      .map { TargetPath(String($0)) }
+    let paths = try await lines(of: list).map { TargetPath($0) }
+    // Its last word is the last process id that was given.
     let counter: TargetPath = "/proc/loadavg"
+    func last() async throws -> Int {
+      let word = try await connection.read(counter, until: soon()).split(separator: 32).last ?? []
+      return Int(String(decoding: word.filter { $0 != 10 }, as: UTF8.self)) ?? 0
+    }
+    let first = try await last()
+    let own = try await last() - first
     var started = 0
-    var bytes = 0
     var rounds = Rounds()
-    for round in 0..<(count + 2) {
-      // The first opens the shell.
-      if round == 2 { rounds = Rounds() }
+    for round in 0..<count {
+      let before = try await last()
       if kind == "write" {
-        let before = try await last(connection.read([counter], until: soon())[0])
         let written = try await rounds.time {
           try await connection.write(
             paths.map { ($0, Array("\(round % 10)\n".utf8)) }, until: soon())
         }
         for result in written { try result.get() }
-        started = try await last(connection.read([counter], until: soon())[0]) - before
       } else {
-        let results = try await rounds.time {
-          try await connection.read([counter] + paths + [counter], until: soon())
-        }
-        started = try last(results[paths.count + 1]) - last(results[0])
-        bytes = try results.reduce(0) { try $0 + $1.get().count }
+        let results = try await rounds.time { try await connection.read(paths, until: soon()) }
+        for result in results { _ = try result.get() }
       }
+      started = try await last() - before - own
     }
-    rounds.report([("started", started), ("bytes", bytes)])
+    rounds.report([("started", started)])
     await connection.close()
   }
 
-  private static func last(_ loadavg: Result<[UInt8], Errno>) throws -> Int {
-    let word = try loadavg.get().split(separator: 32).last ?? []
-    return Int(String(decoding: word.filter { $0 != 10 }, as: UTF8.self)) ?? 0
+  /// The lines of a file of this machine.
+  private static func lines(of path: String) async throws -> [String] {
+    let bytes = try await LocalConnection().read(TargetPath(path), until: soon())
+    return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
   /// Files to the target or from it, one by one as `kelvin target push` and `pull` do.

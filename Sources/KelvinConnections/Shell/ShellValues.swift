@@ -12,8 +12,8 @@ internal import KelvinModel
 /// A shell's own `read` would need no process, but drops NUL bytes, and dash reads single bytes: of
 /// /proc/sys the kernel then gives the first one only, and other values may change in between.
 ///
-/// Writing: below /sys and /proc/sys by the shell's own `printf`, all else, and what fails, by `dd`,
-/// which says what the kernel answered.
+/// Writing: a line into a regular file by the shell's own `printf`, which needs no process; all else,
+/// and what fails, by `dd`, which says what the kernel answered.
 struct ShellValues {
   /// 128 random bits, in the marks and frames of one call.
   private let nonce: String
@@ -152,10 +152,9 @@ struct ShellValues {
     // Whether this shell's printf tells of a failed write, and then forgets what it could not write.
     var script = """
       kelvin_w=; [ -c /dev/full ] && ! printf x >/dev/full && [ "$(printf y)" = y ] && kelvin_w=x
-      kelvin_put() { if [ ! -e "$1" ]; then kelvin_e=': No such file or directory'
-      elif [ "$3" ] && [ "$kelvin_w" ] && printf %b "$2" 1<>"$1"; then kelvin_e=
-      else kelvin_e=$(printf %b "$2" | dd of="$1" bs=$4 conv=notrunc 2>&1); fi
-      printf '%s\\n%s \\n' "$kelvin_e" \(nonce); }
+      kelvin_put() { if [ ! -e "$1" ]; then echo ': No such file or directory'
+      elif [ "$3" ] && [ "$kelvin_w" ] && [ -f "$1" ] && printf %b "$2" 1<>"$1"; then :
+      else printf %b "$2" | dd of="$1" bs=$4 conv=notrunc 2>&1; fi; printf '\\n%s \\n' \(nonce); }
 
       """
     for (path, bytes) in values {
@@ -164,7 +163,7 @@ struct ShellValues {
         let octal = String(byte, radix: 8)
         return "\\0" + String(repeating: "0", count: 3 - octal.count) + octal
       }.joined()
-      let isPlain = ShellValues.isAttribute(path) && ShellValues.isLine(bytes)
+      let isPlain = !ShellValues.isTracing(path) && ShellValues.isLine(bytes)
       script +=
         "kelvin_put \(ShellWords.quote(path.string)) '\(text)' '\(isPlain ? "x" : "")' "
         + "\(max(1, bytes.count))\n"
@@ -184,10 +183,10 @@ struct ShellValues {
     }
   }
 
-  /// Whether a file is an attribute of the kernel, which has no length to be kept.
-  private static func isAttribute(_ path: TargetPath) -> Bool {
-    (path.string.hasPrefix("/sys/") || path.string.hasPrefix("/proc/sys/"))
-      && !path.string.contains("/..")
+  /// Files for which it means something that they are opened for reading, too.
+  private static func isTracing(_ path: TargetPath) -> Bool {
+    path.string.hasPrefix("/d/")
+      || path.string.split(separator: "/").contains { $0 == "tracing" || $0 == "debug" }
   }
 
   /// Whether every shell's printf writes it at once: bash writes line by line.
