@@ -293,6 +293,7 @@ let package = Package(
     .executableTarget(
       name: "kelvin-benchmarks",
       dependencies: [
+        "CLinux",
         "KelvinConnections",
         "KelvinDevices",
         "KelvinExecution",

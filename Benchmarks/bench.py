@@ -17,6 +17,8 @@ import sys
 import tempfile
 import time
 
+import connections
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, ".build", "bench")
 KELVIN = os.path.join(TOP, ".build", "release", "kelvin")
@@ -57,9 +59,10 @@ def json_of(argv):
     return json.loads(result["output"].strip().splitlines()[-1])
 
 
-class Suite:
-    def __init__(self, quick):
+class Suite(connections.ConnectionBenchmarks):
+    def __init__(self, quick, has_peers):
         self.quick = quick
+        self.has_peers = has_peers
         self.rows = []
         self.work = tempfile.mkdtemp(prefix="kelvin-bench-")
 
@@ -363,12 +366,13 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller runs")
-    parser.add_argument("--peers", action="store_true", help="also run Workload Automation")
-    names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "virtual"]
+    parser.add_argument("--peers", action="store_true", help="also run peers from PyPI")
+    names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "virtual",
+             *connections.NAMES]
     parser.add_argument("--only", action="append", choices=names + ["peers"])
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    suite = Suite(options.quick)
+    suite = Suite(options.quick, options.peers)
     host = machine()
     print(json.dumps(host))
     try:

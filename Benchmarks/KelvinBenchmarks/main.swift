@@ -20,7 +20,9 @@ func number(_ index: Int) -> Int {
   guard CommandLine.arguments.count > index, let number = Int(CommandLine.arguments[index]) else {
     fail(
       "usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE... | store SAMPLES DIR"
-        + " | usb VENDOR PRODUCT ENDPOINT SECONDS"
+        + " | usb VENDOR PRODUCT ENDPOINT SECONDS | command script|program|whole COUNT CONNECTION"
+        + " | values read|write LIST COUNT CONNECTION | copy push|pull LIST CONNECTION"
+        + " | console PTY BAUD SIZE COUNT"
     )
   }
   return number
@@ -176,6 +178,15 @@ do {
     try await sample(seconds: number(2), period: number(3), files: Array(arguments.dropFirst(4)))
   case "store" where arguments.count > 3: try store(samples: number(2), directory: arguments[3])
   case "usb" where arguments.count > 5: try usb(Array(arguments[2...4]), seconds: number(5))
+  case "command" where arguments.count > 4:
+    try await ConnectionBenchmarks.commands(arguments[2], number(3), arguments[4...])
+  case "values" where arguments.count > 5:
+    try await ConnectionBenchmarks.values(
+      arguments[2], arguments[3], number(4), arguments[5...])
+  case "copy" where arguments.count > 4:
+    try await ConnectionBenchmarks.copy(arguments[2], arguments[3], arguments[4...])
+  case "console" where arguments.count > 5:
+    try await ConnectionBenchmarks.console(arguments[2], number(3), number(4), number(5))
   default: _ = number(99)
   }
 } catch {

@@ -43,6 +43,97 @@ import Testing
     await connection.close()
   }
 
+  /// Regular files that can be read go together; those that cannot must not spoil the others.
+  @Test(
+    .timeLimit(.minutes(1)), arguments: ConformanceKind.allCases,
+    [[], ["missing"], ["directory"], ["/proc/self/mem", "missing"], ["/dev/null"]])
+  func readsContentToTheByteWhateverStandsBeside(
+    kind: ConformanceKind, beside: [String]
+  ) async throws {
+    let connection = try kind.connection()
+    let scratch = try Scratch()
+    mkdir(scratch.path + "/directory", 0o755)
+    let contents: [(name: String, bytes: [UInt8])] = [
+      ("line", Array("1\n".utf8)), ("open", Array("no newline".utf8)), ("newline", [10]),
+      ("newlines", [10, 10, 10]), ("empty", []), ("crlf", Array("a\r\nb\r\n".utf8)),
+      ("NUL", [0]), ("device tree", Array("arm,pl011\0arm,primecell\0".utf8)),
+      ("blanks", Array("  \t x  \n".utf8)), ("escapes", Array("\\n\\0 %s %% $x `x` '\"\n".utf8)),
+      ("like a frame", Array("\nkelvin-part-0 0\nK=kelvin-part-0\0\u{1E}kelvin-0 0\n".utf8)),
+      ("large", (0..<70_001).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 11) }),
+      ("$HOME `x` *", [1]), ("new\nline", [2]), ("-n", [3]), ("'", [4])
+    ]
+    for (name, bytes) in contents { try scratch.write(name, bytes) }
+    let here = TargetPath(scratch.path)
+    var paths = contents.map { here.appending($0.name) }
+    paths.insert(
+      contentsOf: beside.map { $0.hasPrefix("/") ? TargetPath($0) : here.appending($0) }, at: 3)
+    // The same one again, and its own way through a link.
+    symlink("line", scratch.path + "/link")
+    paths += [paths[0], here.appending("link")]
+    var results = try await connection.read(paths, until: soon())
+    #expect(results.count == paths.count)
+    for name in beside {
+      let expected: Result<[UInt8], Errno> =
+        switch name {
+        case "missing": .failure(.notFound)
+        case "directory": .failure(Errno(EISDIR))
+        case "/dev/null": .success([])
+        default: .failure(.io)
+        }
+      #expect(results.remove(at: 3) == expected, "\(name)")
+    }
+    let line = contents[0].bytes
+    for (result, content) in zip(results, contents + [("again", line), ("link", line)]) {
+      #expect(result == .success(content.bytes), "\(content.name)")
+    }
+    await connection.close()
+  }
+
+  /// What the kernel refuses to tell, among what it tells.
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func namesTheErrorOfEachAttribute(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let here = LocalConnection()
+    let directory = "/sys/class/net/lo"
+    let paths = SmallFile.names(in: directory).map { TargetPath("\(directory)/\($0)") }
+    let results = try await connection.read(paths, until: soon())
+    var expected = try await here.read(paths, until: soon())
+    if kind == .busybox || kind == .sshdBusybox {
+      // busybox's head says of a file that it could not read nothing but that.
+      expected = expected.map { (try? $0.get()) == nil ? .failure(.io) : $0 }
+    }
+    #expect(results == expected)
+    #expect(
+      expected.contains { (try? $0.get()) == nil } && expected.contains { (try? $0.get()) != nil })
+    await connection.close()
+  }
+
+  @Test(
+    .enabled(if: geteuid() == 0, "only root may write the kernel's settings"),
+    .timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func writesTheKernelsSettingsAndNamesWhatItRefuses(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let setting: TargetPath = "/proc/sys/kernel/core_uses_pid"
+    let before = try await connection.read(setting, until: soon())
+    let results = try await connection.write(
+      [
+        (setting, Array("nonsense\n".utf8)), (setting, before),
+        ("/proc/sys/kernel/ostype", Array("Other".utf8)),
+        ("/proc/sys/kernel/no-such-setting", [49]), ("/proc/sys/kernel", [49]),
+        (setting, before.filter { $0 != 10 }), (setting, Array("1\n1\n".utf8)), (setting, before)
+      ], until: soon())
+    func error(_ index: Int) -> Errno? {
+      if case .failure(let error) = results[index] { error } else { nil }
+    }
+    #expect(error(0) == Errno(EINVAL))
+    for index in [1, 5, 7] { #expect(error(index) == nil, "\(index)") }
+    #expect(error(2) == .permissionDenied)
+    #expect(error(3) == .notFound)
+    #expect(error(4) == Errno(EISDIR))
+    #expect(try await connection.read(setting, until: soon()) == before)
+    await connection.close()
+  }
+
   @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
   func refusesFilesWithoutAnEnd(kind: ConformanceKind) async throws {
     let connection = try kind.connection()

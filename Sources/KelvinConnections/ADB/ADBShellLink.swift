@@ -90,7 +90,8 @@ package final class ADBShellLink: ShellLink {
 
   package func wait(toSend: Bool, orFor other: Int32, until deadline: Deadline) -> WaitResult {
     let (isDone, isPending) = state.withLock { state in
-      (
+      state.stream.acknowledge()
+      return (
         state.isAbandoned || state.decoder.status != nil || state.stream.hasBuffered,
         !state.pending.isEmpty
       )

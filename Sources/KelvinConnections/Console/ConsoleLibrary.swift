@@ -10,7 +10,7 @@ enum ConsoleLibrary {
   ///   - session: the agent's.
   ///   - environment: exported to every command.
   static func text(session: String, environment: [String: String]) -> String {
-    "k_S=\(session)\n\(ShellScript.find)\nk_env() { \(ShellScript.exports(environment))\n:; }\n"
+    "k_S=\(session)\n\(ShellScript.find)\n\(ShellValues.functions)\nk_env() { \(ShellScript.exports(environment))\n:; }\n"
       + "k_end() {\n\(ShellScript.signals)\n}\n\(functions)\n"
   }
 

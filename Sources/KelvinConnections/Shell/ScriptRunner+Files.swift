@@ -5,46 +5,22 @@ extension ScriptRunner {
   package func read(
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
-    let limit = readLimit
-    // Some builds of busybox call a directory an input/output error.
-    let snippet =
-      "if [ -d \"$f\" ]; then echo ': Is a directory' >&2; (exit 1); "
-      + "else head -c \(limit + 1) -- \"$f\"; fi"
-    return try each(paths, snippet, until: deadline).map {
-      switch $0 {
-      case .success(let bytes) where bytes.count > limit:
-        .failure(Errno(EFBIG))
-      case let result: result
-      }
+    guard !paths.isEmpty else { return [] }
+    for atOnce in [true, false] {
+      let values = ShellValues(limit: readLimit)
+      let bytes = try output(of: values.readScript(paths, atOnce: atOnce), until: deadline)
+      if let results = values.read(bytes, count: paths.count) { return results }
     }
+    return paths.map { _ in .failure(.io) }
   }
 
   package func write(
     _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<Void, Errno>] {
     guard !values.isEmpty else { return [] }
-    let separator = ShellReply.separator()
-    var script = ""
-    for (path, bytes) in values {
-      let file = ShellWords.quote(path.string)
-      // printf's octal escapes carry any byte; dd writes them at once, truncates nothing, and says
-      // what the kernel answered.
-      let text = bytes.map { byte in
-        let octal = String(byte, radix: 8)
-        return "\\0" + String(repeating: "0", count: 3 - octal.count) + octal
-      }.joined()
-      script +=
-        "if [ -e \(file) ]; then printf '%b' '\(text)' | dd of=\(file) bs=\(max(1, bytes.count)) conv=notrunc 2>&1; "
-        + "else echo ': No such file or directory'; fi; printf '\\n\(separator)\\n'\n"
-    }
-    let reply = try run(script, until: deadline)
-    let parts = ShellReply.split(reply.output, separator)
-    return values.indices.map { index in
-      guard index < parts.count else { return .failure(.io) }
-      // dd ends with its counts when it worked.
-      if let error = ShellReply.errno(inMessage: parts[index]) { return .failure(error) }
-      return .success(())
-    }
+    let script = ShellValues(limit: readLimit)
+    return script.written(
+      try output(of: script.writeScript(values), until: deadline), count: values.count)
   }
 
   /// Runs a snippet for each file `$f`, in one round trip: its output, or the error that its tool
@@ -136,10 +112,10 @@ extension ScriptRunner {
     _ names: [String], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [TargetPath?] {
     let words = names.map(ShellWords.quote).joined(separator: " ")
-    let reply = try run(
-      "for n in \(words); do kelvin_find \"$n\"; printf '%s\\000' \"$kelvin_path\"; done",
+    let output = try output(
+      of: "for n in \(words); do kelvin_find \"$n\"; printf '%s\\000' \"$kelvin_path\"; done",
       until: deadline)
-    let paths = reply.output.split(separator: 0, omittingEmptySubsequences: false)
+    let paths = output.split(separator: 0, omittingEmptySubsequences: false)
     return names.indices.map { index in
       guard index < paths.count, !paths[index].isEmpty else { return nil }
       return TargetPath(String(decoding: paths[index], as: UTF8.self))

@@ -10,12 +10,20 @@ package protocol ScriptRunner: Connection {
   /// Bytes of a file beyond which ``read(_:until:)`` gives EFBIG.
   var readLimit: Int { get }
 
-  /// Runs a script where ``ShellScript/find`` is known and tools speak in the C locale.
+  /// Runs a script where ``ShellScript/find`` and ``ShellValues/functions`` are known, and tools speak in
+  /// the C locale.
   ///
   /// - Throws: `timedOut`, `interrupted`, `connectionLost`; not for its exit status.
   func run(_ script: String, until deadline: Deadline) throws(ConnectionFailure) -> ShellReply
+
+  /// What a script prints on standard output; its standard error is lost.
+  func output(of script: String, until deadline: Deadline) throws(ConnectionFailure) -> [UInt8]
 }
 
 extension ScriptRunner {
   package var readLimit: Int { 16 << 20 }
+
+  package func output(
+    of script: String, until deadline: Deadline
+  ) throws(ConnectionFailure) -> [UInt8] { try run(script, until: deadline).output }
 }

@@ -85,10 +85,11 @@ final class ShellChannel {
 
   /// Sends a framed script, and takes its reply as far as it comes.
   ///
+  /// - Parameter error: nil: nothing ends standard error.
   /// - Returns: what has come, and why not all of it has. Then the shell is broken, and whoever
   ///   called ends it.
   func exchange(
-    _ text: String, nonce: String, output: Command.Output, error: Command.Output,
+    _ text: String, nonce: String, output: Command.Output, error: Command.Output?,
     until deadline: Deadline
   ) -> (pump: ShellPump, stop: ShellPump.Stop?) {
     var pump = ShellPump(

@@ -54,12 +54,26 @@ package final class ShellConnection: ScriptRunner {
   package func run(
     _ script: String, until deadline: Deadline
   ) throws(ConnectionFailure) -> ShellReply {
+    try run(script, hasErrors: true, until: deadline)
+  }
+
+  /// What a script prints in the persistent shell on standard output. Standard error is not waited
+  /// for: over some links it would be another packet.
+  package func output(
+    of script: String, until deadline: Deadline
+  ) throws(ConnectionFailure) -> [UInt8] {
+    try run(script, hasErrors: false, until: deadline).output
+  }
+
+  private func run(
+    _ script: String, hasErrors: Bool, until deadline: Deadline
+  ) throws(ConnectionFailure) -> ShellReply {
     let nonce = ShellChannel.nonce()
     // One byte more than what is kept shows that there was more.
     let all = Command.Output.capture(limit: ShellChannel.replyLimit)
     let pump = try exchange(
-      ShellScript.framed(script, nonce: nonce), nonce: nonce, output: all, error: all, grace: 0,
-      what: "", until: deadline)
+      ShellScript.framed(script, nonce: nonce, hasErrors: hasErrors), nonce: nonce, output: all,
+      error: hasErrors ? all : nil, grace: 0, what: "", until: deadline)
     guard let trailer = pump.output.trailer, !pump.output.output.isTruncated,
       !pump.error.output.isTruncated
     else {
@@ -73,10 +87,11 @@ package final class ShellConnection: ScriptRunner {
   /// Sends a framed script to the persistent shell, and waits for all of the reply.
   ///
   /// - Parameters:
+  ///   - error: nil: nothing ends standard error, and nothing on it is wanted.
   ///   - grace: seconds between SIGTERM and SIGKILL for what runs when the deadline passes.
   ///   - what: the command, for messages; empty for the connection's own scripts.
   func exchange(
-    _ text: String, nonce: String, output: Command.Output, error: Command.Output,
+    _ text: String, nonce: String, output: Command.Output, error: Command.Output?,
     grace: Double, what: String, until deadline: Deadline
   ) throws(ConnectionFailure) -> ShellPump {
     try channel.withLock { box throws(ConnectionFailure) in

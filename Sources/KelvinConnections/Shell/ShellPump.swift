@@ -14,23 +14,27 @@ struct ShellPump {
   private var loss: ConnectionFailure?
 
   /// - Parameters:
+  ///   - error: nil: nothing ends standard error.
   ///   - input: sent while output is taken; then the input is closed if `closesInput`.
   ///   - hasChecksum: whether one is taken over an input that is a descriptor's.
   ///   - nonce: of the trailers.
   init(
-    _ link: any ShellLink, output: Command.Output, error: Command.Output,
+    _ link: any ShellLink, output: Command.Output, error: Command.Output?,
     input: Command.Input = .null, closesInput: Bool = false, hasChecksum: Bool = false,
     nonce: String
   ) {
     self.link = link
     self.output = OutputSink(output, nonce: nonce)
-    self.error = OutputSink(error, nonce: nonce)
+    self.error = OutputSink(error ?? .discard, nonce: error == nil ? nil : nonce)
+    hasError = error != nil
     self.input = InputSource(input, hasChecksum: hasChecksum)
     isInputOpen = closesInput || !self.input.isAtEnd
     self.closesInput = closesInput
   }
 
   private let closesInput: Bool
+  /// Whether a trailer ends standard error.
+  private let hasError: Bool
 
   /// Why a command is not waited for any longer.
   enum Stop {
@@ -43,8 +47,8 @@ struct ShellPump {
 
   /// Whether a file that output goes to has failed.
   var isBroken: Bool { output.failure != nil || error.failure != nil }
-  /// Whether both streams have come to their trailers.
-  var hasTrailers: Bool { output.trailer != nil && error.trailer != nil }
+  /// Whether the streams have come to their trailers.
+  var hasTrailers: Bool { output.trailer != nil && (!hasError || error.trailer != nil) }
 
   /// Takes what was received before the pump began.
   mutating func begin(output: [UInt8], error: [UInt8]) {

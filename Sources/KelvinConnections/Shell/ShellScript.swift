@@ -64,6 +64,7 @@ enum ShellScript {
     """
     \(find)
     \(signals)
+    \(ShellValues.functions)
     kelvin_had=${LC_ALL+x}; kelvin_lc=${LC_ALL-}; export LC_ALL=C
     \(exports(environment))
     export \(marker)
@@ -73,9 +74,13 @@ enum ShellScript {
   }
 
   /// A script of the connection's own, framed: trailers with its status end both streams.
-  static func framed(_ script: String, nonce: String) -> String {
-    "{ \(script)\n} </dev/null 2>&7; kelvin_status=$?; printf '\\036%s %d\\n' \(nonce) "
-      + "$kelvin_status; printf '\\036%s %d\\n' \(nonce) $kelvin_status >&7\n"
+  ///
+  /// - Parameter hasErrors: whether its standard error is wanted; else nothing ends that.
+  static func framed(_ script: String, nonce: String, hasErrors: Bool = true) -> String {
+    let trailer = "printf '\\036%s %d\\n' \(nonce) $kelvin_status"
+    return
+      "{ \(script)\n} </dev/null 2>\(hasErrors ? "&7" : "/dev/null"); kelvin_status=$?; \(trailer)"
+      + (hasErrors ? "; \(trailer) >&7\n" : "\n")
   }
 
   /// Runs a command in a prepared shell, framed. The word in the trailers is that of `kelvin_end`,
