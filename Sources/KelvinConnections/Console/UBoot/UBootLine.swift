@@ -33,7 +33,8 @@ struct UBootLine: Sendable {
       ? "for ki in \(id);do setenv kq;kr=$ki;echo Kb$kr.;" : "setenv kq;echo Kb\(id).;"
     let end = isHush ? ";kr=$kr.$?;echo Ke$kr.$kr.;done" : ";echo Ke\(id)."
     let whole = Array(start.utf8) + text + Array(end.utf8)
-    return whole.split(separator: 10, omittingEmptySubsequences: true).map(Array.init)
+    // Empty lines count where they are part of a quoted value.
+    return whole.split(separator: 10, omittingEmptySubsequences: false).map(Array.init)
   }
 
   /// Asks what became of the last command.

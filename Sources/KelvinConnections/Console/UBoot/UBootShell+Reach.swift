@@ -36,7 +36,7 @@ extension UBootShell {
     var attempt = 0
     while true {
       try checkArrival(deadline)
-      if watch.hasKernel { throw runsLinux }
+      if watch.hasKernel || asksForLogin { throw runsLinux }
       if watch.isCounting {
         guard start != .asItIs else { throw boots }
         try stopAutoboot(until: deadline)
@@ -48,7 +48,9 @@ extension UBootShell {
       if asksForLogin { throw runsLinux }
       guard !watch.isCounting, try listens(patience(attempt), until: deadline) else { continue }
       switch try identify(attempt, until: deadline) {
-      case .damaged: continue
+      case .damaged:
+        // What was typed was taken for a name.
+        if asksForLogin { throw runsLinux }
       case .stranger:
         strangers += 1
         if strangers == 2 { throw runsLinux }

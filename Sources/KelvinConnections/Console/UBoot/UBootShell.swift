@@ -100,9 +100,9 @@ package final class UBootShell {
     _ command: [UInt8], leaves: Bool = false, until deadline: Deadline
   ) throws(ConnectionFailure) -> Ending {
     guard isOpen else { throw lost("its prompt has not been reached") }
-    number += 1
-    let line = UBootLine(id: "\(number).\(session)", isHush: parser == .hush)
+    let line = UBootLine(id: "\(number + 1).\(session)", isHush: parser == .hush)
     let lines = try typeable(command, line)
+    number += 1
     var attempt = 0
     while attempt < UBootShell.attempts {
       attempt += 1

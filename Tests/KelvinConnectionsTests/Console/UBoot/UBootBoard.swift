@@ -27,6 +27,8 @@ final class UBootBoard {
 
   /// Starts it; it counts down from two and then finds nothing to boot.
   init(_ faults: LineFaults = LineFaults()) throws {
+    // As kelvin does: a line that is gone is an error, not an end.
+    signal(SIGPIPE, SIG_IGN)
     scratch = try Scratch()
     let path = scratch.path + "/console"
     let arguments = [

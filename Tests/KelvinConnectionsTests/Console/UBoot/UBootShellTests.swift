@@ -81,7 +81,7 @@ struct UBootShellTests {
     #expect(failure?.code == .unsupported)
     #expect(failure?.hint.contains("reset") == true)
     let getty = try LineShell(
-      .dash, script: "while :;do printf '\\nboard login: '; read -r x || sleep 1; done")
+      .dash, script: "trap '' INT; while :;do printf '\\nboard login: '; read -r x || sleep 1; done")
     let other = #expect(throws: ConnectionFailure.self) {
       try UBootShell(getty.line.link).reach(until: seconds(30))
     }
@@ -119,7 +119,8 @@ struct UBootShellTests {
   }
 
   @Test func learnsThatTheBoardsLinesAreShorterThanWasSaid() throws {
-    let shell = try UBootBoard().shell(UBootOptions(lineLimit: 2000))
+    let board = try UBootBoard()
+    let shell = try board.shell(UBootOptions(lineLimit: 2000))
     let failure = #expect(throws: ConnectionFailure.self) {
       try shell.run("echo " + String(repeating: "x", count: 900), until: seconds(60))
     }
