@@ -28,7 +28,7 @@ public protocol Connection: Sendable {
 
   /// Reads whole files, in one round trip; a file's failure does not fail the others.
   ///
-  /// Files over 16 MiB give EFBIG. Results are in the order of `paths`.
+  /// Files over 16 MiB, over a console 1 MiB, give EFBIG. Results are in the order of `paths`.
   func read(
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>]
@@ -169,15 +169,19 @@ public struct Capabilities: Sendable, Hashable {
   public var scheduling: Bool
   /// Commands run on the machine that Kelvin runs on.
   public var isThisMachine: Bool
+  /// What the link carries at most, bytes a second each way; nil where no figure is known.
+  public var bytesPerSecond: Double?
 
   /// Creates a description.
   public init(
-    separateStreams: Bool, fastSampling: Bool, scheduling: Bool, isThisMachine: Bool
+    separateStreams: Bool, fastSampling: Bool, scheduling: Bool, isThisMachine: Bool,
+    bytesPerSecond: Double? = nil
   ) {
     self.separateStreams = separateStreams
     self.fastSampling = fastSampling
     self.scheduling = scheduling
     self.isThisMachine = isThisMachine
+    self.bytesPerSecond = bytesPerSecond
   }
 }
 

@@ -2,7 +2,7 @@ public import KelvinModel
 
 /// What bench files may say of connections, consoles and boot loaders: values only.
 ///
-/// Connections that ``Connections`` makes lead somewhere, and `fastboot`; the others say so.
+/// ``Connections`` makes them.
 public enum ConnectionDeclarations {
   /// How commands and files reach a board.
   public static let connections: [Declaration] =
@@ -57,6 +57,9 @@ public enum ConnectionDeclarations {
         verified: "adb's own server and daemon, and a simulated device"),
       fastboot(.connection)
     ] + lines(.connection)
+
+  /// Whether a connection of this name is a line, which carries the board's console.
+  public static func isLine(_ name: String) -> Bool { consoles.contains { $0.name == name } }
 
   /// Byte streams of a board's serial console.
   public static let consoles: [Declaration] = lines(.console)
@@ -139,33 +142,22 @@ public enum ConnectionDeclarations {
     "password-from", .text, isDetail: true,
     "Where the password is: 'env:NAME' or 'file:PATH'. It never stands in a bench file.")
 
-  /// A line that the owner of ports holds as a console, and that carries no commands yet.
+  /// A line that the owner of ports holds.
   private static func line(
     _ kind: Declaration.Kind, _ name: String, _ summary: String, description: String = "",
     options: [OptionDeclaration], alternatives: [Declaration.Alternatives] = [], verified: String
   ) -> Declaration {
-    guard kind == .console else {
-      return later(
-        kind, name, summary, description: description, options: options, alternatives: alternatives)
-    }
     let use =
-      "'kelvin bench console' shows it; it is held, and what it says is logged, from "
-      + "'kelvin bench up' or the first use on. Nobody logs in there yet."
+      kind == .console
+      ? "'kelvin bench console' shows it; it is held, and what it says is logged, from "
+        + "'kelvin bench up' or the first use on."
+      : "Commands and files go over the board's console, checked, beside kernel messages: an agent "
+        + "takes the place of the shell that is reached there, a login included, and leaves it at the "
+        + "end. The board needs a POSIX shell and the usual small tools, as busybox has them. What "
+        + "the line carries is logged, and 'kelvin bench console' shows it meanwhile."
     return Declaration(
       kind, name, summary: summary,
       description: description.isEmpty ? use : description + "\n\n" + use,
       options: options, alternatives: alternatives, verified: verified)
-  }
-
-  /// A declaration of what Kelvin cannot reach yet.
-  private static func later(
-    _ kind: Declaration.Kind, _ name: String, _ summary: String, description: String = "",
-    options: [OptionDeclaration], alternatives: [Declaration.Alternatives] = []
-  ) -> Declaration {
-    let note = "Not there yet: bench files may describe it, but nothing is reached by it."
-    return Declaration(
-      kind, name, summary: summary.dropLast() + " (not there yet).",
-      description: description.isEmpty ? note : description + "\n\n" + note, options: options,
-      alternatives: alternatives)
   }
 }

@@ -6,10 +6,13 @@ public enum Connections {
   ///
   /// - Parameters:
   ///   - choice: valid against ``ConnectionDeclarations/connections``.
+  ///   - board: whose connection it is: under its name the owner of ports holds its line.
+  ///   - profile: says how fast its line is and who logs in, where the bench file does not.
   ///   - environment: added to that of every command.
   /// - Throws: `configuration`, where an option's text says nothing or this kind is not there yet.
   public static func make(
-    _ choice: DriverChoice, environment: [String: String] = [:]
+    _ choice: DriverChoice, of board: BoardEntry? = nil, profile: BoardProfile? = nil,
+    environment: [String: String] = [:]
   ) throws(PlainFailure) -> any Connection {
     let options = Options(choice)
     switch choice.driver {
@@ -19,10 +22,34 @@ public enum Connections {
       return ShellConnection(
         SSHTransport(try sshOptions(options)), environment: environment)
     case "adb": return ADBConnection(try adbDevice(options), environment: environment)
+    case _ where ConnectionDeclarations.isLine(choice.driver):
+      return try console(choice, board, profile, environment)
     default:
       throw PlainFailure(
-        .configuration, "\(choice.location): '\(choice.driver)' leads nowhere yet",
-        hint: "what does: 'local', 'ssh', 'adb'")
+        .configuration, "\(choice.location): '\(choice.driver)' takes no commands",
+        hint: "'local', 'ssh', 'adb' do, and every kind of console")
+    }
+  }
+
+  private static func console(
+    _ choice: DriverChoice, _ board: BoardEntry?, _ profile: BoardProfile?,
+    _ environment: [String: String]
+  ) throws(PlainFailure) -> any Connection {
+    let options = Options(choice)
+    let password = try options.password()
+    let user = options.text("login") ?? profile?.login?.user
+    let baud = profile?.consoleBaud.flatMap { UInt32(exactly: $0) }
+    return ConsoleConnection(
+      OwnedLine(
+        board: board?.name ?? choice.driver, choice, console: board?.console, baud: baud),
+      bitsPerSecond: OwnedLine.rate(choice, baud), environment: environment
+    ) { () throws(ConnectionFailure) in
+      guard let user else { return nil }
+      do throws(PlainFailure) {
+        return ConsoleLogin(user: user, password: try password?.read())
+      } catch {
+        throw ConnectionFailure(.permissionDenied, error.message, hint: error.hint)
+      }
     }
   }
 
@@ -51,14 +78,7 @@ public enum Connections {
     if ssh.host.isEmpty || ssh.host.contains(where: { $0.isWhitespace || $0.isNewline }) {
       throw options.failure("host", "'\(ssh.host)' is no host")
     }
-    if let text = options.text("password-from") {
-      do {
-        ssh.password = try PasswordSource(text)
-      } catch {
-        throw PlainFailure(
-          .configuration, "\(options.location): \(error.message)", hint: error.hint)
-      }
-    }
+    ssh.password = try options.password()
     switch options.text("host-key") {
     case nil: break
     case "strict": ssh.hostKey = .strict
@@ -84,6 +104,15 @@ public enum Connections {
 
     func text(_ name: String) -> String? {
       values[name]?.text
+    }
+
+    /// Where the password is; nil when nothing says so.
+    func password() throws(PlainFailure) -> PasswordSource? {
+      guard let text = text("password-from") else { return nil }
+      do { return try PasswordSource(text) } catch {
+        throw PlainFailure(
+          .configuration, "\(location): \(error.message)", hint: error.hint)
+      }
     }
 
     func has(_ name: String) -> Bool { values[name] != nil }

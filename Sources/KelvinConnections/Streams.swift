@@ -92,6 +92,9 @@ struct OutputSink {
     }
   }
 
+  /// Counts bytes that the target did not keep.
+  mutating func skip(_ count: Int64) { output.totalBytes += count }
+
   /// Keeps what was held back of a stream that ended without its line.
   mutating func flush() {
     guard let rest = filter?.flush() else { return }

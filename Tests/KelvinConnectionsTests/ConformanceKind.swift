@@ -14,9 +14,15 @@ enum ConformanceKind: String, Sendable, CaseIterable {
   case adbOld = "adb to an old device"
   case adbd = "Android's adbd by adb's server"
   case adbdDirect = "Android's adbd without a server"
+  case consoleDash = "console with dash"
+  case consoleBash = "console with bash"
+  case consoleBusybox = "console with busybox"
 
   static let allCases: [ConformanceKind] =
-    [.local, .dash, .bash, .busybox, .adbDirect, .adbOld] + (hasADB ? [.adb] : [])
+    [
+      .local, .dash, .bash, .busybox, .adbDirect, .adbOld, .consoleDash, .consoleBash,
+      .consoleBusybox
+    ] + (hasADB ? [.adb] : [])
     + (RealADBD.isThere ? [.adbdDirect] : [])
     + (RealADBD.isThere && hasADB ? [.adbd] : [])
     + (SSHServer.obstacle == nil ? [.sshd, .sshdBusybox, .dropbear] : [])
@@ -25,6 +31,11 @@ enum ConformanceKind: String, Sendable, CaseIterable {
   private static let serverSshd = Result { try SSHServer(.sshd, login: .bash) }
   private static let serverSshdBusybox = Result { try SSHServer(.sshd, login: .busybox) }
   private static let serverDropbear = Result { try SSHServer(.dropbear, login: .dash) }
+
+  var isConsole: Bool { [.consoleDash, .consoleBash, .consoleBusybox].contains(self) }
+
+  /// What a line that carries checked frames brings over while a test waits.
+  func bytes(_ count: Int) -> Int { isConsole ? count / 10 : count }
 
   /// A connection of this kind, to a board that is this machine.
   func connection() throws -> any Connection {
@@ -37,6 +48,9 @@ enum ConformanceKind: String, Sendable, CaseIterable {
     case .sshdBusybox: try Self.serverSshdBusybox.get().connection()
     case .dropbear: try Self.serverDropbear.get().connection()
     case .adb, .adbDirect, .adbOld, .adbd, .adbdDirect: try ADBBoards.connection(self)
+    case .consoleDash: try ShellLine(.dash).connection()
+    case .consoleBash: try ShellLine(.bash).connection()
+    case .consoleBusybox: try ShellLine(.busybox).connection()
     }
   }
 }

@@ -138,7 +138,7 @@ import Testing
   @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
   func feedsAndTakesMoreThanAPipeHolds(kind: ConformanceKind) async throws {
     let connection = try kind.connection()
-    let bytes = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+    let bytes = (0..<kind.bytes(3_000_000)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     let result = try await connection.execute(
       Command(["cat"], standardInput: .bytes(bytes)), until: soon())
     #expect(result.standardOutput.bytes == bytes)
@@ -207,7 +207,9 @@ import Testing
         ["sh", "-c", "head -c 300000 /dev/zero; head -c 50 /dev/zero >&2"],
         standardOutput: .file(file, limit: 1000), standardError: .capture(limit: 10)),
       until: soon())
-    #expect(result.standardOutput.totalBytes == 300_000)
+    // busybox's head reads ahead.
+    let uncounted: ClosedRange<Int64> = kind == .consoleBusybox ? 0...4095 : 0...0
+    #expect(uncounted.contains(300_000 - result.standardOutput.totalBytes))
     #expect(result.standardOutput.keptBytes == 1000)
     #expect(result.standardOutput.isTruncated)
     #expect(result.standardError.bytes.count == 10)

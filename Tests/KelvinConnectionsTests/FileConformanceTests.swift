@@ -99,7 +99,9 @@ import Testing
   func pushesPullsAndRemovesBinaryFiles(kind: ConformanceKind) async throws {
     let connection = try kind.connection()
     let scratch = try Scratch()
-    let bytes = (0..<1_500_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 13) }
+    let bytes = (0..<kind.bytes(1_500_000)).map {
+      UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 13)
+    }
     try scratch.write("host", bytes)
     let target = TargetPath(scratch.path + "/made/for it/target")
     try await connection.push(

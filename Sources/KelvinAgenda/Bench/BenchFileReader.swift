@@ -128,6 +128,12 @@ struct BenchFileReader {
         entry.keyLocation, "\(owner): nothing leads to it",
         hint: "give it a 'connection', such as '{ssh: {host: 10.0.0.7}}', or a 'console'")
     }
+    // A line that carries commands carries the console as well.
+    if board.console == nil, let connection = board.connection,
+      declarations.driver(.console, named: connection.driver) != nil
+    {
+      board.console = connection
+    }
     bench.boards.append(board)
   }
 

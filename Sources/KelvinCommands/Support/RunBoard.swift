@@ -54,11 +54,12 @@ struct RunBoard {
           choice: choice, baud: profile?.consoleBaud.flatMap(UInt32.init(exactly:)))
       },
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
-      connection: try connection(of: entry))
+      connection: try connection(
+        of: entry, try? environment.hardware.board(named: entry.profile)))
   }
 
   private static func connection(
-    of entry: BoardEntry
+    of entry: BoardEntry, _ profile: BoardProfile?
   ) throws(PlainFailure) -> @Sendable ([String: String]) throws -> any Connection {
     guard let choice = entry.connection else {
       throw PlainFailure(
@@ -66,7 +67,7 @@ struct RunBoard {
         hint: "say how commands reach it: 'connection: {ssh: {host: 10.0.0.7}}'")
     }
     // What cannot be made is told before anything is touched.
-    _ = try Connections.make(choice)
-    return { try Connections.make(choice, environment: $0) }
+    _ = try Connections.make(choice, of: entry, profile: profile)
+    return { try Connections.make(choice, of: entry, profile: profile, environment: $0) }
   }
 }

@@ -19,7 +19,7 @@ package enum ConsoleAgent {
       ##"z=$(stty -g);stty -echo;c=cksum;:|$c>/dev/null 2>&1||c=md5sum;k=;n=0;"##
       + "echo @\(session)=$c;"
       + ##"while IFS= read -r l;do t=${l#* };t=${t#* };set -- $(printf %s "$n$t"|$c);"##
-      + ##"case $l in .)break;;"#$n $1 "*)case $t in .)z=$z k=$k c=$c LC_ALL=C sh -c "$k";exit;;esac;"##
+      + ##"case $l in .)break;;"#$n $1 "*)case $t in .)w=$LC_ALL z=$z k=$k c=$c LC_ALL=C sh -c "$k";exit;;esac;"##
       + ##"k="$k$t ";n=$((n+1));;esac;"## + "echo @\(session)$n=$n;done;stty $z echo"
     let words = [ConsoleCheck.cksum, .md5sum].map {
       String(decoding: $0.word(of: text.utf8), as: UTF8.self)
@@ -45,7 +45,10 @@ package enum ConsoleAgent {
   ///
   /// - Parameter short: bytes of output that a reply in one frame holds.
   package static func source(session: String, short: Int) -> [String] {
-    ["K=$k;Z=$z;unset k z;S=\(session);z=\(short);"] + text.split(separator: "\n").map(String.init)
+    // Variables of the loader's are exported, and none of a command's business.
+    [
+      "K=$k;Z=$z;x=$c;KELVIN_LC=$w;unset k z c w;c=$x;export KELVIN_LC;S=\(session);z=\(short);"
+    ] + text.split(separator: "\n").map(String.init)
   }
 
   /// Has the agent signal the command, if it runs: its process group, or where the board has no job
@@ -66,14 +69,15 @@ package enum ConsoleAgent {
   // of the running command; I its number, n its lines, q those that have come, L and M the bytes of
   // its script and its input, E whether it was started (2: it could not be); k_0, k_1 ... the lines' texts; Z the terminal's
   // settings, which the agent puts back itself: behind it the loader is in the background. Files: o and e the streams, s the status, i the input,
-  // t a piece, p the agent's process.
+  // t a piece, p the agent's process, l what the host has scripts read, which is their $0. Scripts
+  // reach the line as 3.
   //
   // k_f sends a frame. k_b encodes a file as letters and digits. k_e encodes a file of so many
   // bytes: a single line by the shell alone, text by tr, all else by k_b. k_a sends the reply, k_l
   // the head of a long one, k_g pieces of it. k_d decodes a text. k_r runs the command, k_p takes a
   // line of it, k_n refuses it, k_q tells how it stands, k_h greets.
   private static let text = ##"""
-    I=0;J=;q=0;n=0;E=0;D=;F=;
+    exec 3>&1;I=0;J=;q=0;n=0;E=0;D=;F=;
     a=$(printf '\001\t');u="*[!$a -~]*";v="*[!${a#?} -}]*";T=$(printf '\003');
     k_f(){ set -- "$1" $(printf %s "$S$1"|$c);printf '~%s %s %s %s\n' $S $2 ${#1} "$1";};
     k_b(){ case $B in b)x=$(base64 <"$1");m=b;;o)x=$(od -An -v -tx1 <"$1");m=y;;
@@ -95,7 +99,7 @@ package enum ConsoleAgent {
     b=$(k_d $m "$b");[ ${#b} = $L ]||{ k_n;return;};
     case $h in ?)k_d $h "$d">$D/i;h=$D/i;[ $(wc -c <$h) = $M ]||{ k_n;return;};;esac;
     : >$D/s;E=1;F=;
-    (trap : 15;set +m;(exec sh -c "$b" <$h >$D/o 2>$D/e) 2>/dev/null;
+    (trap : 15;set +m;(exec sh -c "$b" $D/l <$h >$D/o 2>$D/e) 2>/dev/null;
     if echo $? >$D/s;then k_a;else k_f "$I x";fi)&
     J=$!;};
     k_n(){ E=2;k_f "$I x";};

@@ -12,7 +12,8 @@ extension ConsoleChannel {
   static let partSuffix = ".kelvin-part"
 
   /// Writes a file on the board: to a name of its own, which is renamed at the end. Goes on with
-  /// what an earlier call brought there, if that is right. Parent directories are made.
+  /// what an earlier call brought there before the line was lost or the time over, if that is right.
+  /// Parent directories are made.
   ///
   /// - Parameter progress: told the bytes that stand firm on the board.
   /// - Throws: the board's error; `connectionLost` and others of a command, after which a further
@@ -21,8 +22,27 @@ extension ConsoleChannel {
     _ bytes: [UInt8], to path: TargetPath, mode: UInt16, until deadline: Deadline,
     progress: (Int) -> Void = { _ in }
   ) throws(ConnectionFailure) {
-    let target = ShellWords.quote(path.string)
     let part = ShellWords.quote(path.string + ConsoleChannel.partSuffix)
+    do throws(ConnectionFailure) {
+      try append(bytes, to: part, path, until: deadline, progress: progress)
+      try name(part, path, mode: mode, bytes, until: deadline)
+    } catch {
+      if !ConsoleChannel.mayGoOn(after: error), isOpen {
+        _ = try? run("rm -f \(part)", until: .after(seconds: 10))
+      }
+      throw error
+    }
+  }
+
+  /// Whether a part of a file is worth keeping.
+  private static func mayGoOn(after failure: ConnectionFailure) -> Bool {
+    [.connectionLost, .timedOut, .interrupted].contains(failure.code)
+  }
+
+  private func append(
+    _ bytes: [UInt8], to part: String, _ path: TargetPath, until deadline: Deadline,
+    progress: (Int) -> Void
+  ) throws(ConnectionFailure) {
     var offset = try begin(part, of: bytes, path, until: deadline)
     progress(offset)
     while offset < bytes.count {
@@ -37,10 +57,19 @@ extension ConsoleChannel {
       }
       progress(offset)
     }
+  }
+
+  /// Checks the whole, and gives it its name.
+  private func name(
+    _ part: String, _ path: TargetPath, mode: UInt16, _ bytes: [UInt8], until deadline: Deadline
+  ) throws(ConnectionFailure) {
+    let target = ShellWords.quote(path.string)
     let octal = String(mode & 0o7777, radix: 8)
     let word = String(decoding: request.check.word(of: bytes), as: UTF8.self)
+    // A directory of that name is no place for the file: mv would put it inside.
     let reply = try run(
-      "set -- $(\(request.check.rawValue) <\(part)); [ \"$1\" = \(word) ]||{ rm -f \(part);exit 97;};"
+      "set -- $(\(request.check.rawValue) <\(part)); [ \"$1\" = \(word) ]||exit 97;"
+        + "if [ -d \(target) ];then echo ': Is a directory' >&2;exit 1;fi;"
         + "chmod \(octal) \(part)&&mv -f \(part) \(target)", until: deadline)
     guard reply.status != 97 else {
       throw ConnectionFailure(
@@ -74,10 +103,12 @@ extension ConsoleChannel {
   /// end. Goes on with what an earlier call brought, if the whole is right then.
   ///
   /// - Parameter progress: told the bytes that have come.
+  /// - Returns: how many there are.
+  @discardableResult
   package func pull(
     _ path: TargetPath, to destination: String, until deadline: Deadline,
     progress: (Int) -> Void = { _ in }
-  ) throws(ConnectionFailure) {
+  ) throws(ConnectionFailure) -> Int {
     let source = ShellWords.quote(path.string)
     let check = request.check
     let part = destination + ConsoleChannel.partSuffix
@@ -107,7 +138,8 @@ extension ConsoleChannel {
         progress(bytes.count)
       }
       if bytes.count == count, lines[1].starts(with: check.word(of: bytes) + [0x20]) {
-        return try file.finish(as: destination)
+        try file.finish(as: destination)
+        return count
       }
       unlink(part)
       // What an earlier call brought may have been of another file.

@@ -113,6 +113,7 @@ extension ConsoleChannel {
     _ directory: String, _ tools: Set<String>, until deadline: Deadline
   ) throws(ConnectionFailure) {
     self.tools = tools
+    self.directory = directory
     let missing = ConsoleAgent.needed.subtracting(tools).sorted()
     let problem: (what: String, hint: String)? =
       if directory == "-" {

@@ -1,6 +1,27 @@
-internal import KelvinModel
+package import KelvinModel
 
 extension ConsoleChannel {
+  /// Listens until something that a script left running calls, as ``ConsoleLibrary`` has it do.
+  ///
+  /// - Returns: false when the deadline passed or was interrupted before that.
+  /// - Throws: `connectionLost` when the line is gone, or the board has started anew.
+  package func listen(until deadline: Deadline) throws(ConnectionFailure) -> Bool {
+    do throws(ConnectionFailure) {
+      while let event = try next(until: deadline) {
+        if event == .damaged { return true }
+        if case .frame(let frame) = event, frame.message == .bye {
+          throw lost("its agent has ended")
+        }
+        if boot.hasBegun { break }
+      }
+      if boot.hasBegun { throw lost("it has restarted") }
+      return false
+    } catch {
+      isOpen = false
+      throw error
+    }
+  }
+
   /// When a board is asked next, while an answer is waited for.
   struct Waiting {
     /// Queries since the last answer.

@@ -14,6 +14,10 @@ package final class ConsoleChannel {
   package internal(set) var isOpen = false
   /// The board's tools among those that the agent asked for.
   package internal(set) var tools: Set<String> = []
+  /// Where the agent keeps its files on the board.
+  package internal(set) var directory = ""
+  /// Commands that were started beside the agent, so far.
+  var jobs = 0
 
   /// Bytes of output that come in one frame, and the least that a piece of more output has.
   static let short = 480
@@ -24,7 +28,7 @@ package final class ConsoleChannel {
   /// Queries in a row without an answer after which a line is dead.
   private static let patience = 10
 
-  private(set) var session = ""
+  package private(set) var session = ""
   private(set) var request = ConsoleRequest(session: "", check: .cksum)
   private var decoder = ConsoleDecoder(session: "", check: .cksum)
   private var events: [ConsoleDecoder.Event] = []
@@ -33,7 +37,7 @@ package final class ConsoleChannel {
   private(set) var tail: [UInt8] = []
   /// Of the last command.
   private(set) var id: UInt32 = 0
-  private var boot = BootWatch()
+  private(set) var boot = BootWatch()
   /// Whether lines are sent slowly, because the board loses what comes at full speed.
   private var isPaced = false
   /// Bytes of a piece, as the line bears them.

@@ -1,20 +1,18 @@
 internal import Glibc
 package import KelvinModel
 
-/// Bytes of a file beyond which it gives EFBIG.
-private let readLimit = 16 << 20
-
 extension ScriptRunner {
   package func read(
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
+    let limit = readLimit
     // Some builds of busybox call a directory an input/output error.
     let snippet =
       "if [ -d \"$f\" ]; then echo ': Is a directory' >&2; (exit 1); "
-      + "else head -c \(readLimit + 1) -- \"$f\"; fi"
+      + "else head -c \(limit + 1) -- \"$f\"; fi"
     return try each(paths, snippet, until: deadline).map {
       switch $0 {
-      case .success(let bytes) where bytes.count > readLimit:
+      case .success(let bytes) where bytes.count > limit:
         .failure(Errno(EFBIG))
       case let result: result
       }

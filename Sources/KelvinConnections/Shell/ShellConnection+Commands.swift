@@ -12,7 +12,7 @@ extension ShellConnection {
   func begin(
     _ command: Command, until deadline: Deadline
   ) throws(ConnectionFailure) -> ShellProcess {
-    try check(command, until: deadline)
+    try command.check(until: deadline)
     let shell: Greeted
     do {
       shell = try greet(command, until: deadline)
@@ -60,76 +60,13 @@ extension ShellConnection {
     }
     guard let ready = greeting.ready else {
       link.abandon()
-      throw refusal(of: command, greeting.refusal, said: greeting.said)
+      throw refusal(of: command).failure(greeting.refusal, said: greeting.said)
     }
     return Greeted(link: link, nonce: nonce, marker: marker, ready: ready)
   }
 
-  private func check(_ command: Command, until deadline: Deadline) throws(ConnectionFailure) {
-    guard let program = command.argv.first, !program.isEmpty else {
-      throw ConnectionFailure(.unsupported, "a command without a program")
-    }
-    try ProcessLauncher.checkWords(of: command)
-    for variable in command.environment.keys where !ShellWords.isName(variable) {
-      throw ConnectionFailure(
-        .unsupported, "\(program): no shell can set the environment variable '\(variable)'")
-    }
-    if deadline.isInterrupted { throw ConnectionFailure(.interrupted, "\(program): stopped") }
-    if deadline.hasPassed {
-      throw ConnectionFailure(.timedOut, "\(program): no time was left to start it")
-    }
-  }
-
-  /// What the target said instead of `ready`.
-  private func refusal(
-    of command: Command, _ line: String, said: [UInt8]
-  ) -> ConnectionFailure {
-    let program = command.argv[0]
-    let words = line.split(separator: " ")
-    switch words.first {
-    case "missing": return missing(program)
-    case "forbidden": return forbidden(program)
-    case "directory": return directoryMissing(command)
-    case "nice":
-      return ConnectionFailure(
-        .permissionDenied,
-        "\(program): niceness \(command.niceness ?? 0) was not granted (\(name))",
-        hint: "connect as root, or allow it by 'nice' in the target's limits.conf")
-    case "tool":
-      return ConnectionFailure(
-        .unsupported,
-        "\(program): the target has no '\(words.dropFirst().first ?? "")' (\(name))",
-        hint: "install util-linux on the target, or leave affinity and priority as they are")
-    default:
-      // taskset, chrt or the shell itself ended before the command began.
-      let text = String(decoding: said.suffix(300), as: UTF8.self).trimmingASCIIWhitespace
-      let isForbidden = [.notPermitted, .permissionDenied].contains(
-        ShellReply.errno(inMessage: said))
-      let hasScheduling = command.affinity != nil || command.realtimePriority != nil
-      return ConnectionFailure(
-        isForbidden ? .permissionDenied : .unsupported,
-        "\(program): "
-          + (hasScheduling ? "affinity or priority could not be set" : "cannot be started")
-          + "\(text.isEmpty ? "" : ": " + text) (\(name))",
-        hint: isForbidden ? "connect as root" : "")
-    }
-  }
-
-  private func missing(_ program: String) -> ConnectionFailure {
-    ConnectionFailure(.notFound, "\(program): not found (\(name))")
-  }
-
-  private func forbidden(_ program: String) -> ConnectionFailure {
-    ConnectionFailure(
-      .permissionDenied, "\(program): found, but not executable (\(name))",
-      hint: "set its x permission")
-  }
-
-  private func directoryMissing(_ command: Command) -> ConnectionFailure {
-    let directory = command.workingDirectory?.string ?? ""
-    return ConnectionFailure(
-      .notFound,
-      "\(command.argv[0]): its working directory \(directory) cannot be entered (\(name))")
+  private func refusal(of command: Command) -> CommandRefusal {
+    CommandRefusal(command, connection: name)
   }
 
   // MARK: Short commands
@@ -140,7 +77,7 @@ extension ShellConnection {
     guard ShellConnection.isShort(command) else {
       return try await start(command, until: deadline).wait(until: deadline)
     }
-    try check(command, until: deadline)
+    try command.check(until: deadline)
     let nonce = ShellChannel.nonce()
     let begin = MonotonicTime.now
     let pump = try exchange(
@@ -152,9 +89,9 @@ extension ShellConnection {
       throw ConnectionFailure(.connectionLost, "\(command.argv[0]): no status (\(name))")
     }
     switch trailer.word {
-    case "m": throw missing(command.argv[0])
-    case "f": throw forbidden(command.argv[0])
-    case "d": throw directoryMissing(command)
+    case "m": throw refusal(of: command).missing
+    case "f": throw refusal(of: command).forbidden
+    case "d": throw refusal(of: command).directoryMissing
     default: break
     }
     return CommandResult(

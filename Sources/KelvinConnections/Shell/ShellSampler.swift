@@ -4,21 +4,25 @@ internal import KelvinModel
 internal import KelvinSystem
 internal import Synchronization
 
-/// Samples through a shell of its own: all files in one round trip each tick.
+/// Samples through a shell, all files in one round trip each tick: one of its own, where the target can
+/// have several.
 ///
 /// It ticks at absolute deadlines too, but the samples of one tick share one time stamp, the middle
 /// of the round trip. The shell reads the numbers itself: no process for each file.
 final class ShellSampler: SampleSource {
   private let plan: SamplePlan
-  private let connection: ShellConnection
+  private let connection: any ScriptRunner
+  private let ownsConnection: Bool
   private let ring: SampleRing
   private let stopping = Interrupt()
   private let summary = Mutex(SampleSummary())
   private let thread = Mutex<NamedThread?>(nil)
 
-  init(_ plan: SamplePlan, connection: ShellConnection) {
+  /// - Parameter ownsConnection: whether the end of the sampling closes it.
+  init(_ plan: SamplePlan, connection: any ScriptRunner, ownsConnection: Bool = true) {
     self.plan = plan
     self.connection = connection
+    self.ownsConnection = ownsConnection
     ring = SampleRing(capacity: plan.capacity)
   }
 
@@ -46,7 +50,7 @@ final class ShellSampler: SampleSource {
       return thread
     }
     running?.join()
-    await connection.close()
+    if ownsConnection { await connection.close() }
     return summary.withLock { $0 }
   }
 

@@ -42,7 +42,7 @@ enum ShellScript {
     """
 
   /// Names a boot of the target: process ids of another boot are others' (random(4)).
-  private static let bootIDFile = "/proc/sys/kernel/random/boot_id"
+  static let bootIDFile = "/proc/sys/kernel/random/boot_id"
 
   /// A script that does nothing when the target has booted since.
   ///
@@ -161,7 +161,7 @@ enum ShellScript {
       """
   }
 
-  private static func exports(_ environment: [String: String]) -> String {
+  static func exports(_ environment: [String: String]) -> String {
     environment.sorted { $0.key < $1.key }
       .map { "export \($0.key)=\(ShellWords.quote($0.value))" }.joined(separator: "\n")
   }
@@ -172,7 +172,7 @@ enum ShellScript {
   }
 
   /// Tools of the target, with their arguments, that set a command's scheduling and run the rest.
-  private static func scheduling(of command: Command) -> [[String]] {
+  static func scheduling(of command: Command) -> [[String]] {
     var tools: [[String]] = []
     if let cpus = command.affinity {
       var mask = [UInt64](repeating: 0, count: 128)

@@ -60,7 +60,8 @@ public struct BenchCheck: Sendable {
     if let connection = board.connection, !isInterrupted {
       add(await checkConnection(subject, board, connection, deadline))
     }
-    if let console = board.console, !isInterrupted {
+    // A line whose commands run needs no prompt to prove it.
+    if let console = board.console, console != board.connection, !isInterrupted {
       add(await checkConsole(subject, "console", board, console, deadline))
     }
     if let bootloader = board.bootloader, !isInterrupted {
@@ -103,8 +104,6 @@ public struct BenchCheck: Sendable {
   ) async -> CheckStep {
     let part = "connection"
     switch choice.driver {
-    case "serial", "telnet", "socket":
-      return await checkConsole(subject, part, board, choice, deadline)
     case "fastboot": return await checkBootloader(subject, part, choice, deadline)
     default: return await checkCommands(subject, part, board, choice, deadline)
     }
@@ -116,7 +115,8 @@ public struct BenchCheck: Sendable {
     _ deadline: Deadline
   ) async -> CheckStep {
     do {
-      let connection = try Connections.make(choice)
+      let connection = try Connections.make(
+        choice, of: board, profile: profile(board.profile))
       let target = Target(name: board.name, connection: connection, runID: "check")
       do {
         let facts = try await target.facts(until: deadline)

@@ -1,6 +1,7 @@
 """The command line of the virtual bench; see scripts/virtual-bench --help."""
 
 import argparse
+import dataclasses
 import json
 import os
 import shlex
@@ -48,7 +49,10 @@ def start(options) -> int:
         raise BenchError("--as names one guest; give exactly one")
     failed = False
     for name in names:
-        guest = Guest(GUESTS[name], options.alias)
+        definition = GUESTS[name]
+        if options.console:
+            definition = dataclasses.replace(definition, console=options.console)
+        guest = Guest(definition, options.alias)
         if guest.is_running:
             say(f"{guest.name}: is up already")
             continue
@@ -255,6 +259,8 @@ def main() -> int:
                           help="free ports instead of the fixed ones; status tells which")
     starting.add_argument("--as", dest="alias", metavar="NAME",
                           help="another name, so that one guest can run several times")
+    starting.add_argument("--console", choices=["socket", "telnet", "pty"],
+                          help="what the console is; telnet takes a free port")
     starting.add_argument("--fresh", action="store_true",
                           help="boot the bench host instead of restoring its snapshot")
     surrounding = command("with", surround, "Runs a command while guests are up: with GUEST... -- "

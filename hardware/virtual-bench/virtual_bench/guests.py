@@ -64,7 +64,10 @@ class Guest:
         """A guest by its name, which may be that of a copy (`start host --as NAME`)."""
         record = running() / name / "guest.json"
         if record.exists():
-            return Guest(GUESTS[json.loads(record.read_text())["definition"]], name)
+            record = json.loads(record.read_text())
+            definition = GUESTS[record["definition"]]
+            console = record.get("console_kind", definition.console)
+            return Guest(dataclasses.replace(definition, console=console), name)
         if name not in GUESTS:
             raise BenchError(f"'{name}': no such guest; there are {', '.join(GUESTS)}")
         return Guest(GUESTS[name])
@@ -98,13 +101,19 @@ class Guest:
         (self.folder / "share").mkdir()
         ports = {
             "ssh": self._port(self.definition.ssh_port, any_port),
-            "console": self._port(self.definition.console_port, any_port),
+            "console": self._port(self.definition.console_port, any_port)
+            if self.definition.console != "telnet" or self.definition.console_port
+            else self._port(0, True),
+            # For an adbd that somebody starts on the board, on its own port 5555.
+            "adb": self._port(0, True) if self.definition.ssh_port else None,
         }
         self._write_record(
             definition=self.definition.name,
             kind=self.definition.kind,
             console=self._console_address(ports["console"]),
+            console_kind=self.definition.console,
             ssh_port=ports["ssh"],
+            adb_port=ports["adb"],
             started=time.time(),
             ends=time.time() + seconds,
         )
@@ -189,6 +198,7 @@ class Guest:
             command += ["-mon", f"chardev={name},mode=control"]
         if ports["ssh"]:
             forward = f"hostfwd=tcp:127.0.0.1:{ports['ssh']}-:22"
+            forward += f",hostfwd=tcp:127.0.0.1:{ports['adb']}-:5555"
             command += ["-netdev", f"user,id=net,restrict=on,{forward}"]
             command += ["-device", "virtio-net-pci,netdev=net,romfile="]
         if kind in ("x86", "arm", "host"):

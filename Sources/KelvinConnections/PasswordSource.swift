@@ -1,5 +1,6 @@
 internal import Glibc
 package import KelvinModel
+internal import KelvinSystem
 
 /// Where a password is: never the password itself, which stands in no file of Kelvin's, in no
 /// argument and in no message.
@@ -40,6 +41,22 @@ package enum PasswordSource: Sendable, Hashable {
           .configuration, "password-from: \(path): others can read it",
           hint: "chmod 600 '\(path)'")
       }
+    }
+  }
+
+  /// The password: the variable's value, or the file's first line.
+  ///
+  /// - Throws: what ``check()`` does.
+  package func read() throws(PlainFailure) -> [UInt8] {
+    try check()
+    switch self {
+    case .environment(let name):
+      return getenv(name).map { Array(String(cString: $0).utf8) } ?? []
+    case .file(let path):
+      guard let bytes = SmallFile.read(path, limit: 4096) else {
+        throw PlainFailure(.configuration, "password-from: \(path): \(Errno.current)")
+      }
+      return Array(bytes.prefix { $0 != 10 })
     }
   }
 }

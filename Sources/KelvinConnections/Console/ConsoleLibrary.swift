@@ -1,0 +1,98 @@
+/// Shell functions that a console's agent keeps in a file, so that commands cost the line few bytes.
+/// Scripts read it as `. "$0"`. POSIX shell, tried with dash, bash and busybox ash.
+///
+/// Names that begin with `k_` or `kelvin_` are Kelvin's own. Scripts have the line itself as 3, for
+/// calls: a frame that is none, upon which the host asks how things are.
+enum ConsoleLibrary {
+  /// The library's text.
+  ///
+  /// - Parameters:
+  ///   - session: the agent's.
+  ///   - environment: exported to every command.
+  static func text(session: String, environment: [String: String]) -> String {
+    "k_S=\(session)\n\(ShellScript.find)\nk_env() { \(ShellScript.exports(environment))\n:; }\n"
+      + "k_end() {\n\(ShellScript.signals)\n}\n\(functions)\n"
+  }
+
+  /// The variable that marks a command, and all that it starts.
+  static func marker(session: String, nonce: String) -> String {
+    "KELVIN_COMMAND=\(session)-\(nonce)"
+  }
+
+  // k_sig prepares a shell: 7 and 6 are standard error, 2 takes what the shell itself has to say.
+  // k_no NONCE WORDS ends a script that could not begin its command. k_why PROGRAM makes what
+  // kelvin_end said more exact. k_need NONCE PROGRAM looks it up. k_s NONCE ARGV runs a short
+  // command.
+  //
+  // k_b NONCE JOB LIMIT IN OUT ERR PROGRAM ARGV starts a command that outlives its script; the ARGV is of
+  // k_in, which
+  // prints its process id, the boot and /proc/PID/stat, and kills the script's shell, which so ends
+  // with 137: what shells start in the background would ignore SIGINT. OUT and ERR: p, through a
+  // pipe of which LIMIT bytes are kept and the rest counted, f, to a file, n, nowhere. Files of job
+  // J: J.o and J.e the streams, J.m and J.n bytes that were not kept, J.p and J.q the pipes while
+  // they are read, J.i: it has begun, J.r why not, J.s its end. k_w JOB NONCE hands over streams and
+  // end, k_x JOB NONCE ROOT START does when it has ended (else 100) and has left nothing (else 101).
+  //
+  // k_m MARKER ROOT START lists the living processes of a command, as process id and start, in k_l
+  // the ids alone: those of the root's session that began no earlier than it, those that carry the
+  // marker, and all below these. k_k SIGNALS MARKER ROOT START signals them as well.
+  private static let functions = #"""
+    k_sig() { k_end; exec 6>&7; if [ "$KELVIN_LC" ]; then LC_ALL=$KELVIN_LC; else unset LC_ALL; fi
+    unset KELVIN_LC; k_env; }
+    k_no() { k_n=$1; shift; printf '~%s%s' $k_n "$*" >&7; exit 126; }
+    k_why() { case $kelvin_status in 126|127) kelvin_find "$1"
+    if [ "$kelvin_path" ]; then :; elif [ "$kelvin_plain" ]; then kelvin_word=f
+    else kelvin_word=m; fi;; 130|141) ;;
+    129|13?|14?|15?|16?|17?|18?|190|191|192) [ $kelvin_word = e ] || return 0
+    (exec sh -c 'kill -9 $$' 2>/dev/null); kelvin_end
+    if [ $kelvin_word = s ]; then kelvin_word=e; else kelvin_word=u; fi;; esac; }
+    k_find() { kelvin_find "$1"; [ "$kelvin_path" ]; }
+    k_need() { k_find "$2" && return
+    [ "$kelvin_plain" ] && k_no $1 f; k_no $1 m; }
+    k_s() { k_n=$1; shift
+    (export KELVIN_COMMAND=$k_S-$k_n; exec "$@" 2>&6 3>&- 6>&- 7>&- 8<&-)
+    kelvin_status=$?; kelvin_end; k_why "$1"; printf '~%s%s' $k_n $kelvin_word >&7
+    exit $kelvin_status; }
+    k_pipe() { k_f=/dev/null; : >$k_d.$3; case $2 in n) return;; esac; k_f=$k_d.$3
+    case $2 in f) return;; esac; mkfifo $k_d.$1 || return 0
+    (head -c $k_L >$k_f; wc -c >$k_d.$4; rm -f $k_d.$1) <$k_d.$1 3>&- 6>&- 7>&- 8<&- &
+    k_f=$k_d.$1; }
+    k_b() { k_n=$1 k_d=${0%/*}/$2 k_L=$3 k_i=$4; k_pipe p $5 o m; k_o=$k_f; k_pipe q $6 e n; k_e=$k_f
+    k_p=$7; shift 7; k_find setsid; k_t=${kelvin_path:+setsid}
+    (exec 5>&1 >/dev/null; (export KELVIN_COMMAND=$k_S-$k_n
+    exec $k_t "$@" <$k_i >$k_o 2>$k_e 3>&- 6>&- 7>&- 8<&-)
+    kelvin_status=$?; kelvin_end; [ -f $k_d.i ] || exit; k_why "$k_p"
+    echo $kelvin_status $kelvin_word >$k_d.s; printf '\n~%s .\n' $k_S >&3)
+    wait; cat $k_d.e >&7; k_no $k_n r $(cat $k_d.r); }
+    k_in='k_d=$1; [ $2 = - ] || [ "$(nice)" = $2 ] || { echo nice >$k_d.r; exit 126; }
+    k_x=; k_y=; { IFS= read -r k_x </proc/$$/stat; IFS= read -r k_y <\#(ShellScript.bootIDFile); } 2>/dev/null
+    echo $$ ${k_y:--} "$k_x" >&5; : >$k_d.i; shift 2; kill -9 $0; exec "$@" 5>&-'
+    k_w() { k_d=${0%/*}/$1; k_i=0
+    while [ -p $k_d.p -o -p $k_d.q ] && [ $k_i -lt 60 ]; do
+    k_i=$((k_i+1)); sleep 0.05 2>/dev/null || { sleep 1; k_i=$((k_i+19)); }; done
+    cat $k_d.o; cat $k_d.e >&2
+    { printf '~%s' $2; cat $k_d.s; for k_i in m n; do echo $k_i $(cat $k_d.$k_i); done; } >&2 2>/dev/null
+    rm -f $k_d.*; }
+    k_x() { [ -s ${0%/*}/$1.s ] || exit 100; k_m KELVIN_COMMAND=$k_S-$2 $3 $4
+    [ "$k_l" ] && exit 101; k_w $1 $2; }
+    k_m() { k_g=x; k_find grep &&
+    k_g=$({ cat /proc/[0-9]*/environ | tr '\000' '\n'; cat /proc/[0-9]*/stat; } 2>/dev/null |
+    grep -e "^$1\$" -e "^$2 " -e ") [^ZX] [0-9]* [0-9]* $2 "); k_l=; [ "$k_g" ] || return 0
+    k_M=$1 k_r=$2 k_t=$3 k_a=
+    for k_x in /proc/[0-9]*; do k_y=; IFS= read -r k_y <$k_x/stat || continue
+    k_x=${k_x#/proc/}; set -- ${k_y##*) }; case $1 in Z*|X*) continue;; esac
+    k_a="$k_a $k_x/$2/${20}"
+    if [ $4 = $k_r -o $k_x = $k_r ] && [ ${20} -ge $k_t ]; then k_l="$k_l $k_x"; continue; fi
+    case "
+    $(tr '\000' '\n' </proc/$k_x/environ)
+    " in *"
+    $k_M
+    "*) k_l="$k_l $k_x";; esac; done 2>/dev/null
+    k_g=; while [ "$k_g" != "$k_l" ]; do k_g=$k_l; for k_x in $k_a; do
+    k_y=${k_x#*/}; k_y=${k_y%/*}; k_x=${k_x%%/*}
+    case " $k_l " in *" $k_x "*) ;; *" $k_y "*) k_l="$k_l $k_x";; esac; done; done
+    for k_x in $k_a; do case " $k_l " in *" ${k_x%%/*} "*) echo ${k_x%%/*} ${k_x##*/};; esac; done; }
+    k_k() { k_h=$1; shift; k_m "$@"; [ "$k_l" ] && for k_x in $k_h; do kill -$k_x $k_l; done
+    :; } 2>/dev/null
+    """#
+}
