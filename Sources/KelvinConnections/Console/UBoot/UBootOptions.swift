@@ -1,3 +1,5 @@
+package import KelvinModel
+
 /// What is known of a board's U-Boot beforehand. All may be left out.
 package struct UBootOptions: Sendable, Hashable {
   /// The prompt; learned when nil.
@@ -13,5 +15,17 @@ package struct UBootOptions: Sendable, Hashable {
     self.prompt = prompt
     self.stopKeys = stopKeys
     self.lineLimit = lineLimit
+  }
+}
+
+extension UBootOptions {
+  /// What a bench file says, valid against ``ConnectionDeclarations/bootloaders``.
+  package init(_ choice: DriverChoice) {
+    self.init(
+      prompt: choice.options["prompt"]?.text.map { Array($0.utf8) },
+      stopKeys: choice.options["stop-keys"]?.text.map { text in
+        UBootWatch.key(text.lowercased()) ?? Array(text.utf8)
+      })
+    if let limit = choice.options["line-limit"]?.integer { lineLimit = Int(limit) }
   }
 }

@@ -43,7 +43,10 @@ extension UBootShell {
       }
       heard = []
       try send([UBootShell.interrupt], until: deadline)
-      try gather(quiet: patience(attempt) / 2, limit: 2, until: deadline)
+      try gather(quiet: patience(attempt) / 2, limit: 1, until: deadline) {
+        self.contains("INTERRUPT>", in: self.heard)
+      }
+      try gather(quiet: 0.05, limit: 0.3, until: deadline)
       attempt += 1
       if asksForLogin { throw runsLinux }
       guard !watch.isCounting, try listens(patience(attempt), until: deadline) else { continue }
@@ -170,9 +173,10 @@ extension UBootShell {
 
   /// Leaves an empty line, whoever has it.
   private func clear(_ attempt: Int, until deadline: Deadline) throws(ConnectionFailure) {
+    heard = []
     try send([UBootShell.interrupt], until: deadline)
     try gather(quiet: patience(attempt) / 2, limit: 1, until: deadline) {
-      self.heard.last == UInt8(ascii: " ") && self.contains("INTERRUPT", in: self.heard)
+      self.contains("INTERRUPT>", in: self.heard)
     }
     try gather(quiet: 0.05, limit: 0.3, until: deadline)
   }
@@ -199,12 +203,13 @@ extension UBootShell {
       return end != nil
     }
     guard let end else { return .damaged }
-    try gather(quiet: 0.15 + transit(64), limit: 0.6, until: deadline)
+    // The prompt comes with it. Where others talk all the time, there is less of them in less time.
+    try gather(quiet: (attempt < 4 ? 0.15 : 0.03) + transit(64), limit: 0.6, until: deadline)
     let text = heard[..<end]
     guard let name = text.firstRange(of: Array("U-Boot ".utf8)) else { return .stranger }
     let version = String(decoding: text[name.lowerBound...].prefix { $0 >= 32 }, as: UTF8.self)
-    let prompt = Array(heard[end...])
-    guard !prompt.isEmpty, !prompt.contains(10), prompt.count < 2000 else { return .damaged }
+    let prompt = Array(heard[end...].prefix { $0 != 10 && $0 != 13 })
+    guard !prompt.isEmpty, prompt.count < 2000 else { return .damaged }
     return .uboot(found, version: version, prompt: prompt)
   }
 

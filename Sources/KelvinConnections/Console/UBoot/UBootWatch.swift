@@ -94,7 +94,8 @@ struct UBootWatch: Sendable {
     return text.lowercased().contains("stop autoboot") ? [32] : nil
   }
 
-  private static func key(_ name: String) -> [UInt8]? {
+  /// What a key of this name sends; nil when there is no such key.
+  static func key(_ name: String) -> [UInt8]? {
     switch name {
     case "space", "spacebar": return [32]
     case "esc", "escape": return [27]

@@ -81,7 +81,8 @@ struct UBootShellTests {
     #expect(failure?.code == .unsupported)
     #expect(failure?.hint.contains("reset") == true)
     let getty = try LineShell(
-      .dash, script: "trap '' INT; while :;do printf '\\nboard login: '; read -r x || sleep 1; done")
+      .dash, script: "trap '' INT; while :;do printf '\\nboard login: '; read -r x || sleep 1; done"
+    )
     let other = #expect(throws: ConnectionFailure.self) {
       try UBootShell(getty.line.link).reach(until: seconds(30))
     }
