@@ -65,10 +65,29 @@ public enum ConnectionDeclarations {
   public static let consoles: [Declaration] = lines(.console)
 
   /// How boards are reached while their boot loaders run.
-  public static let bootloaders: [Declaration] = [fastboot(.bootloader)]
+  public static let bootloaders: [Declaration] = [fastboot(.bootloader), uboot]
 
   /// Connections, then consoles, then boot loaders.
   public static let all = connections + consoles + bootloaders
+
+  private static let uboot = Declaration(
+    .bootloader, "uboot", summary: "A board whose boot loader is U-Boot, on its console.",
+    description:
+      "'kelvin target uboot' runs its commands, over the board's 'console'. All options may be left "
+      + "out: 'bootloader: uboot'.",
+    options: [
+      .init(
+        "prompt", .text, isDetail: true,
+        "Its prompt, blanks included: '=> '. Without it, it is learned."),
+      .init(
+        "stop-keys", .text, isDetail: true,
+        "What stops its autoboot: 'space', 'esc', 'enter', 'ctrl-c', or the text to be typed. "
+          + "Without it, what the countdown asks for."),
+      .init(
+        "line-limit", .integer, default: 512, range: 128...65_536, isDetail: true,
+        "Bytes that its lines may have (CONFIG_SYS_CBSIZE).")
+    ],
+    verified: "Debian's U-Boot 2023.01 on an emulated board")
 
   private static func fastboot(_ kind: Declaration.Kind) -> Declaration {
     Declaration(

@@ -53,6 +53,8 @@ struct BenchClaims {
     // A supply's meter is claimed as a meter.
     guard let choice, MeterReference.supply(choice) == nil, let thing = thing(choice, kind)
     else { return }
+    // What goes over the board's console has nothing of its own to be claimed.
+    guard kind != .bootloader || !thing.identity.isEmpty else { return }
     guard let earlier = lines[thing] else {
       lines[thing] = Claim(board: board.name, role: kind.rawValue, location: choice.location)
       return

@@ -134,6 +134,13 @@ struct BenchFileReader {
     {
       board.console = connection
     }
+    if let choice = board.bootloader, choice.driver == "uboot", board.console == nil,
+      board.connection.flatMap({ declarations.driver(.console, named: $0.driver) }) == nil
+    {
+      checker.diagnostics.error(
+        choice.location, "\(owner): its U-Boot is reached over a console, and it has none",
+        hint: "give it one: 'console: {serial: {match: {...}}}'")
+    }
     bench.boards.append(board)
   }
 

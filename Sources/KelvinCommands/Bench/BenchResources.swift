@@ -28,6 +28,8 @@ final class BenchResources {
     var identities: [BenchResource.Identity] = []
     for case (let choice?, let kind) in choices {
       let declaration = declarations.driver(kind, named: choice.driver)
+      // What goes over the console is known by that.
+      if kind == .bootloader, declaration?.options.allSatisfy(\.isDetail) ?? false { continue }
       guard var identity = BenchResource.identity(of: choice, declaration, host: host) else {
         continue
       }

@@ -51,7 +51,8 @@ struct BootloaderOptions: ParsableArguments {
     let choices = [entry.bootloader, entry.connection].compactMap { $0 }
     guard let choice = choices.first(where: { $0.driver == "fastboot" }) else {
       throw PlainFailure(
-        .configuration, "\(entry.location): board '\(entry.name)' has no 'bootloader'",
+        .configuration,
+        "\(entry.location): board '\(entry.name)' has no 'bootloader' that speaks fastboot",
         hint: "say how it is reached: 'bootloader: {fastboot: {tcp: 10.0.0.7}}'")
     }
     return try FastbootAddress(choice)

@@ -14,6 +14,7 @@ struct TargetCommand: AsyncParsableCommand {
         kelvin target reboot rock
         kelvin target flash rock system system.img
         kelvin target fastboot rock getvar all
+        kelvin target uboot rock --reset -- version
       """,
     subcommands: [
       TargetShellCommand.self,
@@ -24,6 +25,7 @@ struct TargetCommand: AsyncParsableCommand {
       TargetInfoCommand.self,
       TargetRebootCommand.self,
       TargetFlashCommand.self,
-      TargetFastbootCommand.self
+      TargetFastbootCommand.self,
+      TargetUBootCommand.self
     ])
 }
