@@ -11,6 +11,7 @@ extension UBootShell {
     var scanned = 0
     var hasBegun = false
     var pause = 0.5 + transit(64)
+    var lastProbe = MonotonicTime.now
     let promptLine = [10] + prompt
     while true {
       hasBegun = hasBegun || heard.prefix(4096).firstRange(of: line.begin) != nil
@@ -23,10 +24,20 @@ extension UBootShell {
         if leaves { return .left }
         throw lost("it has started anew, or something else")
       }
-      // On a clean line a command that has begun is waited for as long as it takes.
-      let isPatient = hasBegun && !isNoisy && !looksLikePrompt
-      let hasCome = try hear(until: isPatient ? deadline : deadline.limited(toSeconds: pause))
-      if hasCome { continue }
+      // Something is wrong, or may be, where a mark is late; on a clean line a command that has begun
+      // is hardly disturbed. What others say all the time must not keep it from being asked.
+      let isDoubtful =
+        !hasBegun || isNoisy || looksLikePrompt
+        || heard.suffix(2048).firstRange(of: promptLine) != nil
+      let seconds = isDoubtful ? pause : max(10, 4 * pause)
+      let left = seconds - Double(.now - lastProbe) / 1e9
+      let hasCome = try hear(until: deadline.limited(toSeconds: left))
+      let isTime = MonotonicTime.now - lastProbe >= Int64(seconds * 1e9)
+      if hasCome, !isTime, !deadline.hasPassed, !deadline.isInterrupted {
+        // While it talks of itself, there is no hurry.
+        if !isDoubtful { lastProbe = .now }
+        continue
+      }
       if watch.isCounting {
         isOpen = false
         if leaves { return .left }
@@ -45,6 +56,7 @@ extension UBootShell {
       }
       heard = seen + heard
       pause = min(8, pause * 2)
+      lastProbe = .now
     }
   }
 
