@@ -17,18 +17,13 @@ import Testing
     #expect(ConnectionDeclarations.consoles.allSatisfy { $0.kind == .console })
   }
 
-  @Test func whatIsNotThereYetSaysSo() {
-    let isThere = { (declaration: Declaration) in
-      switch declaration.kind {
-      case .console, .bootloader: true
-      default: ["local", "ssh", "adb", "fastboot"].contains(declaration.name)
-      }
+  /// A line of a bench file that is a console carries commands as well.
+  @Test func everyConsoleIsAConnection() {
+    for declaration in ConnectionDeclarations.consoles {
+      #expect(ConnectionDeclarations.isLine(declaration.name))
+      #expect(ConnectionDeclarations.connections.contains { $0.name == declaration.name })
     }
-    for declaration in ConnectionDeclarations.all {
-      #expect(
-        declaration.summary.contains("(not there yet)") != isThere(declaration),
-        "\(declaration.kind) \(declaration.name)")
-    }
+    #expect(!ConnectionDeclarations.isLine("ssh"))
   }
 
   @Test func alternativesNameOptionsOfTheirOwn() {

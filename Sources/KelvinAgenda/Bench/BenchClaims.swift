@@ -30,7 +30,9 @@ struct BenchClaims {
     _ bench: Bench, _ references: [MeterReference], into diagnostics: inout DiagnosticList
   ) {
     for board in bench.boards {
-      claim(board.console, .console, of: board, into: &diagnostics)
+      if board.console != board.connection {
+        claim(board.console, .console, of: board, into: &diagnostics)
+      }
       claim(board.bootloader, .bootloader, of: board, into: &diagnostics)
       claim(board.power, .power, of: board, into: &diagnostics)
       claim(board.reset, .reset, of: board, into: &diagnostics)
