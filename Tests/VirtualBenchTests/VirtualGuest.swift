@@ -30,11 +30,16 @@ struct VirtualGuest: Sendable {
   }()
 
   /// Starts one, under a name that no other test process uses.
-  static func start(_ definition: String) throws -> VirtualGuest {
-    let name = "test-\(definition)-\(getpid())"
-    let started = try script([
-      "start", definition, "--as", name, "--any-port", "--for", "15m"
-    ])
+  ///
+  /// - Parameters:
+  ///   - use: tells several of one definition apart.
+  ///   - options: more of `scripts/virtual-bench start`.
+  static func start(
+    _ definition: String, for use: String = "", _ options: [String] = []
+  ) throws -> VirtualGuest {
+    let name = "test-\(definition)\(use)-\(getpid())"
+    let started = try script(
+      ["start", definition, "--as", name, "--any-port", "--for", "15m"] + options)
     try #require(started.code == 0, "\(started.error)")
     struct Record: Decodable {
       let name: String
@@ -48,6 +53,13 @@ struct VirtualGuest: Sendable {
     return VirtualGuest(
       name: name, folder: record.folder, console: record.console,
       startSeconds: record.start_seconds)
+  }
+
+  /// A port of 127.0.0.1 that leads to the guest, as guest.json names it: `ssh_port`, `adb_port`.
+  func port(_ name: String) throws -> Int {
+    let data = try #require(FileManager.default.contents(atPath: folder + "/guest.json"))
+    let record = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    return try #require(record[name] as? Int, "\(name)")
   }
 
   /// Ends it.
