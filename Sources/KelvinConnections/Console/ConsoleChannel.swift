@@ -15,8 +15,9 @@ package final class ConsoleChannel {
   /// The board's tools among those that the agent asked for.
   package internal(set) var tools: Set<String> = []
 
-  /// Bytes of output that come in one frame, and the least that a piece of more output has.
-  static let short = 480
+  /// Bytes of output that come in one frame: as many as take some 40 ms, so that what happens on the
+  /// line meanwhile damages as many frames on a fast line as on a slow one; 480 to 1,920.
+  let short: Int
   /// Linux takes arguments of up to 128 KiB.
   private static let scriptLimit = 120_000
   /// Bytes of a stream that a failure shows of a command that was ended.
@@ -37,10 +38,15 @@ package final class ConsoleChannel {
   /// Whether lines are sent slowly, because the board loses what comes at full speed.
   private var isPaced = false
   /// Bytes of a piece, as the line bears them.
-  var pieceSize = 480
+  var pieceSize: Int
 
   /// Creates a channel; nothing is sent yet.
-  package init(_ link: any ByteLink) { self.link = link }
+  package init(_ link: any ByteLink) {
+    self.link = link
+    let rate = link.bitsPerSecond ?? 115_200
+    short = rate < 230_400 ? 480 : rate < 460_800 ? 960 : 1920
+    pieceSize = short
+  }
 
   // MARK: The line
 
@@ -250,7 +256,7 @@ package final class ConsoleChannel {
     counts.queries += 1
     // The newline ends what an earlier loss left unended.
     try send([10] + request.query(id, inPieces: inPieces), until: deadline)
-    wait.asked(answerTime(ConsoleChannel.short))
+    wait.asked(answerTime(short))
   }
 
   private func resend(
@@ -260,7 +266,7 @@ package final class ConsoleChannel {
       counts.resentLines += 1
       try send(lines[number], until: deadline)
     }
-    wait.sent(answerTime(numbers.count * 500 + ConsoleChannel.short))
+    wait.sent(answerTime(numbers.count * 500 + short))
   }
 
   // MARK: Failures
