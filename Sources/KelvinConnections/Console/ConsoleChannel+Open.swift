@@ -35,7 +35,7 @@ extension ConsoleChannel {
     }
     guard let check = reader.check else { return false }
     begin(session, check)
-    let source = ConsoleAgent.source(session: session, short: short)
+    let source = ConsoleAgent.source(session: session, short: ConsoleChannel.short)
     let lines = ConsoleAgent.lines(source, check: check)
     guard try transfer(lines.dropLast(), &reader, until: deadline), let last = lines.last else {
       return false

@@ -15,9 +15,8 @@ package final class ConsoleChannel {
   /// The board's tools among those that the agent asked for.
   package internal(set) var tools: Set<String> = []
 
-  /// Bytes of output that come in one frame: as many as take some 40 ms, so that what happens on the
-  /// line meanwhile damages as many frames on a fast line as on a slow one; 480 to 1,920.
-  let short: Int
+  /// Bytes of output that come in one frame, and the least that a piece of more output has.
+  static let short = 480
   /// Linux takes arguments of up to 128 KiB.
   private static let scriptLimit = 120_000
   /// Bytes of a stream that a failure shows of a command that was ended.
@@ -38,15 +37,10 @@ package final class ConsoleChannel {
   /// Whether lines are sent slowly, because the board loses what comes at full speed.
   private var isPaced = false
   /// Bytes of a piece, as the line bears them.
-  var pieceSize: Int
+  var pieceSize = 480
 
   /// Creates a channel; nothing is sent yet.
-  package init(_ link: any ByteLink) {
-    self.link = link
-    let rate = link.bitsPerSecond ?? 115_200
-    short = rate < 230_400 ? 480 : rate < 460_800 ? 960 : 1920
-    pieceSize = short
-  }
+  package init(_ link: any ByteLink) { self.link = link }
 
   // MARK: The line
 
@@ -256,7 +250,7 @@ package final class ConsoleChannel {
     counts.queries += 1
     // The newline ends what an earlier loss left unended.
     try send([10] + request.query(id, inPieces: inPieces), until: deadline)
-    wait.asked(answerTime(short))
+    wait.asked(answerTime(ConsoleChannel.short))
   }
 
   private func resend(
@@ -266,7 +260,7 @@ package final class ConsoleChannel {
       counts.resentLines += 1
       try send(lines[number], until: deadline)
     }
-    wait.sent(answerTime(numbers.count * 500 + short))
+    wait.sent(answerTime(numbers.count * 500 + ConsoleChannel.short))
   }
 
   // MARK: Failures
