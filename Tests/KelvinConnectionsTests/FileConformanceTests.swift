@@ -224,15 +224,15 @@ import Testing
       (0..<60).map { "f\($0)" } + ["-n", "$HOME `x` *", "new\nline", "'", ".hidden", "é", long]
     var copies: [FileCopy] = []
     for (index, name) in names.enumerated() {
-      let size = index % 20 == 7 ? 1_200_000 : index * 37
-      let bytes = (0..<size).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761 &+ index) >> 9) }
+      let size = index == 7 ? 1_100_000 : index * 37
+      let bytes = [UInt8](repeating: UInt8(index), count: size) + [0, 10, 255, 13]
       try scratch.write("here/" + name, bytes)
       let directory = index % 3 == 0 ? "made/a b" : "made/c"
       copies.append(
         FileCopy(
           hostPath: scratch.path + "/here/" + name,
           path: TargetPath("\(scratch.path)/\(directory)/\(name)"),
-          mode: [0o644, 0o750, 0o400][index % 3], size: Int64(size)))
+          mode: [0o644, 0o750, 0o400][index % 3], size: Int64(bytes.count)))
     }
     // What is there already is replaced.
     for directory in ["made", "made/c"] { mkdir(scratch.path + "/" + directory, 0o755) }
