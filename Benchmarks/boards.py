@@ -199,7 +199,7 @@ class ADBBoard(Board):
             "HOME": self.directory, "ADB_LOCAL_TRANSPORT_MAX_PORT": "5554", "ANDROID_SERIAL": ""}
         self.serial = f"127.0.0.1:{self.port}"
         self.start(
-            [self.adbd()],
+            [self.adbd()], HOME=self.directory, PATH="/usr/sbin:/usr/bin:/sbin:/bin",
             ADBD_PROPERTIES=f"service.adb.listen_addrs=tcp:localhost:{self.port}")
         self.start(
             ["adb", "-P", str(self.server), "nodaemon", "server"], is_board=False,

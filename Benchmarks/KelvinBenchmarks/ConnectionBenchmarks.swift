@@ -105,7 +105,7 @@ enum ConnectionBenchmarks {
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 
-  /// Files to the target or from it, one by one as `kelvin target push` and `pull` do.
+  /// Files to the target or from it, as `kelvin target push` and `pull` do.
   ///
   /// - Parameters:
   ///   - list: a file with lines `SOURCE<tab>DESTINATION`.
@@ -118,16 +118,27 @@ enum ConnectionBenchmarks {
     let pairs = String(decoding: text, as: UTF8.self).split(separator: "\n").map {
       $0.split(separator: "\t").map(String.init)
     }
+    let groups = FileCopy.groups(
+      pairs.map { pair in
+        var status = stat()
+        stat(pair[0], &status)
+        return FileCopy(
+          hostPath: pair[kind == "push" ? 0 : 1], path: TargetPath(pair[kind == "push" ? 1 : 0]),
+          size: Int64(status.st_size))
+      })
     guard try await connection.findExecutables(["sh"], until: soon())[0] != nil else { fail("sh") }
     var rounds = Rounds()
     try await rounds.time {
-      for pair in pairs {
-        if kind == "push" {
+      for group in groups {
+        switch (kind, group.count) {
+        case ("push", 1):
           try await connection.push(
-            pair[0], to: TargetPath(pair[1]), mode: 0o644, until: soon(), progress: { _, _ in })
-        } else {
+            group[0].hostPath, to: group[0].path, mode: 0o644, until: soon(), progress: { _, _ in })
+        case ("push", _): try await connection.push(group, until: soon())
+        case (_, 1):
           try await connection.pull(
-            TargetPath(pair[0]), to: pair[1], until: soon(), progress: { _, _ in })
+            group[0].path, to: group[0].hostPath, until: soon(), progress: { _, _ in })
+        default: try await connection.pull(group, until: soon())
         }
       }
     }
@@ -147,7 +158,6 @@ enum ConnectionBenchmarks {
     try channel.open(until: .after(seconds: 60))
     // Text as commands print it: lines of digits.
     let script = "seq 100000 | head -c \(size)"
-    _ = try channel.run("seq 100000 | head -c \(size) >/tmp/kelvin-bench-$$", until: soon())
     let payload = script.utf8.count + size
     var output = 0
     _ = try channel.run(script, until: soon())

@@ -68,6 +68,17 @@ public protocol Connection: Sendable {
     progress: @escaping TransferProgress
   ) async throws(ConnectionFailure)
 
+  /// Copies host files to the target, each as ``push(_:to:mode:until:)`` does; small ones together,
+  /// in a few round trips. Callers that show progress give one of ``FileCopy/groups(_:)`` at a time.
+  ///
+  /// - Throws: the first failure; others may be in place by then.
+  func push(_ files: [FileCopy], until deadline: Deadline) async throws(ConnectionFailure)
+
+  /// Copies target files to the host, each as ``pull(_:to:until:)`` does; small ones together.
+  ///
+  /// - Throws: the first failure; others may be in place by then.
+  func pull(_ files: [FileCopy], until deadline: Deadline) async throws(ConnectionFailure)
+
   /// Removes a file or a whole tree; what is not there counts as removed.
   func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure)
 
@@ -208,11 +219,14 @@ public struct FileEntry: Hashable, Sendable {
   public let kind: Kind
   /// Permission bits.
   public let mode: UInt16
+  /// Bytes of a file, where that is known: files of /proc and /sys say anything.
+  public let size: Int64?
 
   /// Creates an entry.
-  public init(path: TargetPath, kind: Kind, mode: UInt16) {
+  public init(path: TargetPath, kind: Kind, mode: UInt16, size: Int64? = nil) {
     self.path = path
     self.kind = kind
     self.mode = mode
+    self.size = size
   }
 }

@@ -96,7 +96,8 @@ public final class LocalConnection: Connection {
       guard lstat(resolve(path), &status) == 0 else { continue }
       let mode = UInt16(truncatingIfNeeded: status.st_mode & 0o7777)
       switch status.st_mode & S_IFMT {
-      case S_IFREG: entries.append(FileEntry(path: path, kind: .file, mode: mode))
+      case S_IFREG:
+        entries.append(FileEntry(path: path, kind: .file, mode: mode, size: Int64(status.st_size)))
       case S_IFLNK:
         entries.append(
           FileEntry(path: path, kind: .link(to: LocalFile.link(resolve(path))), mode: mode))

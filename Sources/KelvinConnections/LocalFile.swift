@@ -47,6 +47,31 @@ enum LocalFile {
     }
   }
 
+  /// Puts a file in the place of another: written to a temporary name beside it, and renamed.
+  static func replace(_ path: String, with bytes: [UInt8]) throws(Errno) {
+    let temporary = path + ".kelvin-\(getpid())"
+    let file = kelvin_open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard file >= 0 else { throw .current }
+    var offset = 0
+    while offset < bytes.count {
+      let count = bytes.withUnsafeBytes {
+        Glibc.write(file, $0.baseAddress?.advanced(by: offset), bytes.count - offset)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { break }
+      offset += count
+    }
+    let isWritten = offset == bytes.count
+    var error = Errno.current
+    close(file)
+    if isWritten {
+      if rename(temporary, path) == 0 { return }
+      error = .current
+    }
+    unlink(temporary)
+    throw error
+  }
+
   /// The names in a directory, sorted; none when it cannot be read.
   static func names(in directory: String) -> [String] {
     guard let stream = opendir(directory) else { return [] }

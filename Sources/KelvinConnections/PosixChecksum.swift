@@ -1,3 +1,5 @@
+internal import CLinux
+
 /// The checksum that cksum(1) prints: CRC-32 with polynomial 0x04C11DB7, most significant bit first,
 /// over the bytes and then their number (POSIX.1-2017, cksum). Quick enough to be taken on the way.
 struct PosixChecksum {
@@ -18,6 +20,19 @@ struct PosixChecksum {
   /// Takes the next bytes.
   mutating func update(_ bytes: UnsafeRawBufferPointer) {
     count += UInt64(bytes.count)
+    withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { folded in
+      guard let base = bytes.baseAddress, let out = folded.baseAddress else { return }
+      let done = kelvin_cksum_fold(
+        register, base, bytes.count, out.assumingMemoryBound(to: UInt8.self))
+      if done > 0 {
+        register = 0
+        take(UnsafeRawBufferPointer(folded))
+      }
+      take(UnsafeRawBufferPointer(rebasing: bytes[done...]))
+    }
+  }
+
+  private mutating func take(_ bytes: UnsafeRawBufferPointer) {
     register = PosixChecksum.tables.withUnsafeBufferPointer { tables in
       var register = register
       var index = 0

@@ -169,6 +169,7 @@ struct InputSource {
   private(set) var descriptor: Int32 = -1
   /// Over what was read from a descriptor, where it is wanted.
   private(set) var checksum: PosixChecksum?
+  private var buffer: [UInt8] = []
   /// Why a descriptor could not be read to its end.
   private(set) var failure: Errno?
 
@@ -200,7 +201,9 @@ struct InputSource {
     guard awaited >= 0 else { return }
     var waiting = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
     guard poll(&waiting, 1, 0) > 0 else { return }
-    var buffer = [UInt8](repeating: 0, count: 65_536)
+    if buffer.isEmpty { buffer = [UInt8](repeating: 0, count: 1 << 18) }
+    // Else the buffer would be copied before it is written to.
+    bytes = []
     let count = read(descriptor, &buffer, buffer.count)
     if count > 0 {
       bytes = buffer[..<count]

@@ -19,6 +19,20 @@ import Testing
     }
   }
 
+  /// Against the console's own, a byte at a time, at each length around those from which instructions of the
+  /// processor help, and from any register.
+  @Test func isTheSameAtEveryLength() {
+    let bytes = (0..<700).map { UInt8(truncatingIfNeeded: ($0 &* 2_246_822_519) >> 13) }
+    for first in [0, 1, 5] {
+      for count in 0...(bytes.count - first) {
+        var checksum = PosixChecksum()
+        bytes[..<first].withUnsafeBytes { checksum.update($0) }
+        bytes[first..<(first + count)].withUnsafeBytes { checksum.update($0) }
+        #expect(checksum.value == ConsoleCheck.crc(bytes[..<(first + count)]), "\(first) \(count)")
+      }
+    }
+  }
+
   @Test func manyBytesGiveTheSameInAnyPieces() {
     let bytes = (0..<10_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 11) }
     var whole = PosixChecksum()

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "CLinuxChecksum.h"
 #include "CLinuxGPIO.h"
 #include "CLinuxTTY.h"
 #include "CLinuxUSBFS.h"

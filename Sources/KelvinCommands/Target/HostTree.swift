@@ -107,6 +107,8 @@ enum TargetTree {
     var relative: String
     /// Nil where it is not known.
     var mode: UInt16?
+    /// Nil where it is not known.
+    var size: Int64?
   }
 
   /// Everything below the sources; links of a tree and what is neither file nor directory are left
@@ -126,7 +128,7 @@ enum TargetTree {
         entries = try await connection.list(TargetPath(trimmed), depth: 64, until: deadline)
       } catch {
         guard isFile(error) else { throw error }
-        files.append(File(path: TargetPath(trimmed), relative: name, mode: nil))
+        files.append(File(path: TargetPath(trimmed), relative: name))
         continue
       }
       for entry in entries where entry.kind == .file {
@@ -136,7 +138,8 @@ enum TargetTree {
             .unsupported, "\(entry.path): a name that leads out of the destination")
         }
         files.append(
-          File(path: entry.path, relative: name + "/" + below, mode: entry.mode))
+          File(
+            path: entry.path, relative: name + "/" + below, mode: entry.mode, size: entry.size))
       }
     }
     return files

@@ -43,12 +43,22 @@ struct TargetPushCommand: AsyncParsableCommand {
         destination, of: sources, on: connection, until: deadline)
       let meter = CopyMeter(total: plan.reduce(0) { $0 + $1.size }, files: plan.count)
       defer { meter.finish() }
-      for file in plan {
-        let path = CopyPlace.path(file.relative, in: destination, isBelow: isBelow)
-        meter.begin(path)
-        try await connection.push(
-          file.path, to: TargetPath(path), mode: file.mode, until: deadline, progress: meter.tell)
-        meter.end(size: file.size)
+      let copies = plan.map {
+        FileCopy(
+          hostPath: $0.path,
+          path: TargetPath(CopyPlace.path($0.relative, in: destination, isBelow: isBelow)),
+          mode: $0.mode, size: $0.size)
+      }
+      for group in FileCopy.groups(copies) {
+        meter.begin(group[0].path.string)
+        if group.count > 1 {
+          try await connection.push(group, until: deadline)
+        } else {
+          try await connection.push(
+            group[0].hostPath, to: group[0].path, mode: group[0].mode, until: deadline,
+            progress: meter.tell)
+        }
+        for file in group { meter.end(size: file.size ?? 0) }
       }
       return meter.summary
     }
@@ -94,13 +104,25 @@ struct TargetPullCommand: AsyncParsableCommand {
       let files = try await TargetTree.files(of: sources, on: connection, until: deadline)
       let meter = CopyMeter(total: 0, files: files.count)
       defer { meter.finish() }
-      for file in files {
-        let path = CopyPlace.path(file.relative, in: destination, isBelow: isBelow)
-        meter.begin(file.path.string)
-        try HostTree.makeParent(of: path)
-        try await connection.pull(file.path, to: path, until: deadline, progress: meter.tell)
-        if let mode = file.mode { chmod(path, mode_t(mode)) }
-        meter.end(size: HostTree.size(of: path))
+      let copies = files.map {
+        FileCopy(
+          hostPath: CopyPlace.path($0.relative, in: destination, isBelow: isBelow), path: $0.path,
+          size: $0.size)
+      }
+      for copy in copies { try HostTree.makeParent(of: copy.hostPath) }
+      var modes = files.map(\.mode)[...]
+      for group in FileCopy.groups(copies) {
+        meter.begin(group[0].path.string)
+        if group.count > 1 {
+          try await connection.pull(group, until: deadline)
+        } else {
+          try await connection.pull(
+            group[0].path, to: group[0].hostPath, until: deadline, progress: meter.tell)
+        }
+        for file in group {
+          if let mode = modes.removeFirst() { chmod(file.hostPath, mode_t(mode)) }
+          meter.end(size: HostTree.size(of: file.hostPath))
+        }
       }
       return meter.summary
     }

@@ -102,6 +102,49 @@ public final class ADBConnection: Connection {
     }
   }
 
+  /// By `tar` where the device's shells carry any byte, or sent in one go by adb's sync, and renamed by
+  /// one script.
+  public func push(
+    _ files: [FileCopy], until deadline: Deadline
+  ) async throws(ConnectionFailure) {
+    let nonce = String(ShellChannel.nonce().suffix(12))
+    guard files.count > 1, let staged = StagedFiles(files, nonce: nonce) else {
+      for file in files {
+        try await push(file.hostPath, to: file.path, mode: file.mode, until: deadline)
+      }
+      return
+    }
+    let hasShells = try sync.withLock { sync throws(ConnectionFailure) in
+      try sync.has("shell_v2", until: deadline)
+    }
+    if hasShells, try shell.pushTogether(files, until: deadline) { return }
+    do throws(ConnectionFailure) {
+      try sync.withLock { sync throws(ConnectionFailure) in
+        try sync.push(
+          zip(files, staged.paths).map {
+            ADBPushItem(.file($0.hostPath), to: TargetPath($1), mode: $0.mode)
+          }, until: deadline)
+      }
+      let reply = try shell.run(staged.moving(setsModes: true), until: deadline)
+      guard reply.status == 0 else {
+        throw ConnectionFailure(
+          ShellConnection.errno(inMessage: reply.error) ?? .io,
+          path: TargetPath(staged.places[0].directory), connection: name)
+      }
+    } catch {
+      _ = try? shell.run(staged.removing, until: .after(seconds: 5))
+      throw error
+    }
+  }
+
+  public func pull(
+    _ files: [FileCopy], until deadline: Deadline
+  ) async throws(ConnectionFailure) {
+    try sync.withLock { sync throws(ConnectionFailure) in
+      try sync.pull(files.map { ADBPullItem($0.path, to: $0.hostPath) }, until: deadline)
+    }
+  }
+
   /// adbd gives group and others what it gives the owner, so the mode is set here.
   private func move(
     _ from: TargetPath, to path: TargetPath, mode: UInt16, until deadline: Deadline

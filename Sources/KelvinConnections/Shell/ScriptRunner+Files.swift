@@ -54,13 +54,13 @@ extension ScriptRunner {
       """
       [ -d \(top) ] || { echo 'x: No such file or directory' >&2; exit_status=1; }
       if find -H \(top) -maxdepth 0 -printf '' 2>/dev/null; then
-      find -H \(top) \(limits) -printf '%y %m %p\\0%l\\0' 2>/dev/null
+      find -H \(top) \(limits) -printf '%y %m %s %p\\0%l\\0' 2>/dev/null
       else
       find -H \(top) \(limits) 2>/dev/null | while IFS= read -r p; do
-      if [ -L "$p" ]; then printf 'l 777 %s\\000%s\\000' "$p" "$(readlink "$p")"
-      elif [ -d "$p" ]; then printf 'd %s %s\\000\\000' "$(stat -c %a "$p")" "$p"
-      elif [ -f "$p" ]; then printf 'f %s %s\\000\\000' "$(stat -c %a "$p")" "$p"
-      else printf 'o 0 %s\\000\\000' "$p"; fi; done
+      if [ -L "$p" ]; then printf 'l 777 0 %s\\000%s\\000' "$p" "$(readlink "$p")"
+      elif [ -d "$p" ]; then printf 'd %s 0 %s\\000\\000' "$(stat -c %a "$p")" "$p"
+      elif [ -f "$p" ]; then printf 'f %s %s\\000\\000' "$(stat -c '%a %s' "$p")" "$p"
+      else printf 'o 0 0 %s\\000\\000' "$p"; fi; done
       fi
       """, until: deadline)
     if let error = ShellReply.errno(inMessage: reply.error) {
@@ -70,8 +70,8 @@ extension ScriptRunner {
     let fields = reply.output.split(separator: 0, omittingEmptySubsequences: false)
     for index in stride(from: 0, to: fields.count - 1, by: 2) {
       let text = String(decoding: fields[index], as: UTF8.self)
-      let parts = text.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
-      guard parts.count == 3, let mode = UInt16(parts[1], radix: 8) else { continue }
+      let parts = text.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
+      guard parts.count == 4, let mode = UInt16(parts[1], radix: 8) else { continue }
       let kind: FileEntry.Kind =
         switch parts[0] {
         case "f": .file
@@ -79,7 +79,10 @@ extension ScriptRunner {
         case "l": .link(to: String(decoding: fields[index + 1], as: UTF8.self))
         default: .other
         }
-      entries.append(FileEntry(path: TargetPath(String(parts[2])), kind: kind, mode: mode))
+      entries.append(
+        FileEntry(
+          path: TargetPath(String(parts[3])), kind: kind, mode: mode,
+          size: kind == .file ? Int64(parts[2]) : nil))
     }
     // Depth first, sorted by name, as a walk would give them.
     return entries.map { ($0.path.string.split(separator: "/"), $0) }

@@ -4,10 +4,11 @@ internal import Synchronization
 /// A target through POSIX shells, wherever they run: one persistent shell for short commands, files
 /// and values, and a further shell for each command that is started.
 ///
-/// Uses cksum on the target where there is one. Needs there: sh, cat, head, dd, mv, rm, mkdir, find, stat, chmod, readlink, wc, tr, grep;
-/// sha256sum for ``checksum(_:until:)``; taskset, nice or chrt where a command asks for them;
-/// setsid, without which a command shares the session of its shell. Works with dash, bash and
-/// busybox ash.
+/// Needs on the target: sh, cat, head, dd, mv, rm, mkdir, find, stat, chmod, readlink, wc, tr, grep;
+/// sha256sum for ``checksum(_:until:)``; taskset, nice or chrt where a command asks for them. Uses where
+/// they are: cksum, by which copies are compared; setsid, without which a command shares the session of
+/// its shell; env, and tar, without which many values, and many files, cost a process each. Works with
+/// dash, bash and busybox ash.
 package final class ShellConnection: ScriptRunner {
   let transport: any ShellTransport
   /// Exported to every command.
