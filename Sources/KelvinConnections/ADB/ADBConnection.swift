@@ -128,7 +128,7 @@ public final class ADBConnection: Connection {
       let reply = try shell.run(staged.moving(setsModes: true), until: deadline)
       guard reply.status == 0 else {
         throw ConnectionFailure(
-          ShellConnection.errno(inMessage: reply.error) ?? .io,
+          ShellReply.errno(inMessage: reply.error) ?? .io,
           path: TargetPath(staged.places[0].directory), connection: name)
       }
     } catch {
