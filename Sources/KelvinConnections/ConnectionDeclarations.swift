@@ -37,10 +37,10 @@ public enum ConnectionDeclarations {
         ]),
       Declaration(
         .connection, "adb", summary: "An Android board, or any board that runs adbd.",
-        description: "Through the server of adb, or without it: over TCP. With none of 'serial', "
-          + "'tcp' and 'usb' it is the only device that the server knows. A server is started where "
-          + "none runs, and none is ever ended.\n\n'usb' is not there yet: bench files may describe "
-          + "it, but nothing is reached by it.",
+        description: "Through the server of adb, or without it: over TCP and USB. With none of "
+          + "'serial', 'tcp' and 'usb' it is the only device that the server knows. A server is "
+          + "started where none runs, and none is ever ended. A server holds each device on USB that "
+          + "it finds: then 'serial' is the way, or 'adb kill-server' frees it for 'usb'.",
         options: [
           .init(
             "serial", .text,
@@ -51,10 +51,11 @@ public enum ConnectionDeclarations {
           .init("tcp", .text, "HOST:PORT of the board's adbd, without a server."),
           .init(
             "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
-            "The USB device, without a server.")
+            "The USB device, without a server; without a match, the only one with an interface of "
+              + "adb's.")
         ],
         alternatives: [.init(["serial", "tcp", "usb"])],
-        verified: "adb's own server and daemon, and a simulated device"),
+        verified: "adb's own server and daemon, and a simulated device, over TCP and USB"),
       fastboot(.connection)
     ] + lines(.connection)
 

@@ -27,9 +27,8 @@ public enum Connections {
   }
 
   private static func adbDevice(_ options: Options) throws(PlainFailure) -> any ADBDevice {
-    guard !options.has("usb") else {
-      throw options.failure(
-        "usb", "adb over USB leads nowhere yet without adb's server; use 'serial'")
+    if let usb = options.map("usb") {
+      return ADBDirectDevice(usb: usb["match"] == nil ? nil : DeviceMatch(usb["match"]))
     }
     if let text = options.text("tcp") {
       guard let address = ADBServer(text, startsServer: false), text.contains(":") else {
@@ -86,7 +85,9 @@ public enum Connections {
       values[name]?.text
     }
 
-    func has(_ name: String) -> Bool { values[name] != nil }
+    func map(_ name: String) -> [String: Value]? {
+      if case .map(let map)? = values[name] { map } else { nil }
+    }
 
     func integer(_ name: String) -> Int? {
       values[name]?.integer.flatMap { Int(exactly: $0) }

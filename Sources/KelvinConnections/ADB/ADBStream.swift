@@ -217,6 +217,16 @@ package final class ADBStream {
     try wait(for: events, until: deadline)
   }
 
+  /// Waits until there is something to read, or the end; false when the time has passed.
+  func hasSomething(until deadline: Deadline) throws(ConnectionFailure) -> Bool {
+    if hasBuffered { return true }
+    switch deadline.wait(for: descriptor) {
+    case .ready: return true
+    case .passed: return false
+    case .interrupted: throw ConnectionFailure(.interrupted, "\(name): stopped")
+    }
+  }
+
   /// Waits for the socket alone.
   func wait(for events: Int16, until deadline: Deadline) throws(ConnectionFailure) {
     switch deadline.wait(for: descriptor, events: events) {
@@ -230,7 +240,7 @@ package final class ADBStream {
   func lost(_ why: String? = nil) -> ConnectionFailure {
     ConnectionFailure(
       .connectionLost,
-      "\(name): the connection was lost: \(why ?? reason?() ?? "it ended in mid-answer")",
+      "\(name): the connection was lost: \(reason?() ?? why ?? "it ended in mid-answer")",
       hint: "is the board still up and plugged in?")
   }
 }

@@ -32,8 +32,8 @@ final class FastbootUSBOnBenchHost {
     scratch = try Scratch()
     var setup = FastbootSimulator.Setup(
       .usb(
-        mount: Self.mount, gadget: "/sys/kernel/config/usb_gadget/\(Self.name)",
-        controller: "dummy_udc.0"),
+        GadgetPlace(
+          mount: Self.mount, gadget: "/sys/kernel/config/usb_gadget/\(Self.name)")),
       directory: scratch.path, partitions: ["system": 4 << 20])
     setup.serial = "FB0001"
     setup.downloadLimit = 1 << 20
