@@ -215,6 +215,13 @@ public final class ADBConnection: Connection {
     try await shell.endProcesses(withEnvironment: assignment, grace: grace, until: deadline)
   }
 
+  public func terminal(
+    for command: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> TargetTerminal {
+    _ = try device.features(until: deadline)
+    return .relayed(ADBTerminal(device, command: command))
+  }
+
   public func close() async {
     sync.withLock { $0.close() }
     await shell.close()
