@@ -12,7 +12,7 @@ public enum ConnectionDeclarations {
         description: "Commands run as processes of this machine, without a shell.",
         options: [
           .init("root", .path, "A recorded tree that stands for / where files are read.")
-        ]),
+        ] + become(["sudo", "su"])),
       Declaration(
         .connection, "ssh", summary: "A board on the network that runs an SSH server.",
         description: "By OpenSSH's own client, with the user's configuration and agent. It logs in "
@@ -34,7 +34,7 @@ public enum ConnectionDeclarations {
           .init(
             "config", .path, isDetail: true,
             "A file that ssh reads instead of the user's and the system's configuration.")
-        ]),
+        ] + become(["sudo", "su"])),
       Declaration(
         .connection, "adb", summary: "An Android board, or any board that runs adbd.",
         description: "Through the server of adb, or without it: over TCP and USB. With none of "
@@ -53,11 +53,25 @@ public enum ConnectionDeclarations {
             "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
             "The USB device, without a server; without a match, the only one with an interface of "
               + "adb's.")
-        ],
+        ] + become(["su", "sudo", "adb-root"]),
         alternatives: [.init(["serial", "tcp", "usb"])],
         verified: "adb's own server and daemon, and a simulated device, over TCP and USB"),
       fastboot(.connection)
     ] + lines(.connection)
+
+  /// How a user who is not root becomes root.
+  private static func become(_ ways: [String]) -> [OptionDeclaration] {
+    [
+      .init(
+        "become", .choice(ways), isDetail: true,
+        "How a user who is not root runs what is to run as root ('kelvin target exec --root')."
+          + (ways.contains("adb-root") ? " 'adb-root' restarts adbd as root." : "")),
+      .init(
+        "root-password-from", .text, isDetail: true,
+        "Where the password for that is: 'env:NAME' or 'file:PATH'; the user's own for sudo, root's "
+          + "for su. It never stands in a bench file.")
+    ]
+  }
 
   /// Byte streams of a board's serial console.
   public static let consoles: [Declaration] = lines(.console)

@@ -14,11 +14,17 @@ public enum Connections {
     let options = Options(choice)
     switch choice.driver {
     case "local":
-      return LocalConnection(root: options.text("root") ?? "/", environment: environment)
+      return LocalConnection(
+        root: options.text("root") ?? "/", environment: environment,
+        rootAccess: try rootAccess(options))
     case "ssh":
       return ShellConnection(
-        SSHTransport(try sshOptions(options)), environment: environment)
-    case "adb": return ADBConnection(try adbDevice(options), environment: environment)
+        SSHTransport(try sshOptions(options)), environment: environment,
+        root: try rootAccess(options))
+    case "adb":
+      return ADBConnection(
+        try adbDevice(options), environment: environment, root: try rootAccess(options),
+        restartsAsRoot: options.text("become") == "adb-root")
     default:
       throw PlainFailure(
         .configuration, "\(choice.location): '\(choice.driver)' leads nowhere yet",
@@ -41,6 +47,21 @@ public enum Connections {
       throw options.failure("server", "'\(text)' is no HOST:PORT")
     }
     return ADBServerDevice(server, options.text("serial").map { .serial($0) } ?? .any)
+  }
+
+  /// Nil where the user is root, or adbd becomes it.
+  private static func rootAccess(_ options: Options) throws(PlainFailure) -> RootAccess? {
+    var password: PasswordSource?
+    if let text = options.text("root-password-from") {
+      do {
+        password = try PasswordSource(text)
+      } catch {
+        throw PlainFailure(
+          .configuration, "\(options.location): root-\(error.message)", hint: error.hint)
+      }
+    }
+    return options.text("become").flatMap(RootAccess.Method.init(rawValue:))
+      .map { RootAccess($0, password: password) }
   }
 
   private static func sshOptions(_ options: Options) throws(PlainFailure) -> SSHOptions {

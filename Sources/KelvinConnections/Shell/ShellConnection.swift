@@ -24,6 +24,17 @@ public final class ShellConnection: Connection {
   private struct ChannelBox: @unchecked Sendable { let channel: ShellChannel }
   private struct Started { weak var process: ShellProcess? }
 
+  /// How this user becomes root; nil where no way is known.
+  private let rootAccess: RootAccess?
+  private let root = Mutex(RootState())
+
+  private struct RootState {
+    /// The user is root already; nil: not asked yet.
+    var isRoot: Bool?
+    /// Root's own shells, beside this connection's.
+    var connection: ShellConnection?
+  }
+
   public var name: String { transport.name }
   public var capabilities: Capabilities { transport.capabilities }
 
@@ -38,11 +49,14 @@ public final class ShellConnection: Connection {
 
   /// Creates a connection over any transport.
   ///
-  /// - Parameter ownsTransport: whether ``close()`` closes it.
+  /// - Parameters:
+  ///   - root: how its user becomes root, for commands that ask for it.
+  ///   - ownsTransport: whether ``close()`` closes it.
   package init(
     _ transport: any ShellTransport, environment: [String: String] = [:],
-    ownsTransport: Bool = true
+    root: RootAccess? = nil, ownsTransport: Bool = true
   ) {
+    rootAccess = root
     self.transport = transport
     self.environment = environment
     self.ownsTransport = ownsTransport
@@ -206,6 +220,44 @@ public final class ShellConnection: Connection {
     return isNamed
   }
 
+  // MARK: Root
+
+  /// The connection that runs commands as root: this one, where its user is root already.
+  ///
+  /// - Throws: `permissionDenied` where no way is known by which the user becomes root.
+  func rootConnection(until deadline: Deadline) throws(ConnectionFailure) -> ShellConnection {
+    if try isRoot(until: deadline) { return self }
+    guard let rootAccess else {
+      throw ConnectionFailure(
+        .permissionDenied, "\(name): its user is not root, and no way to become root is known",
+        hint: "say 'become: sudo' or 'become: su' for the connection in the bench file")
+    }
+    return root.withLock { root in
+      if let connection = root.connection { return connection }
+      let made = ShellConnection(
+        RootTransport(transport, rootAccess), environment: environment, ownsTransport: false)
+      // Its shells begin by saying so.
+      made.root.withLock { $0.isRoot = true }
+      root.connection = made
+      return made
+    }
+  }
+
+  /// Whether the user of its own shells is root; asked once.
+  func isRoot(until deadline: Deadline) throws(ConnectionFailure) -> Bool {
+    if let known = root.withLock({ $0.isRoot }) { return known }
+    let answer = try run("id -u", until: deadline).output
+    let isRoot = String(decoding: answer, as: UTF8.self).trimmingASCIIWhitespace == "0"
+    root.withLock { $0.isRoot = isRoot }
+    return isRoot
+  }
+
+  /// The user may be another one from now on.
+  func forgetUser() { root.withLock { $0.isRoot = nil } }
+
+  /// Whether a way is known by which its user becomes root.
+  var hasRootAccess: Bool { rootAccess != nil }
+
   // MARK: What was started
 
   /// Remembers what ``close()`` has to end.
@@ -232,6 +284,11 @@ public final class ShellConnection: Connection {
       return started.compactMap(\.process)
     }
     for process in processes { process.abandon() }
+    let roots = root.withLock { root in
+      defer { root = RootState() }
+      return root.connection
+    }
+    await roots?.close()
     channel.withLock { box in
       box?.channel.link.abandon()
       box = nil
