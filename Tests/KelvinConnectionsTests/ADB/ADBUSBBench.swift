@@ -40,18 +40,6 @@ final class ADBGadget: Sendable {
   func unplug() throws { try ADBUSBBench.shell("gadget_unplug \(name)") }
   func plug() throws { try ADBUSBBench.shell("gadget_plug \(name) \(place.controller)") }
 
-  /// Waits for the daemon to open the function: a gadget without one cannot be plugged in.
-  func plugWhenReady() throws {
-    let deadline = ADBUSBBench.deadline
-    while true {
-      do { return try plug() } catch {
-        guard deadline.limited(toSeconds: 0.05).wait() == .passed, !deadline.hasPassed else {
-          throw error
-        }
-      }
-    }
-  }
-
   deinit {
     try? ADBUSBBench.shell("umount \(place.mount); gadget_remove \(name)")
   }
