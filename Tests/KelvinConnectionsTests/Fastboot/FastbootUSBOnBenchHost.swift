@@ -68,6 +68,12 @@ final class FastbootUSBOnBenchHost {
     }
     try await device.reboot(toBootloader: true, until: deadline)
     device.close()
+    // It is there for another moment.
+    let match = DeviceMatch([.init("serial", "FB0001")])
+    let limit = deadline
+    while (try? AndroidInterface.fastboot.find(match)) != nil, !limit.hasPassed {
+      try await Task.sleep(for: .milliseconds(10))
+    }
     let again = try await FastbootDevice.open(address, patience: 20, until: deadline)
     #expect(try await again.variable("version", until: deadline) == "0.4")
   }
