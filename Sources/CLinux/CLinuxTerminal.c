@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <termios.h>
 
 static struct termios saved;
@@ -44,4 +45,20 @@ int kelvin_terminal_raw(int fd) {
   if (tcsetattr(fd, TCSANOW, &raw) == 0) return 0;
   is_raw = 0;
   return -1;
+}
+
+int kelvin_terminal_size(int fd, int *rows, int *columns) {
+  struct winsize size;
+  if (ioctl(fd, TIOCGWINSZ, &size) != 0) return -1;
+  *rows = size.ws_row;
+  *columns = size.ws_col;
+  return 0;
+}
+
+int kelvin_terminal_resize(int fd, int rows, int columns) {
+  struct winsize size;
+  memset(&size, 0, sizeof size);
+  size.ws_row = (unsigned short)rows;
+  size.ws_col = (unsigned short)columns;
+  return ioctl(fd, TIOCSWINSZ, &size);
 }

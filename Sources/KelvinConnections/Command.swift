@@ -18,6 +18,8 @@ public struct Command: Sendable, Hashable {
   public var realtimePriority: Int?
   /// End every descendant when the command ends, also those that left its process group.
   public var endsDescendants: Bool
+  /// Run it as root, by the way that the connection has.
+  public var asRoot: Bool
   /// Seconds between SIGTERM and SIGKILL when the command must be ended.
   public var grace: Double
 
@@ -50,7 +52,7 @@ public struct Command: Sendable, Hashable {
     standardInput: Input = .null, standardOutput: Output = .capture(limit: Command.outputLimit),
     standardError: Output = .capture(limit: Command.outputLimit), affinity: [Int]? = nil,
     niceness: Int? = nil, realtimePriority: Int? = nil, endsDescendants: Bool = true,
-    grace: Double = 2
+    asRoot: Bool = false, grace: Double = 2
   ) {
     self.argv = argv
     self.environment = environment
@@ -62,6 +64,7 @@ public struct Command: Sendable, Hashable {
     self.niceness = niceness
     self.realtimePriority = realtimePriority
     self.endsDescendants = endsDescendants
+    self.asRoot = asRoot
     self.grace = grace
   }
 }

@@ -104,6 +104,14 @@ public protocol Connection: Sendable {
     for command: [String], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [String]
 
+  /// How this process's terminal is given to the target's login shell.
+  ///
+  /// - Parameter command: run by that shell instead of what is typed; empty for an interactive one.
+  /// - Throws: `unsupported` where there is no such way; what keeps the target from being reached.
+  func terminal(
+    for command: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> TargetTerminal
+
   /// Ends every process of the target whose environment holds `assignment`, and all below it: SIGTERM,
   /// after `grace` seconds SIGKILL. For what a Kelvin that died left running; this connection's own
   /// processes must not carry the assignment.
@@ -130,6 +138,12 @@ extension Connection {
     throw ConnectionFailure(
       .unsupported, "\(name): gives no terminal",
       hint: "'kelvin target exec' runs commands, 'kelvin bench console' shows the console")
+  }
+
+  public func terminal(
+    for command: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> TargetTerminal {
+    .program(try await terminalWords(for: command, until: deadline))
   }
 
   public func endProcesses(

@@ -12,7 +12,7 @@ public enum ConnectionDeclarations {
         description: "Commands run as processes of this machine, without a shell.",
         options: [
           .init("root", .path, "A recorded tree that stands for / where files are read.")
-        ]),
+        ] + become(["sudo", "su"])),
       Declaration(
         .connection, "ssh", summary: "A board on the network that runs an SSH server.",
         description: "By OpenSSH's own client, with the user's configuration and agent. It logs in "
@@ -34,13 +34,13 @@ public enum ConnectionDeclarations {
           .init(
             "config", .path, isDetail: true,
             "A file that ssh reads instead of the user's and the system's configuration.")
-        ]),
+        ] + become(["sudo", "su"])),
       Declaration(
         .connection, "adb", summary: "An Android board, or any board that runs adbd.",
-        description: "Through the server of adb, or without it: over TCP. With none of 'serial', "
-          + "'tcp' and 'usb' it is the only device that the server knows. A server is started where "
-          + "none runs, and none is ever ended.\n\n'usb' is not there yet: bench files may describe "
-          + "it, but nothing is reached by it.",
+        description: "Through the server of adb, or without it: over TCP and USB. With none of "
+          + "'serial', 'tcp' and 'usb' it is the only device that the server knows. A server is "
+          + "started where none runs, and none is ever ended. A server holds each device on USB that "
+          + "it finds: then 'serial' is the way, or 'adb kill-server' frees it for 'usb'.",
         options: [
           .init(
             "serial", .text,
@@ -51,15 +51,30 @@ public enum ConnectionDeclarations {
           .init("tcp", .text, "HOST:PORT of the board's adbd, without a server."),
           .init(
             "usb", .structure([DeviceMatch.option(of: "USB device")], shorthand: nil),
-            "The USB device, without a server.")
-        ],
+            "The USB device, without a server; without a match, the only one with an interface of "
+              + "adb's.")
+        ] + become(["su", "sudo", "adb-root"]),
         alternatives: [.init(["serial", "tcp", "usb"])],
-        verified: "adb's own server and daemon, and a simulated device"),
+        verified: "adb's own server and daemon, and a simulated device, over TCP and USB"),
       fastboot(.connection)
     ] + lines(.connection)
 
   /// Whether a connection of this name is a line, which carries the board's console.
   public static func isLine(_ name: String) -> Bool { consoles.contains { $0.name == name } }
+
+  /// How a user who is not root becomes root.
+  private static func become(_ ways: [String]) -> [OptionDeclaration] {
+    [
+      .init(
+        "become", .choice(ways), isDetail: true,
+        "How a user who is not root runs what is to run as root ('kelvin target exec --root')."
+          + (ways.contains("adb-root") ? " 'adb-root' restarts adbd as root." : "")),
+      .init(
+        "root-password-from", .text, isDetail: true,
+        "Where the password for that is: 'env:NAME' or 'file:PATH'; the user's own for sudo, root's "
+          + "for su. It never stands in a bench file.")
+    ]
+  }
 
   /// Byte streams of a board's serial console.
   public static let consoles: [Declaration] = lines(.console)

@@ -43,6 +43,8 @@ public struct ConnectionFailure: Failure {
     case incompatible
     /// It ended before anything could be done.
     case closed
+    /// Another program of this host holds it.
+    case inUse
   }
 
   public let code: Code

@@ -17,11 +17,17 @@ public enum Connections {
     let options = Options(choice)
     switch choice.driver {
     case "local":
-      return LocalConnection(root: options.text("root") ?? "/", environment: environment)
+      return LocalConnection(
+        root: options.text("root") ?? "/", environment: environment,
+        rootAccess: try rootAccess(options))
     case "ssh":
       return ShellConnection(
-        SSHTransport(try sshOptions(options)), environment: environment)
-    case "adb": return ADBConnection(try adbDevice(options), environment: environment)
+        SSHTransport(try sshOptions(options)), environment: environment,
+        root: try rootAccess(options))
+    case "adb":
+      return ADBConnection(
+        try adbDevice(options), environment: environment, root: try rootAccess(options),
+        restartsAsRoot: options.text("become") == "adb-root")
     case _ where ConnectionDeclarations.isLine(choice.driver):
       return try console(choice, board, profile, environment)
     default:
@@ -54,9 +60,8 @@ public enum Connections {
   }
 
   private static func adbDevice(_ options: Options) throws(PlainFailure) -> any ADBDevice {
-    guard !options.has("usb") else {
-      throw options.failure(
-        "usb", "adb over USB leads nowhere yet without adb's server; use 'serial'")
+    if let usb = options.map("usb") {
+      return ADBDirectDevice(usb: usb["match"] == nil ? nil : DeviceMatch(usb["match"]))
     }
     if let text = options.text("tcp") {
       guard let address = ADBServer(text, startsServer: false), text.contains(":") else {
@@ -69,6 +74,21 @@ public enum Connections {
       throw options.failure("server", "'\(text)' is no HOST:PORT")
     }
     return ADBServerDevice(server, options.text("serial").map { .serial($0) } ?? .any)
+  }
+
+  /// Nil where the user is root, or adbd becomes it.
+  private static func rootAccess(_ options: Options) throws(PlainFailure) -> RootAccess? {
+    var password: PasswordSource?
+    if let text = options.text("root-password-from") {
+      do {
+        password = try PasswordSource(text)
+      } catch {
+        throw PlainFailure(
+          .configuration, "\(options.location): root-\(error.message)", hint: error.hint)
+      }
+    }
+    return options.text("become").flatMap(RootAccess.Method.init(rawValue:))
+      .map { RootAccess($0, password: password) }
   }
 
   private static func sshOptions(_ options: Options) throws(PlainFailure) -> SSHOptions {
@@ -115,7 +135,9 @@ public enum Connections {
       }
     }
 
-    func has(_ name: String) -> Bool { values[name] != nil }
+    func map(_ name: String) -> [String: Value]? {
+      if case .map(let map)? = values[name] { map } else { nil }
+    }
 
     func integer(_ name: String) -> Int? {
       values[name]?.integer.flatMap { Int(exactly: $0) }

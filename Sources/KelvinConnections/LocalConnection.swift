@@ -16,13 +16,26 @@ public final class LocalConnection: Connection {
 
   private struct Started { weak var process: LocalProcess? }
 
+  /// Shells that become root's, for a user who is not root.
+  private let shells: ShellConnection?
+
   /// Creates the connection.
   ///
   /// - Parameters:
   ///   - root: a directory with a recorded tree whose `sys` and `proc` stand for the machine's own;
   ///     commands and other files are the machine's all the same.
   ///   - environment: added to that of every command.
-  public init(root: String = "/", environment: [String: String] = [:]) {
+  public convenience init(root: String = "/", environment: [String: String] = [:]) {
+    self.init(root: root, environment: environment, rootAccess: nil)
+  }
+
+  /// - Parameter rootAccess: how this user becomes root, for commands that ask for it.
+  package init(root: String, environment: [String: String], rootAccess: RootAccess?) {
+    shells =
+      geteuid() == 0
+      ? nil
+      : ShellConnection(
+        LocalShellTransport(argv: ["sh"]), environment: environment, root: rootAccess)
     self.root = root == "/" ? "" : root
     launcher = ProcessLauncher(environment: environment)
   }
@@ -30,6 +43,7 @@ public final class LocalConnection: Connection {
   public func start(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> any RemoteProcess {
+    if command.asRoot, let shells { return try await shells.start(command, until: deadline) }
     if deadline.isInterrupted {
       throw ConnectionFailure(.interrupted, "\(command.argv.first ?? ""): stopped")
     }
@@ -180,6 +194,7 @@ public final class LocalConnection: Connection {
       return started.compactMap(\.process)
     }
     for process in processes { process.abandon() }
+    await shells?.close()
   }
 
   /// Where a path of the target is on this machine.

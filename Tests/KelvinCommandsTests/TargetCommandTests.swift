@@ -1,6 +1,7 @@
 import Glibc
 import KelvinConnections
 import KelvinModel
+import KelvinSimulators
 import Testing
 
 /// `kelvin target` on this machine, as a user calls it.
@@ -83,6 +84,41 @@ struct TargetCommandTests {
     #expect(ran.output.contains("/dev/pts/"), "\(ran.both)")
     let refused = try await target("shell", "local-shell")
     #expect(refused.code == 125 && refused.errors.contains("gives no terminal"), "\(refused.both)")
+  }
+
+  /// A pty of the board, moved by Kelvin itself.
+  @Test(.timeLimit(.minutes(1)))
+  func opensAShellOnTheTerminalByADB() async throws {
+    let device = try SimulatedADBD()
+    defer { device.stop() }
+    try scratch.write(
+      "bench.yaml",
+      "boards:\n  phone:\n    profile: generic-linux\n"
+        + "    connection: {adb: {tcp: '127.0.0.1:\(device.port)'}}\n")
+    let shell = try await KelvinBinary.shell(
+      "script -qec \"stty rows 33 cols 101; TERM=vt100 $0 target shell --bench bench.yaml phone\" "
+        + "/dev/null <<'END'\ntty && stty size; echo $TERM\nexit 7\nEND\n", in: scratch.path)
+    #expect(shell.code == 7, "\(shell.both)")
+    #expect(shell.output.contains("/dev/pts/"), "\(shell.both)")
+    #expect(shell.output.contains("33 101"), "\(shell.both)")
+    #expect(shell.output.contains("vt100"), "\(shell.both)")
+    // Without a terminal there is none on the board either, and streams stay apart.
+    let raw = try await KelvinBinary.shell(
+      "echo x | \"$0\" target shell --bench bench.yaml phone -- sh -c 'cat; tty; echo e >&2; exit 5'",
+      in: scratch.path)
+    #expect(raw.code == 5, "\(raw.both)")
+    #expect(raw.output == "x\nnot a tty\n" && raw.errors == "e\n", "\(raw.both)")
+  }
+
+  /// Root's commands of a user who is root already.
+  @Test(
+    .timeLimit(.minutes(1)), .enabled(if: geteuid() == 0, "needs root"),
+    arguments: [
+      "local", "local-shell"
+    ])
+  func runsAsRoot(board: String) async throws {
+    let ran = try await target("exec", board, "--root", "--", "id", "-u")
+    #expect(ran.output == "0\n", "\(ran.both)")
   }
 
   @Test(.timeLimit(.minutes(1)))

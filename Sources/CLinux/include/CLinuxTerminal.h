@@ -7,4 +7,8 @@ int kelvin_terminal_raw(int fd);
 /// Restores it when it is raw. Async-signal-safe.
 void kelvin_terminal_restore(void);
 
+/// Rows and columns of a terminal. Return -1 with errno.
+int kelvin_terminal_size(int fd, int *rows, int *columns);
+int kelvin_terminal_resize(int fd, int rows, int columns);
+
 #endif

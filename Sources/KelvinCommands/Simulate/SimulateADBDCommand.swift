@@ -7,10 +7,11 @@ internal import KelvinSystem
 struct SimulateADBDCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "adbd",
-    abstract: "Stands in for a device that adb reaches over TCP.",
+    abstract: "Stands in for a device that adb reaches over TCP or USB.",
     discussion: """
       adb's own client and server take it for a device. Its shell runs commands of this machine, and \
-      its files are this machine's, so it listens on 127.0.0.1 alone.
+      its files are this machine's, so it listens on 127.0.0.1 alone. On USB it is a gadget that \
+      somebody has made by configfs, with FunctionFS mounted at --usb.
 
       A fault is one of: drop, stall, truncate, magic (each takes a number of bytes after which it \
       strikes: 'drop:1000'), data, delay:SECONDS, refuse, mute, exit, no-exit, silent, names, sizes.
@@ -23,6 +24,13 @@ struct SimulateADBDCommand: AsyncParsableCommand {
 
   @Option(help: "TCP port of 127.0.0.1; 0: a free one.")
   var port: UInt16 = 0
+
+  @Option(help: "Where FunctionFS is mounted.", completion: .directory) var usb: String?
+
+  @Option(help: "With --usb: the gadget's directory in configfs.", completion: .directory)
+  var gadget: String?
+
+  @Option(help: "With --usb: the controller to plug it into.") var udc = "dummy_udc.0"
 
   @Option(help: "A name for the device.")
   var serial = "simulated"
@@ -55,6 +63,9 @@ struct SimulateADBDCommand: AsyncParsableCommand {
   var seconds: Double?
 
   func validate() throws {
+    guard (usb == nil) == (gadget == nil) else {
+      throw ValidationError("--usb and --gadget belong together")
+    }
     guard fault == nil || SimulateADBDCommand.fault(fault ?? "") != nil else {
       throw ValidationError("'\(fault ?? "")': no such fault; see 'kelvin simulate adbd --help'")
     }
@@ -63,6 +74,9 @@ struct SimulateADBDCommand: AsyncParsableCommand {
   func run() async throws {
     var settings = old ? SimulatedADBD.Settings.old : SimulatedADBD.Settings()
     settings.port = port
+    if let usb, let gadget {
+      settings.gadget = GadgetPlace(mount: usb, gadget: gadget, controller: udc)
+    }
     settings.serial = serial
     settings.root = root ?? ""
     settings.isSecure = secure
@@ -75,7 +89,8 @@ struct SimulateADBDCommand: AsyncParsableCommand {
     let stop = SignalInterrupt.begin()
     let device = try SimulatedADBD(settings)
     Terminal.standardOutput.line(
-      "listening on 127.0.0.1:\(device.port); 'adb connect 127.0.0.1:\(device.port)' finds it")
+      usb.map { "usb \($0), plugged into \(udc)" }
+        ?? "listening on 127.0.0.1:\(device.port); 'adb connect 127.0.0.1:\(device.port)' finds it")
     _ =
       (seconds.map { Deadline.after(seconds: $0, interrupt: stop) }
       ?? Deadline(time: nil, interrupt: stop)).wait()

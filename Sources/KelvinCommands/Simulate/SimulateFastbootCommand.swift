@@ -67,7 +67,7 @@ struct SimulateFastbootCommand: AsyncParsableCommand {
   func run() async throws {
     let place: FastbootSimulator.Place =
       if let usb, let gadget {
-        .usb(mount: usb, gadget: gadget, controller: udc)
+        .usb(GadgetPlace(mount: usb, gadget: gadget, controller: udc))
       } else {
         tcp.map { .tcp($0) } ?? .udp(udp ?? 0)
       }

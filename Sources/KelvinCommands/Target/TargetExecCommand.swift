@@ -17,6 +17,7 @@ struct TargetExecCommand: AsyncParsableCommand {
         kelvin target exec rock -- uname -a
         kelvin target exec rock --timeout '10 s' -- stress-ng --cpu 4 --timeout 60
         kelvin target exec rock -- sh -c 'cat > /tmp/x' < x
+        kelvin target exec rock --root -- dmesg
         kelvin target exec rock --status-file status.json -- false
 
       EXIT CODES
@@ -42,6 +43,8 @@ struct TargetExecCommand: AsyncParsableCommand {
   @Option(name: .customLong("env"), help: "NAME=VALUE, added to its environment; may be repeated.")
   var environment: [String] = []
 
+  @Flag(help: "Run it as root, by the way that the bench file's 'become' says.") var root = false
+
   @Option(help: "Write how it ended to this file, as JSON.", completion: .file())
   var statusFile: String?
 
@@ -61,7 +64,7 @@ struct TargetExecCommand: AsyncParsableCommand {
     var command = Command(
       argv, workingDirectory: directory.map { TargetPath($0) },
       standardInput: .descriptor(0), standardOutput: .descriptor(1),
-      standardError: .descriptor(2))
+      standardError: .descriptor(2), asRoot: root)
     for setting in environment {
       let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       command.environment[String(parts[0])] = String(parts[1])

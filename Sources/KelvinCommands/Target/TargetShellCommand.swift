@@ -9,8 +9,9 @@ struct TargetShellCommand: AsyncParsableCommand {
     commandName: "shell",
     abstract: "Opens a board's login shell on this terminal.",
     discussion: """
-      The board is leased while the shell is open. It follows this terminal's size. 'kelvin target exec' \
-      is for scripts: it keeps streams apart and tells a lost link from an exit code.
+      The board is leased while the shell is open. It follows this terminal's size. '~.' at the begin of \
+      a line leaves a shell that does not answer. 'kelvin target exec' is for scripts: it keeps streams \
+      apart and tells a lost link from an exit code.
 
       EXAMPLES
         kelvin target shell rock
@@ -34,8 +35,14 @@ struct TargetShellCommand: AsyncParsableCommand {
     let code: Int32
     do {
       code = try await target.withTarget(board, for: "shell", until: deadline) { target in
-        let words = try await target.connection.terminalWords(
+        let words: [String]
+        switch try await target.connection.terminal(
           for: command, until: deadline.limited(toSeconds: 30))
+        {
+        case .program(let program): words = program
+        case .relayed(let terminal):
+          return try TerminalUse.run(terminal, name: target.name, until: deadline)
+        }
         let code = try TerminalChild.run(words, until: deadline)
         // ssh ends so when it fails, and so may a shell.
         if code == 255, await !target.isResponsive() {

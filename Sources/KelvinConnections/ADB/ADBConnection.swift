@@ -7,6 +7,7 @@ public final class ADBConnection: Connection {
   /// What it leads to, for reboot and root.
   package let device: any ADBDevice
   private let shell: ShellConnection
+  private let restartsAsRoot: Bool
   /// One push or pull at a time.
   private let sync: Mutex<ADBSync>
 
@@ -15,10 +16,17 @@ public final class ADBConnection: Connection {
 
   /// Creates the connection; nothing is reached yet.
   ///
-  /// - Parameter environment: added to that of every command.
-  package init(_ device: any ADBDevice, environment: [String: String] = [:]) {
+  /// - Parameters:
+  ///   - environment: added to that of every command.
+  ///   - root: how its shell's user becomes root, for commands that ask for it.
+  ///   - restartsAsRoot: whether adbd itself is restarted as root for the first such command.
+  package init(
+    _ device: any ADBDevice, environment: [String: String] = [:], root: RootAccess? = nil,
+    restartsAsRoot: Bool = false
+  ) {
     self.device = device
-    shell = ShellConnection(ADBTransport(device), environment: environment)
+    self.restartsAsRoot = restartsAsRoot
+    shell = ShellConnection(ADBTransport(device), environment: environment, root: root)
     sync = Mutex(ADBSync(device))
   }
 
@@ -200,18 +208,30 @@ public final class ADBConnection: Connection {
     _ = try? shell.run("rm -rf \(words)", until: .after(seconds: 5))
   }
 
+  /// Restarts adbd as root where that is the way; the link, and what runs over it, ends with the one
+  /// before. Does nothing where its shell is root.
+  private func prepareRoot(until deadline: Deadline) throws(ConnectionFailure) {
+    // adbd's user changes with a reboot, and by whoever else speaks to it.
+    shell.forgetUser()
+    guard restartsAsRoot, try device.userID(until: deadline) != 0 else { return }
+    sync.withLock { $0.close() }
+    _ = try device.root(until: deadline)
+  }
+
   // MARK: By shells
 
   public func start(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> any RemoteProcess {
-    try await shell.start(command, until: deadline)
+    if command.asRoot { try prepareRoot(until: deadline) }
+    return try await shell.start(command, until: deadline)
   }
 
   public func execute(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> CommandResult {
-    try await shell.execute(command, until: deadline)
+    if command.asRoot { try prepareRoot(until: deadline) }
+    return try await shell.execute(command, until: deadline)
   }
 
   public func read(
@@ -256,6 +276,13 @@ public final class ADBConnection: Connection {
     withEnvironment assignment: String, grace: Double, until deadline: Deadline
   ) async throws(ConnectionFailure) -> Int {
     try await shell.endProcesses(withEnvironment: assignment, grace: grace, until: deadline)
+  }
+
+  public func terminal(
+    for command: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> TargetTerminal {
+    _ = try device.features(until: deadline)
+    return .relayed(ADBTerminal(device, command: command))
   }
 
   public func close() async {

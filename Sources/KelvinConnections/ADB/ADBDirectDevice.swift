@@ -1,25 +1,44 @@
+internal import KelvinDevices
 package import KelvinModel
 internal import KelvinSystem
 internal import Synchronization
 
-/// A device without a server, over TCP: its adbd listens on the network.
+/// A device without a server: its adbd listens on the network, or it is plugged in here.
 package final class ADBDirectDevice: ADBDevice {
+  /// Where it is reached.
+  private enum Place {
+    case tcp(host: String, port: UInt16)
+    /// Nil means the only one that is plugged in.
+    case usb(DeviceMatch?)
+  }
+
   package let name: String
-  private let host: String
-  private let port: UInt16
+  private let place: Place
   private let keys: ADBKeyStore
   private let link = Mutex<ADBLink?>(nil)
 
-  /// Names a device; nothing is connected yet.
+  /// Names a device on the network; nothing is connected yet.
   package convenience init(host: String, port: UInt16) {
     self.init(host: host, port: port, keys: ADBKeyStore())
   }
 
   init(host: String, port: UInt16, keys: ADBKeyStore) {
-    self.host = host
-    self.port = port
+    place = .tcp(host: host, port: port)
     self.keys = keys
     name = "adb tcp \(host.contains(":") ? "[\(host)]" : host):\(port)"
+  }
+
+  /// Names a device on USB; nothing is opened yet.
+  ///
+  /// - Parameter match: nil means the only one that is plugged in with adb's interface.
+  package convenience init(usb match: DeviceMatch?) {
+    self.init(usb: match, keys: ADBKeyStore())
+  }
+
+  init(usb match: DeviceMatch?, keys: ADBKeyStore) {
+    place = .usb(match)
+    self.keys = keys
+    name = "adb usb" + (match.map { " \($0)" } ?? "")
   }
 
   deinit { close() }
@@ -43,6 +62,18 @@ package final class ADBDirectDevice: ADBDevice {
   private func connected(until deadline: Deadline) throws(ConnectionFailure) -> ADBLink {
     if let link = link.withLock({ $0 }), link.end == nil { return link }
     close()
+    let made: ADBLink
+    switch place {
+    case .tcp(let host, let port): made = try connect(host, port, until: deadline)
+    case .usb(let match): made = try plug(match, until: deadline)
+    }
+    link.withLock { $0 = made }
+    return made
+  }
+
+  private func connect(
+    _ host: String, _ port: UInt16, until deadline: Deadline
+  ) throws(ConnectionFailure) -> ADBLink {
     let descriptor: Int32
     do {
       descriptor = try TCPSocket.connect(host: host, port: port, until: deadline)
@@ -53,13 +84,38 @@ package final class ADBDirectDevice: ADBDevice {
     let stream = ADBStream(descriptor, name: name)
     defer { stream.close() }
     let agreement = try ADBHandshake.run(stream, keys: keys, until: deadline)
-    let made = try ADBLink(stream, agreement, name: name)
-    link.withLock { $0 = made }
-    return made
+    return try ADBLink(stream, agreement, name: name)
+  }
+
+  private func plug(
+    _ match: DeviceMatch?, until deadline: Deadline
+  ) throws(ConnectionFailure) -> ADBLink {
+    let cable: ADBUSBCable
+    let descriptor: Int32
+    do throws(ConnectionFailure) {
+      let info = try AndroidInterface.adb.find(match)
+      (cable, descriptor) = try ADBUSBCable.plug(info, name: name, until: deadline)
+    } catch {
+      // Not found means a file of the target elsewhere.
+      guard error.code == .notFound else { throw error }
+      throw ConnectionFailure(
+        .unreachable(.noAnswer), error.message, evidence: error.evidence, hint: error.hint)
+    }
+    let stream = ADBStream(descriptor, name: name, reason: { cable.end })
+    defer { stream.close() }
+    do throws(ConnectionFailure) {
+      let agreement = try ADBHandshake.run(
+        stream, keys: keys, repeatingEvery: 2, until: deadline)
+      return try ADBLink(stream, agreement, name: name, cable: cable)
+    } catch {
+      cable.pull()
+      throw error
+    }
   }
 
   package func reconnect(until deadline: Deadline) throws(ConnectionFailure) {
     close()
+    let beforePermission = deadline.limited(toSeconds: 2)
     while true {
       do {
         _ = try connected(until: deadline.limited(toSeconds: 10))
@@ -67,9 +123,11 @@ package final class ADBDirectDevice: ADBDevice {
       } catch {
         switch error.code {
         case .connectionLost, .timedOut, .unreachable(.noAnswer), .unreachable(.refused): break
+        // A node is there before udev has given it to those who may open it.
+        case .permissionDenied where !beforePermission.hasPassed: break
         default: throw error
         }
-        // There is no event for a port that is opened again.
+        // There is no event for a port that is opened again, nor for a device where no udevd runs.
         let pause = deadline.limited(toSeconds: 0.05).wait()
         if pause == .interrupted { throw ConnectionFailure(.interrupted, "\(name): stopped") }
         if deadline.hasPassed {

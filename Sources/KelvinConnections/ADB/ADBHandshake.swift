@@ -20,16 +20,25 @@ enum ADBHandshake {
 
   /// Greets a device over a fresh connection.
   ///
+  /// - Parameter repeatingEvery: after so many seconds without any answer it greets again: on USB the
+  ///   device may have taken the first greeting for the rest of what an earlier host was sending.
   /// - Throws: `unreachable(.notAdmitted)` when the device does not trust any of the keys and its user
   ///   does not accept one by the deadline; `unreachable(.incompatible)` for one that wants TLS.
   static func run(
-    _ stream: ADBStream, keys store: ADBKeyStore, until deadline: Deadline
+    _ stream: ADBStream, keys store: ADBKeyStore, repeatingEvery seconds: Double? = nil,
+    until deadline: Deadline
   ) throws(ConnectionFailure) -> ADBAgreement {
     let banner = "host::features=\(features.sorted().joined(separator: ","))"
-    try stream.send(
-      ADBMessage(
-        .connect, ADBMessage.version, UInt32(ADBMessage.maximumPayload), Array(banner.utf8)
-      ).encoded, until: deadline)
+    let greeting = ADBMessage(
+      .connect, ADBMessage.version, UInt32(ADBMessage.maximumPayload), Array(banner.utf8)
+    ).encoded
+    try stream.send(greeting, until: deadline)
+    if let seconds {
+      while try !stream.hasSomething(until: deadline.limited(toSeconds: seconds)) {
+        if deadline.hasPassed { break }
+        try stream.send(greeting, until: deadline)
+      }
+    }
     var untried: [ADBKey]?
     var first: ADBKey?
     var isShown = false

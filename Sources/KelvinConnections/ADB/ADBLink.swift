@@ -17,6 +17,8 @@ final class ADBLink: Sendable {
   private let stopping = Interrupt()
   private let shared = Shared()
   private let thread = Mutex<NamedThread?>(nil)
+  /// On USB: what the connection goes through, and ends with.
+  private let cable: ADBUSBCable?
 
   /// What the thread and its users both hold.
   private final class Shared: Sendable {
@@ -55,9 +57,10 @@ final class ADBLink: Sendable {
   ///
   /// - Parameter stream: its buffer is empty: a device speaks only when asked.
   init(
-    _ stream: ADBStream, _ agreement: ADBAgreement, name: String
+    _ stream: ADBStream, _ agreement: ADBAgreement, name: String, cable: ADBUSBCable? = nil
   ) throws(ConnectionFailure) {
     self.name = name
+    self.cable = cable
     self.agreement = agreement
     let descriptor = fcntl(stream.descriptor, F_DUPFD_CLOEXEC, 3)
     guard descriptor >= 0 else {
@@ -66,8 +69,11 @@ final class ADBLink: Sendable {
     do throws(PlainFailure) {
       let started = try NamedThread("adb-link") { [shared, doorbell, stopping] in
         var loop = ADBLinkLoop(
-          descriptor, agreement, doorbell: doorbell, stopping: stopping, take: shared.take)
-        let why = loop.run()
+          descriptor, agreement, doorbell: doorbell, stopping: stopping,
+          mayGreetTwice: cable != nil, take: shared.take)
+        let said = loop.run()
+        // The cable knows better than the socket.
+        let why = cable?.end ?? said
         shared.finish(why)
         loop.end(shared.take(), why)
         Glibc.close(descriptor)
@@ -88,6 +94,7 @@ final class ADBLink: Sendable {
   func close() {
     stopping.raise()
     thread.withLock { $0 }?.join()
+    cable?.pull()
   }
 
   /// Opens a service of the device.

@@ -26,19 +26,25 @@ struct ADBLinkLoop {
   private let stopping: Interrupt
   private let take: () -> [ADBOpening]
   private var streams: [UInt32: Stream] = [:]
-  private var nextID: UInt32 = 1
+  /// What the device still has to say to an earlier host has other numbers.
+  private var nextID = UInt32.random(in: 1...0x7FFF_FFFF)
   /// To the device. Streams are read only while it is empty, so it stays small.
   private var output: [UInt8] = []
   private var outputStart = 0
   private var reader: ADBMessageReader
   private var scratch = [UInt8](repeating: 0, count: 1 << 18)
   private var failure: String?
+  /// Whether a second greeting may be a late answer to this host, rather than a restart's.
+  private var mayGreetAgain: Bool
 
+  /// - Parameter mayGreetTwice: whether an earlier host's greeting, or a repeated one, may still be
+  ///   answered.
   init(
     _ device: Int32, _ agreement: ADBAgreement, doorbell: Doorbell, stopping: Interrupt,
-    take: @escaping () -> [ADBOpening]
+    mayGreetTwice: Bool, take: @escaping () -> [ADBOpening]
   ) {
     self.device = device
+    mayGreetAgain = mayGreetTwice
     reader = ADBMessageReader(device)
     self.agreement = agreement
     self.doorbell = doorbell
@@ -189,6 +195,8 @@ struct ADBLinkLoop {
 
   private mutating func act(_ header: ADBMessage.Header) {
     let (remote, id) = (header.argument0, header.argument1)
+    // It answers in order: what it says of our streams comes after its last greeting.
+    if streams[id] != nil { mayGreetAgain = false }
     if agreement.checks, ADBMessage.check(reader.payload[..<header.length]) != header.check {
       failure = "a payload's checksum is wrong"
       return
@@ -208,7 +216,7 @@ struct ADBLinkLoop {
       streams[id]?.waiting = Array(reader.payload[..<header.length])
       deliver(id)
     case .open: send(.close, 0, remote)
-    case .connect: failure = "the device has restarted"
+    case .connect: if !mayGreetAgain { failure = "the device has restarted" }
     case .auth, .startTLS: break
     }
   }

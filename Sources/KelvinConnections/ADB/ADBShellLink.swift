@@ -110,6 +110,25 @@ package final class ADBShellLink: ShellLink {
   }
 }
 
+extension ADBShellLink: ADBTerminalLink {
+  var awaited: (descriptor: Int32, events: Int16) {
+    let isPending = state.withLock { !$0.pending.isEmpty }
+    return (descriptor, Int16(isPending ? POLLIN | POLLOUT : POLLIN))
+  }
+
+  var hasReceived: Bool {
+    state.withLock { $0.isAbandoned || $0.decoder.status != nil || $0.stream.hasBuffered }
+  }
+
+  func resize(_ size: TerminalSize) throws(ConnectionFailure) {
+    try state.withLock { state throws(ConnectionFailure) in
+      guard !state.isAbandoned, state.isInputOpen else { return }
+      state.pending += ADBShellPacket.windowSize(rows: size.rows, columns: size.columns).encoded
+      try flush(&state)
+    }
+  }
+}
+
 extension Deadline {
   /// Waits until one of a few descriptors has one of its events; -1 is passed over.
   func wait(forEither awaited: [(descriptor: Int32, events: Int16)]) -> WaitResult {

@@ -230,6 +230,16 @@ package final class ADBStream {
     isTCP = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &one, 4) == 0
   }
 
+  /// Waits until there is something to read, or the end; false when the time has passed.
+  func hasSomething(until deadline: Deadline) throws(ConnectionFailure) -> Bool {
+    if hasBuffered { return true }
+    switch deadline.wait(for: descriptor) {
+    case .ready: return true
+    case .passed: return false
+    case .interrupted: throw ConnectionFailure(.interrupted, "\(name): stopped")
+    }
+  }
+
   /// Waits for the socket alone.
   func wait(for events: Int16, until deadline: Deadline) throws(ConnectionFailure) {
     acknowledge()
@@ -244,7 +254,7 @@ package final class ADBStream {
   func lost(_ why: String? = nil) -> ConnectionFailure {
     ConnectionFailure(
       .connectionLost,
-      "\(name): the connection was lost: \(why ?? reason?() ?? "it ended in mid-answer")",
+      "\(name): the connection was lost: \(reason?() ?? why ?? "it ended in mid-answer")",
       hint: "is the board still up and plugged in?")
   }
 }

@@ -16,6 +16,8 @@ package final class ConsoleChannel {
   package internal(set) var tools: Set<String> = []
   /// Where the agent keeps its files on the board.
   package internal(set) var directory = ""
+  /// Whether root has logged in; nil: not asked yet.
+  var isRoot: Bool?
   /// Commands that were started beside the agent, so far.
   var jobs = 0
   /// Whether a script that was left running has called since somebody listened.

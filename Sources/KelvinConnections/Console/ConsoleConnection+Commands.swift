@@ -9,8 +9,23 @@ extension ConsoleConnection {
     try command.check(until: deadline)
     let input = try ConsoleConnection.input(of: command, until: deadline)
     return try use(until: deadline) { channel throws(ConnectionFailure) in
-      try begin(command, input, on: channel, until: deadline)
+      try checkUser(for: command, on: channel, until: deadline)
+      return try begin(command, input, on: channel, until: deadline)
     }
+  }
+
+  /// A console has one shell, and whoever logged in runs all commands.
+  private func checkUser(
+    for command: Command, on channel: ConsoleChannel, until deadline: Deadline
+  ) throws(ConnectionFailure) {
+    guard command.asRoot else { return }
+    if channel.isRoot == nil {
+      channel.isRoot = try channel.run("id -u", until: deadline).output == [48, 10]
+    }
+    guard channel.isRoot != true else { return }
+    throw ConnectionFailure(
+      .permissionDenied, "\(command.argv[0]): who logged in is not root (\(name))",
+      hint: "let root log in there: 'login: root' in the bench file")
   }
 
   private func begin(
@@ -67,7 +82,8 @@ extension ConsoleConnection {
     }
     try command.check(until: deadline)
     return try use(until: deadline) { channel throws(ConnectionFailure) in
-      try short(command, on: channel, until: deadline)
+      try checkUser(for: command, on: channel, until: deadline)
+      return try short(command, on: channel, until: deadline)
     }
   }
 

@@ -41,7 +41,7 @@ public enum FastbootAddress: Sendable, Hashable {
     case .udp(let place):
       try FastbootUDP(host: place.host, port: place.port, until: deadline)
     case .usb(let match):
-      try FastbootUSB(FastbootUSB.find(match), until: deadline)
+      try FastbootUSB(AndroidInterface.fastboot.find(match), until: deadline)
     }
   }
 }

@@ -1,4 +1,3 @@
-internal import Glibc
 internal import KelvinDevices
 internal import KelvinModel
 
@@ -16,42 +15,11 @@ final class FastbootUSB: FastbootTransport {
   /// - Throws: `notFound` when it has none, `permissionDenied`, `connectionLost`.
   init(_ info: USBDeviceInfo, until deadline: Deadline) throws(ConnectionFailure) {
     name = "usb \(info.name)" + (info.serialNumber.map { " (serial \($0))" } ?? "")
-    guard let number = FastbootUSB.interface(of: info) else {
-      throw ConnectionFailure(
-        .notFound, "fastboot: \(info) is not in its boot loader",
-        hint:
-          "it has no fastboot interface now: 'adb reboot bootloader', or its keys, bring it there"
-      )
-    }
+    interface = try AndroidInterface.fastboot.claim(info, until: deadline)
     do throws(USBFailure) {
-      interface = try USBContext().open(info).claim(interface: number, until: deadline)
       input = try interface.endpoint(.bulk, isIn: true)
       output = try interface.endpoint(.bulk, isIn: false)
-    } catch { throw ConnectionFailure(usb: error) }
-  }
-
-  /// The device that a match means, as it is plugged in now.
-  static func find(_ match: DeviceMatch) throws(ConnectionFailure) -> USBDeviceInfo {
-    do throws(DeviceFailure) {
-      let device = try DeviceMatcher(match, role: .usbDevice).find(in: UDevContext())
-      guard let info = USBDeviceInfo(syspath: device.syspath) else {
-        throw DeviceFailure(.absent, "\(match): no longer plugged in")
-      }
-      return info
-    } catch {
-      throw ConnectionFailure(
-        error.problem == .absent ? .notFound : .unsupported, "fastboot: \(error.message)",
-        hint: error.hint)
-    }
-  }
-
-  /// The number of its interface; nil when it is not in its boot loader.
-  private static func interface(of info: USBDeviceInfo) -> UInt8? {
-    let configurations = info.descriptors()?.configurations ?? []
-    let value = info.activeConfiguration
-    return configurations.first { value == nil || $0.value == value }?.interfaces.first {
-      $0.interfaceClass == 0xff && $0.interfaceSubclass == 0x42 && $0.interfaceProtocol == 3
-    }?.number
+    } catch { throw ConnectionFailure(usb: error, of: "fastboot") }
   }
 
   func close() { interface.release() }
@@ -101,24 +69,6 @@ final class FastbootUSB: FastbootTransport {
     if error.code == .timedOut || error.code == .cancelled {
       return .noAnswer(name, what, deadline)
     }
-    return ConnectionFailure(usb: error)
-  }
-}
-
-extension ConnectionFailure {
-  /// What went wrong on the bus.
-  init(usb failure: USBFailure) {
-    let code: Code =
-      switch failure.code {
-      case .permission: .permissionDenied
-      case .notFound: .notFound
-      case .overflow: .badReply
-      case .timedOut: .timedOut
-      case .cancelled: .interrupted
-      case .busy: .system(KelvinModel.Errno(EBUSY))
-      case .unsupported: .unsupported
-      case .disconnected, .transferError, .stall, .library: .connectionLost
-      }
-    self.init(code, "fastboot: \(failure.message)", hint: failure.hint)
+    return ConnectionFailure(usb: error, of: "fastboot")
   }
 }

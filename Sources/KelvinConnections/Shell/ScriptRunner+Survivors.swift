@@ -17,6 +17,11 @@ extension ScriptRunner {
     guard safe, assignment.contains("=") else {
       throw ConnectionFailure(.unsupported, "'\(assignment)': no marker of processes")
     }
+    // Root's processes tell their environment to root alone, and are ended by root alone.
+    if let roots = try rootRunner(until: deadline) {
+      return try await roots.endProcesses(
+        withEnvironment: assignment, grace: grace, until: deadline)
+    }
     // Opens the shell now, so that a board that is not there is told by the deadline.
     _ = try run(":", until: deadline)
     // A dot is any character to grep; what it finds too much is compared again.

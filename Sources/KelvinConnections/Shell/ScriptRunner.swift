@@ -16,12 +16,19 @@ package protocol ScriptRunner: Connection {
   /// - Throws: `timedOut`, `interrupted`, `connectionLost`; not for its exit status.
   func run(_ script: String, until deadline: Deadline) throws(ConnectionFailure) -> ShellReply
 
+  /// Root's shells of the target, where there is a way to them and the user is not root.
+  func rootRunner(until deadline: Deadline) throws(ConnectionFailure) -> (any ScriptRunner)?
+
   /// What a script prints on standard output; its standard error is lost.
   func output(of script: String, until deadline: Deadline) throws(ConnectionFailure) -> [UInt8]
 }
 
 extension ScriptRunner {
   package var readLimit: Int { 16 << 20 }
+
+  package func rootRunner(
+    until deadline: Deadline
+  ) throws(ConnectionFailure) -> (any ScriptRunner)? { nil }
 
   package func output(
     of script: String, until deadline: Deadline

@@ -5,7 +5,7 @@ extension ShellConnection {
   package func start(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> any RemoteProcess {
-    try begin(command, until: deadline)
+    try (command.asRoot ? rootConnection(until: deadline) : self).begin(command, until: deadline)
   }
 
   /// Starts a command in a shell of its own.
@@ -74,6 +74,12 @@ extension ShellConnection {
   package func execute(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> CommandResult {
+    if command.asRoot {
+      let roots = try rootConnection(until: deadline)
+      var command = command
+      command.asRoot = false
+      return try await roots.execute(command, until: deadline)
+    }
     guard ShellConnection.isShort(command) else {
       return try await start(command, until: deadline).wait(until: deadline)
     }

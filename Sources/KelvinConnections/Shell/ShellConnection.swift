@@ -25,6 +25,17 @@ package final class ShellConnection: ScriptRunner {
   private struct ChannelBox: @unchecked Sendable { let channel: ShellChannel }
   private struct Started { weak var process: ShellProcess? }
 
+  /// How this user becomes root; nil where no way is known.
+  let rootAccess: RootAccess?
+  let root = Mutex(RootState())
+
+  struct RootState {
+    /// The user is root already; nil: not asked yet.
+    var isRoot: Bool?
+    /// Root's own shells, beside this connection's.
+    var connection: ShellConnection?
+  }
+
   package var name: String { transport.name }
   package var capabilities: Capabilities { transport.capabilities }
 
@@ -39,11 +50,14 @@ package final class ShellConnection: ScriptRunner {
 
   /// Creates a connection over any transport.
   ///
-  /// - Parameter ownsTransport: whether ``close()`` closes it.
+  /// - Parameters:
+  ///   - root: how its user becomes root, for commands that ask for it.
+  ///   - ownsTransport: whether ``close()`` closes it.
   package init(
     _ transport: any ShellTransport, environment: [String: String] = [:],
-    ownsTransport: Bool = true
+    root: RootAccess? = nil, ownsTransport: Bool = true
   ) {
+    rootAccess = root
     self.transport = transport
     self.environment = environment
     self.ownsTransport = ownsTransport
@@ -248,6 +262,11 @@ package final class ShellConnection: ScriptRunner {
       return started.compactMap(\.process)
     }
     for process in processes { process.abandon() }
+    let roots = root.withLock { root in
+      defer { root = RootState() }
+      return root.connection
+    }
+    await roots?.close()
     channel.withLock { box in
       box?.channel.link.abandon()
       box = nil

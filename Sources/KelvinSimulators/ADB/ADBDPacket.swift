@@ -9,6 +9,7 @@ struct ADBDPacket: Sendable {
     case wrte = 0x4554_5257
     case stls = 0x534C_5453
   }
+  static let headSize = 24
   var command: Command
   var first: UInt32
   var second: UInt32

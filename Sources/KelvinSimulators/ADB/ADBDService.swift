@@ -6,7 +6,7 @@ internal import Synchronization
 /// What a host can open on the simulated device (AOSP SERVICES.TXT).
 struct ADBDService: Sendable {
   private enum Kind: Sendable {
-    case shell(command: String, isSecond: Bool, hasTerminal: Bool)
+    case shell(command: String, isSecond: Bool, terminal: String?)
     case sync
     case answer(String, restart: Double?, root: Bool?)
     case tcp(UInt16)
@@ -25,9 +25,14 @@ struct ADBDService: Sendable {
     case "shell":
       let isSecond = options.contains("v2")
       if options.count > 1, !settings.features.contains("shell_v2") { return nil }
-      let hasTerminal = options.contains("pty") || (rest.isEmpty && !options.contains("raw"))
-      kind = .shell(command: rest, isSecond: isSecond, hasTerminal: hasTerminal)
-    case "exec": kind = .shell(command: rest, isSecond: false, hasTerminal: false)
+      // Those from before 2016 give one to every shell.
+      let hasTerminal =
+        options.contains("pty") || (rest.isEmpty && !options.contains("raw"))
+        || !settings.features.contains("shell_v2")
+      let type = options.first { $0.hasPrefix("TERM=") }?.dropFirst(5) ?? "dumb"
+      kind = .shell(
+        command: rest, isSecond: isSecond, terminal: hasTerminal ? String(type) : nil)
+    case "exec": kind = .shell(command: rest, isSecond: false, terminal: nil)
     case "sync": kind = .sync
     case "tcp":
       guard let port = UInt16(rest) else { return nil }
@@ -48,10 +53,10 @@ struct ADBDService: Sendable {
   /// Serves one stream to its end; the caller closes it.
   func run(_ stream: ADBDStream) {
     switch kind {
-    case .shell(let command, let isSecond, let hasTerminal):
+    case .shell(let command, let isSecond, let terminal):
       let shell = ADBDShell(
-        stream, isSecond: isSecond, hasTerminal: hasTerminal,
-        isRoot: shared.state.withLock { $0.isRoot })
+        stream, isSecond: isSecond, hasTerminal: terminal != nil,
+        terminalType: terminal ?? "", isRoot: shared.state.withLock { $0.isRoot })
       shell?.run(command)
     case .sync:
       var sync = ADBDSync(stream, shared.settings)

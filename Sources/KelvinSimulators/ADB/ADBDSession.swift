@@ -15,16 +15,16 @@ final class ADBDSession: Sendable {
     var threads: [NamedThread] = []
   }
   let shared: ADBDShared
-  private let descriptor: Int32
+  private let wire: any ADBDWire
   /// Raised when this connection is to end.
   let ending: Interrupt
   private let state = Mutex(State())
   /// Held while a packet is written.
   private let writing = Mutex<Void>(())
 
-  init(_ shared: ADBDShared, _ descriptor: Int32, _ life: Interrupt) {
+  init(_ shared: ADBDShared, _ wire: any ADBDWire, _ life: Interrupt) {
     self.shared = shared
-    self.descriptor = descriptor
+    self.wire = wire
     ending = life
   }
 
@@ -36,13 +36,9 @@ final class ADBDSession: Sendable {
       _ = Deadline(time: nil, interrupt: ending).wait()
       return
     }
-    while let head = read(24), let (packet, length, check) = ADBDPacket.head(head),
-      let payload = read(length)
-    {
-      var packet = packet
-      packet.payload = payload
+    while let (packet, check) = wire.read() {
       if packet.command == .cnxn || !skipsChecks {
-        guard payload.reduce(UInt32(0), { $0 &+ UInt32($1) }) == check else { break }
+        guard packet.payload.reduce(UInt32(0), { $0 &+ UInt32($1) }) == check else { break }
       }
       guard take(packet) else { break }
     }
@@ -56,14 +52,14 @@ final class ADBDSession: Sendable {
 
   /// Ends all services of this connection.
   func hangUp() {
-    shutdown(descriptor, Int32(SHUT_RDWR))
+    wire.drop()
     let (streams, threads) = state.withLock { ($0.streams.values, $0.threads) }
     for stream in streams { stream.end() }
     for thread in threads { thread.join() }
   }
 
   /// Cuts the connection, as a pulled cord does.
-  func drop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+  func drop() { wire.drop() }
 
   /// - Returns: false when the host is to be hung up on.
   private func take(_ packet: ADBDPacket) -> Bool {
@@ -90,7 +86,14 @@ final class ADBDSession: Sendable {
   // MARK: Greeting
 
   private func greet(_ packet: ADBDPacket) -> Bool {
+    // On USB nothing else tells that there is another host.
+    let earlier = state.withLock { state in
+      defer { state.streams = [:] }
+      return Array(state.streams.values)
+    }
+    for stream in earlier { stream.abandon() }
     state.withLock { state in
+      state.isOnline = false
       state.hostVersion = packet.first
       state.maximumData = min(Int(packet.second), shared.settings.maximumData)
     }
@@ -166,48 +169,20 @@ final class ADBDSession: Sendable {
 
   // MARK: Bytes
 
+  /// - Parameter stream: whose packet it is; one that was abandoned sends no more.
   /// - Returns: false when the host is gone.
   @discardableResult
-  func send(_ packet: ADBDPacket, damagesMagic: Bool = false, damagesData: Bool = false) -> Bool {
+  func send(
+    _ packet: ADBDPacket, of stream: ADBDStream? = nil, damagesMagic: Bool = false,
+    damagesData: Bool = false
+  ) -> Bool {
     let checks = packet.command == .cnxn || packet.command == .auth || !skipsChecks
     var bytes = packet.bytes(checks: checks)
     if damagesMagic { bytes[20] ^= 0x40 }
     if damagesData, bytes.count > 24 { bytes[24 + (bytes.count - 24) / 2] ^= 0x10 }
-    return writing.withLock { _ in write(bytes) }
-  }
-
-  private func write(_ bytes: [UInt8]) -> Bool {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-      }
-      if count > 0 { rest = rest.dropFirst(count) }
-      if count < 0, errno == EINTR { continue }
-      if count < 0, errno != EAGAIN { return false }
-      let forever = Deadline(time: nil, interrupt: ending)
-      if !rest.isEmpty, forever.wait(for: descriptor, events: Int16(POLLOUT)) != .ready {
-        return false
-      }
+    return writing.withLock { _ in
+      if let stream, stream.isAbandoned { return false }
+      return wire.write(bytes)
     }
-    return true
-  }
-
-  private func read(_ count: Int) -> [UInt8]? {
-    var bytes = [UInt8](repeating: 0, count: count)
-    var filled = 0
-    while filled < count {
-      let part = bytes.withUnsafeMutableBytes {
-        Glibc.read(descriptor, $0.baseAddress?.advanced(by: filled), count - filled)
-      }
-      if part > 0 {
-        filled += part
-        continue
-      }
-      guard part < 0, errno == EAGAIN || errno == EINTR,
-        Deadline(time: nil, interrupt: ending).wait(for: descriptor) == .ready
-      else { return nil }
-    }
-    return bytes
   }
 }

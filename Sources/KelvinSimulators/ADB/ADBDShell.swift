@@ -10,6 +10,7 @@ final class ADBDShell {
   private let stream: ADBDStream
   private let isSecond: Bool
   private let hasTerminal: Bool
+  private let terminalType: String
   private let isRoot: Bool
   private var input: Int32 = -1
   private var output: Int32 = -1
@@ -20,8 +21,11 @@ final class ADBDShell {
   private var waiting: [UInt8] = []
   private var isInputEnded = false
 
-  init?(_ stream: ADBDStream, isSecond: Bool, hasTerminal: Bool, isRoot: Bool) {
+  init?(
+    _ stream: ADBDStream, isSecond: Bool, hasTerminal: Bool, terminalType: String, isRoot: Bool
+  ) {
     self.stream = stream
+    self.terminalType = terminalType
     self.isSecond = isSecond
     self.hasTerminal = hasTerminal
     self.isRoot = isRoot
@@ -55,6 +59,7 @@ final class ADBDShell {
 
       """
     var children: [Int32] = [-1, -1, -1]
+    var argv = command.isEmpty ? ["sh", "-i"] : ["sh", "-c", preamble + command]
     if hasTerminal {
       var name = [CChar](repeating: 0, count: 128)
       let master = kelvin_pty(&name, name.count)
@@ -64,6 +69,12 @@ final class ADBDShell {
       guard master >= 0, slave >= 0 else { return false }
       (input, output) = (master, master)
       children = [slave, slave, slave]
+      // A session that opens a terminal gets it as its own.
+      let path = String(
+        decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+      argv =
+        ["sh", "-c", "exec 0<>\"$0\" 1>&0 2>&0; TERM=$1; export TERM; shift; exec \"$@\"", path]
+        + [terminalType] + argv
     } else {
       var ends: [[Int32]] = [[-1, -1], [-1, -1], [-1, -1]]
       for index in 0..<3 where kelvin_pipe(&ends[index]) != 0 { return false }
@@ -79,7 +90,6 @@ final class ADBDShell {
     }
     _ = kelvin_set_nonblocking(output)
     defer { for child in Set(children) { close(child) } }
-    let argv = command.isEmpty ? ["sh", "-i"] : ["sh", "-c", preamble + command]
     var words: [UnsafeMutablePointer<CChar>?] = argv.map { strdup($0) }
     words.append(nil)
     defer { for word in words { free(word) } }
@@ -162,10 +172,20 @@ final class ADBDShell {
       switch arrived[0] {
       case 0: waiting += payload
       case 4: isInputEnded = true
+      case 5 where hasTerminal: resize(payload)
       default: break
       }
       arrived.removeFirst(5 + length)
     }
+  }
+
+  /// `ROWSxCOLUMNS,WIDTHxHEIGHT`
+  private func resize(_ payload: ArraySlice<UInt8>) {
+    let words = String(decoding: payload, as: UTF8.self).split { $0 == "x" || $0 == "," }
+    guard words.count >= 2, let rows = Int32(words[0]), let columns = Int32(words[1]) else {
+      return
+    }
+    _ = kelvin_terminal_resize(output, rows, columns)
   }
 
   private func feed() {

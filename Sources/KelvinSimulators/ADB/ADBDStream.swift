@@ -12,6 +12,7 @@ final class ADBDStream: Sendable {
     var mayWrite = false
     var isEnded = false
     var isClosed = false
+    var isAbandoned = false
     var sent = 0
   }
   let id: UInt32
@@ -49,6 +50,14 @@ final class ADBDStream: Sendable {
     bell.ring()
   }
 
+  /// The host is another one, which knows nothing of this stream.
+  func abandon() {
+    state.withLock { $0.isAbandoned = true }
+    end()
+  }
+
+  var isAbandoned: Bool { state.withLock { $0.isAbandoned } }
+
   // MARK: The service's side
 
   /// Whether the host has hung up, or the device restarts.
@@ -63,7 +72,9 @@ final class ADBDStream: Sendable {
       }
       return (state.inbox, state.owesAcknowledgement)
     }
-    if owes, !isEnded { session.send(ADBDPacket(command: .okay, first: id, second: hostID)) }
+    if owes, !isEnded {
+      session.send(ADBDPacket(command: .okay, first: id, second: hostID), of: self)
+    }
     return bytes
   }
 
@@ -118,26 +129,26 @@ final class ADBDStream: Sendable {
     switch fault {
     case .drop(let limit) where sent + part.count > limit:
       packet.payload = Array(part.prefix(limit - sent))
-      if !packet.payload.isEmpty { session.send(packet) }
+      if !packet.payload.isEmpty { session.send(packet, of: self) }
       session.drop()
       return false
     case .stall(let limit) where sent + part.count > limit:
       packet.payload = Array(part.prefix(limit - sent))
-      if !packet.payload.isEmpty { session.send(packet) }
+      if !packet.payload.isEmpty { session.send(packet, of: self) }
       while !isEnded { wait() }
       return false
     case .truncate(let limit) where sent + part.count > limit:
       packet.payload = Array(part.prefix(limit - sent))
-      if !packet.payload.isEmpty { session.send(packet) }
+      if !packet.payload.isEmpty { session.send(packet, of: self) }
       close()
       return false
     case .corruptMagic(let limit) where sent + part.count > limit:
-      return session.send(packet, damagesMagic: true)
-    case .corruptData: return session.send(packet, damagesData: true)
+      return session.send(packet, of: self, damagesMagic: true)
+    case .corruptData: return session.send(packet, of: self, damagesData: true)
     case .delay(let seconds):
       _ = Deadline.after(seconds: seconds, interrupt: session.ending).wait()
-      return session.send(packet)
-    default: return session.send(packet)
+      return session.send(packet, of: self)
+    default: return session.send(packet, of: self)
     }
   }
 
@@ -151,7 +162,7 @@ final class ADBDStream: Sendable {
       return !state.isClosed
     }
     guard isFirst else { return }
-    session.send(ADBDPacket(command: .clse, first: id, second: hostID))
+    session.send(ADBDPacket(command: .clse, first: id, second: hostID), of: self)
     session.forget(self)
   }
 }

@@ -3,7 +3,7 @@ package import KelvinModel
 internal import KelvinSystem
 internal import Synchronization
 
-/// A device's adbd over TCP, as far as adb's own client and server need it: shell (v1, v2), exec,
+/// A device's adbd over TCP or USB, as far as adb's own client and server need it: shell (v1, v2), exec,
 /// sync (v1, v2), forwarded TCP, reboot, root, and the authentication by RSA keys.
 ///
 /// Commands are real ones of this machine, and files are its files, below ``Settings/root`` where one
@@ -13,6 +13,8 @@ package final class SimulatedADBD: Sendable {
   package struct Settings: Sendable {
     /// 0: a free one.
     package var port: UInt16 = 0
+    /// On USB instead.
+    package var gadget: GadgetPlace?
     package var serial = "simulated"
     /// Put before the paths of the sync service.
     package var root = ""
@@ -45,14 +47,26 @@ package final class SimulatedADBD: Sendable {
     }
   }
 
-  /// Where it listens.
+  /// Where it listens; 0 on USB.
   package let port: UInt16
   private let stopping = Interrupt()
   private let shared: ADBDShared
   private let thread: NamedThread
+  private let gadget: FunctionGadget?
 
   /// Starts it.
   package init(_ settings: Settings = Settings()) throws(PlainFailure) {
+    if let place = settings.gadget {
+      let gadget = try FunctionGadget(place, protocolNumber: 1)
+      let shared = ADBDShared(settings)
+      let stopping = stopping
+      port = 0
+      self.gadget = gadget
+      self.shared = shared
+      thread = try NamedThread("adbd") { shared.serve(gadget, stopping) }
+      return
+    }
+    gadget = nil
     let listener = try ADBDListener(port: settings.port)
     port = listener.port
     var settings = settings
@@ -69,6 +83,7 @@ package final class SimulatedADBD: Sendable {
   package func stop() {
     stopping.raise()
     thread.join()
+    gadget?.end()
   }
 
   /// What is wrong with it from now on.
@@ -209,7 +224,7 @@ final class ADBDSessions: Sendable {
     shared.state.withLock { $0.connections += 1 }
     let (shared, life) = (shared, life)
     let thread = try? NamedThread("adbd-link") {
-      ADBDSession(shared, descriptor, life).run()
+      ADBDSession(shared, ADBDSocket(descriptor, ending: life), life).run()
       close(descriptor)
     }
     if let thread { threads.withLock { $0.append(thread) } } else { close(descriptor) }

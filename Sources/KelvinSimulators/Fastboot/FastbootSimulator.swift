@@ -13,8 +13,7 @@ package final class FastbootSimulator: Sendable {
     /// A port of 127.0.0.1; 0: a free one.
     case tcp(UInt16)
     case udp(UInt16)
-    /// A mounted FunctionFS, its gadget's directory in configfs, and the controller to plug it into.
-    case usb(mount: String, gadget: String, controller: String)
+    case usb(GadgetPlace)
 
     /// Whether a host sees that it has gone.
     var hangsUp: Bool { if case .tcp = self { true } else { false } }
@@ -60,8 +59,7 @@ package final class FastbootSimulator: Sendable {
       switch setup.place {
       case .tcp(let port): try BootloaderSocket(port: port, isStream: true)
       case .udp(let port): try BootloaderSocket(port: port, isStream: false)
-      case .usb(let mount, let gadget, let controller):
-        try BootloaderGadget(mount: mount, gadget: gadget, controller: controller)
+      case .usb(let place): try BootloaderGadget(place)
       }
     self.seat = seat
     place = setup.place

@@ -177,6 +177,17 @@ struct ConsoleConnectionTests {
     await connection.close()
   }
 
+  @Test(.enabled(if: geteuid() == 0, "needs root at the test's shell"))
+  func commandsAsRootRunWhereRootHasLoggedIn() async throws {
+    let connection = ShellLine(try LineShell(.dash)).connection()
+    for endsDescendants in [true, false] {
+      var command = Command(["id", "-u"], asRoot: true)
+      command.endsDescendants = endsDescendants
+      #expect(try await connection.execute(command, until: soon()).standardOutput.text == "0\n")
+    }
+    await connection.close()
+  }
+
   @Test func filesOfMoreThanAReadKeepsAreTooLarge() async throws {
     let shell = try LineShell(.dash)
     let connection = ShellLine(shell).connection()

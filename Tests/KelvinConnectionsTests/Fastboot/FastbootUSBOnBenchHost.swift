@@ -32,8 +32,8 @@ final class FastbootUSBOnBenchHost {
     scratch = try Scratch()
     var setup = FastbootSimulator.Setup(
       .usb(
-        mount: Self.mount, gadget: "/sys/kernel/config/usb_gadget/\(Self.name)",
-        controller: "dummy_udc.0"),
+        GadgetPlace(
+          mount: Self.mount, gadget: "/sys/kernel/config/usb_gadget/\(Self.name)")),
       directory: scratch.path, partitions: ["system": 4 << 20])
     setup.serial = "FB0001"
     setup.downloadLimit = 1 << 20
@@ -68,6 +68,12 @@ final class FastbootUSBOnBenchHost {
     }
     try await device.reboot(toBootloader: true, until: deadline)
     device.close()
+    // It is there for another moment.
+    let match = DeviceMatch([.init("serial", "FB0001")])
+    let limit = deadline
+    while (try? AndroidInterface.fastboot.find(match)) != nil, !limit.hasPassed {
+      try await Task.sleep(for: .milliseconds(10))
+    }
     let again = try await FastbootDevice.open(address, patience: 20, until: deadline)
     #expect(try await again.variable("version", until: deadline) == "0.4")
   }
