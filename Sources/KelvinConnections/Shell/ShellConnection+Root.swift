@@ -1,5 +1,6 @@
 package import KelvinModel
 internal import KelvinSystem
+internal import Synchronization
 
 /// Commands as root.
 extension ShellConnection {
