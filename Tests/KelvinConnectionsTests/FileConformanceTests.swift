@@ -223,10 +223,10 @@ import Testing
     for name in ["here", "back"] { mkdir(scratch.path + "/" + name, 0o755) }
     let long = String(repeating: "long ", count: 40)
     let names =
-      (0..<60).map { "f\($0)" } + ["-n", "$HOME `x` *", "new\nline", "'", ".hidden", "é", long]
+      (0..<(kind.isConsole ? 8 : 60)).map { "f\($0)" } + ["-n", "$HOME `x` *", "new\nline", "'", ".hidden", "é", long]
     var copies: [FileCopy] = []
     for (index, name) in names.enumerated() {
-      let size = index == 7 ? 1_100_000 : index * 37
+      let size = index == 7 ? kind.bytes(1_100_000) : index * 37
       let bytes = [UInt8](repeating: UInt8(index), count: size) + [0, 10, 255, 13]
       try scratch.write("here/" + name, bytes)
       let directory = index % 3 == 0 ? "made/a b" : "made/c"

@@ -117,7 +117,8 @@ extension ConsoleChannel {
         "wc -c \(source)&&\(check.rawValue) <\(source)", until: deadline)
       try succeed(reply, path)
       let lines = reply.output.split(separator: 10)
-      guard lines.count == 2, let count = number(lines[0]) else {
+      // A name behind the size may hold a newline.
+      guard let last = lines.last, lines.count >= 2, let count = number(lines[0]) else {
         throw ConnectionFailure(.system(.io), "\(path): no size (\(link.name))")
       }
       var bytes = isFresh ? [] : SmallFile.read(part, limit: count + 1) ?? []
@@ -137,7 +138,7 @@ extension ConsoleChannel {
         bytes += reply.output
         progress(bytes.count)
       }
-      if bytes.count == count, lines[1].starts(with: check.word(of: bytes) + [0x20]) {
+      if bytes.count == count, last.starts(with: check.word(of: bytes) + [0x20]) {
         try file.finish(as: destination)
         return count
       }
