@@ -222,8 +222,8 @@ import Testing
     let scratch = try Scratch()
     for name in ["here", "back"] { mkdir(scratch.path + "/" + name, 0o755) }
     let long = String(repeating: "long ", count: 40)
-    let names =
-      (0..<(kind.isConsole ? 8 : 60)).map { "f\($0)" } + ["-n", "$HOME `x` *", "new\nline", "'", ".hidden", "é", long]
+    let plain = (0..<(kind.isConsole ? 8 : 60)).map { "f\($0)" }
+    let names = plain + ["-n", "$HOME `x` *", "new\nline", "'", ".hidden", "é", long]
     var copies: [FileCopy] = []
     for (index, name) in names.enumerated() {
       let size = index == 7 ? kind.bytes(1_100_000) : index * 37
