@@ -18,7 +18,8 @@ extension Registry {
     PerfStat.self,
     SerialMonitor.self,
     Logcat.self,
-    KernelLog.self
+    KernelLog.self,
+    FramesPerSecond.self
     // ftrace comes with device configuration.
   ]
 }
