@@ -19,7 +19,8 @@ extension Registry {
     SerialMonitor.self,
     Logcat.self,
     KernelLog.self,
-    FramesPerSecond.self
+    FramesPerSecond.self,
+    ScreenCapture.self
     // ftrace comes with device configuration.
   ]
 }

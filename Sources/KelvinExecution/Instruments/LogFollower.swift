@@ -16,6 +16,15 @@ actor LogFollower {
     /// By itself.
     case early(CommandResult)
     case failed(ConnectionFailure)
+
+    /// What is known of its output.
+    var result: CommandResult? {
+      switch self {
+      case .stopped(let result): result
+      case .early(let result): result
+      case .failed(let failure): failure.partial
+      }
+    }
   }
 
   private let process: any RemoteProcess
