@@ -60,6 +60,42 @@ import Testing
     #expect(try scratch.read("out/console.log") == "before\nwhile it was dead \u{fffd}\n")
   }
 
+  /// `serialmon` gives each job its own part, from the log of the owner of ports.
+  @Test(.timeLimit(.minutes(2)))
+  func givesAJobWhatItsBoardSaidMeanwhile() async throws {
+    guard mkdir(scratch.path + "/run", 0o700) == 0 else { throw Errno.current }
+    let listener = try WireListener.unix(scratch.path + "/c.sock")
+    try scratch.write(
+      "bench.yaml",
+      "boards: {rock: {profile: generic-linux, connection: local, console: {socket: c.sock}}}")
+    try scratch.write(
+      "a.yaml",
+      """
+      config: {augmentations: [serialmon]}
+      workloads:
+        - name: command
+          params: {argv: [sh, -c, 'touch started; while test -d \(scratch.path) && ! test -e \(scratch.path)/go; do sleep 0.02; done']}
+      """)
+    let process = try await KelvinBinary.start(
+      ["run", "a.yaml", "-d", "out", "--board", "rock"], in: scratch.path, environment: environment)
+    let wire = try listener.accept()
+    try await wait("the job") { scratch.exists("started") }
+    let said = "[   12.5] Oops: 0002 [#1] PREEMPT SMP\r\n"
+    try wire.write(Array(said.utf8), until: .after(seconds: 10))
+    let log = "state/kelvin/consoles/rock/00000000000000000000.bytes"
+    try await wait("the owner's log") {
+      scratch.exists(log) ? try scratch.read(log).hasSuffix("SMP\r\n") : false
+    }
+    try scratch.write("go", "")
+    let result = try await process.wait(until: .after(seconds: 60))
+    #expect(result.isSuccess, "\(result.standardError.text)")
+    #expect(result.standardError.text.contains("Oops: 0002"), "\(result.standardError.text)")
+    #expect(try scratch.read("out/jobs/0001-command-1/attempt-1/console.log") == said)
+    let down = try await KelvinBinary.run(
+      ["bench", "down", "--force"], in: scratch.path, environment: environment)
+    #expect(down.code == 0, "\(down.both)")
+  }
+
   /// A run does not depend on its console.
   @Test(.timeLimit(.minutes(2)))
   func warnsWhenTheConsoleCannotBeHeld() async throws {

@@ -13,7 +13,8 @@ internal import KelvinSystem
 struct RunConsole {
   let name: String
   let directory: String
-  private let logDirectory: String
+  /// The owner's.
+  let logDirectory: String
 
   /// Which console, and at which rate when its bench file names none.
   struct Choice: Sendable {

@@ -30,14 +30,15 @@ struct RunSession {
       OutputChain(try processors(environment)), directory: directory, store: store)
     let target = Target(
       name: board.name, connection: try board.connection(["KELVIN_RUN": runID]), runID: runID)
+    let console = board.console.flatMap {
+      RunConsole.begin(board.name, $0, directory: directory, interrupt: control.stop)
+    }
     let runner = Runner(
       RunRequest(
         id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
         log: log, target: target, pending: pending, observers: [printer, outputs],
-        stop: control.stop, stopReason: { [control] in control.reason }))
-    let console = board.console.flatMap {
-      RunConsole.begin(board.name, $0, directory: directory, interrupt: control.stop)
-    }
+        stop: control.stop, stopReason: { [control] in control.reason },
+        consoleLog: console?.logDirectory))
     let outcome: Outcome
     do {
       outcome = try await runner.start()

@@ -15,7 +15,12 @@ extension Registry {
     // hwmon, powercap and power supplies come with capture and energy.
     SysfsExtractor.self,
     FilePoller.self,
-    PerfStat.self
-    // dmesg and ftrace come with device configuration.
+    PerfStat.self,
+    SerialMonitor.self,
+    Logcat.self,
+    KernelLog.self,
+    FramesPerSecond.self,
+    ScreenCapture.self
+    // ftrace comes with device configuration.
   ]
 }

@@ -16,13 +16,15 @@ public final class RunContext: Sendable {
   public let signals: Dispatcher
   /// Raised when the run is to stop: SIGINT, SIGTERM.
   public let stop: Interrupt
+  /// Where the owner of ports keeps what the board's console says; nil when the run holds none.
+  public let consoleLog: String?
 
   private let isTargetResponsive = Atomic<Bool>(true)
 
   /// Creates the context of a run.
   public init(
     id: String, directory: String, settings: RunSettings, target: Target, store: RunStore,
-    log: RunLog, signals: Dispatcher = Dispatcher(), stop: Interrupt
+    log: RunLog, signals: Dispatcher = Dispatcher(), stop: Interrupt, consoleLog: String? = nil
   ) {
     self.id = id
     self.directory = directory
@@ -32,6 +34,7 @@ public final class RunContext: Sendable {
     self.log = log
     self.signals = signals
     self.stop = stop
+    self.consoleLog = consoleLog
   }
 
   /// False from the moment the target stopped answering: only host-side callbacks are called then.

@@ -18,6 +18,8 @@ public struct RunRequest: Sendable {
   public var stop: Interrupt
   /// What raised ``stop``, for the record: `SIGINT`.
   public var stopReason: @Sendable () -> String
+  /// Where the owner of ports keeps what the board's console says; nil when the run holds none.
+  public var consoleLog: String?
 
   /// A job that has no verdict yet.
   public struct PendingJob: Sendable, Hashable {
@@ -39,7 +41,7 @@ public struct RunRequest: Sendable {
   public init(
     id: String, directory: String, plan: Plan, registry: Registry, store: RunStore, log: RunLog,
     target: Target, pending: [PendingJob], observers: [any RunObserver], stop: Interrupt,
-    stopReason: @escaping @Sendable () -> String
+    stopReason: @escaping @Sendable () -> String, consoleLog: String? = nil
   ) {
     self.id = id
     self.directory = directory
@@ -52,6 +54,7 @@ public struct RunRequest: Sendable {
     self.observers = observers
     self.stop = stop
     self.stopReason = stopReason
+    self.consoleLog = consoleLog
   }
 }
 
@@ -96,7 +99,8 @@ public actor Runner {
     self.request = request
     run = RunContext(
       id: request.id, directory: request.directory, settings: request.plan.settings,
-      target: request.target, store: request.store, log: request.log, stop: request.stop)
+      target: request.target, store: request.store, log: request.log, stop: request.stop,
+      consoleLog: request.consoleLog)
   }
 
   /// Carries out the pending jobs.

@@ -50,6 +50,8 @@ struct InstrumentBench {
   var retries = 0
   /// What the workload's process is; nil for a workload without one.
   var argv: [String]? = ["true"]
+  /// Where the console's log is; nil: the board has none.
+  var consoleLog: String?
   /// Runs inside the measured window, after the process.
   var during: @Sendable (JobContext) async throws -> Void = { _ in }
 
@@ -88,7 +90,8 @@ struct InstrumentBench {
         log: try RunLog(directory: path) { _ in },
         target: Target(name: "test", connection: connection, runID: "\(directory.path.suffix(6))"),
         pending: plan.jobs.indices.map { RunRequest.PendingJob(position: $0) }, observers: [],
-        stop: Interrupt(), stopReason: { "a test" }))
+        stop: Interrupt(), stopReason: { "a test" },
+        consoleLog: consoleLog))
     let outcome = try await runner.start()
     let reader = try RunReader(directory: path)
     var jobs: [Record.Job] = []
