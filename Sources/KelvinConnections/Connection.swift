@@ -194,18 +194,22 @@ public struct Capabilities: Sendable, Hashable {
   public var scheduling: Bool
   /// Commands run on the machine that Kelvin runs on.
   public var isThisMachine: Bool
+  /// What a started command prints stays on the target until it is waited for: nobody need take it
+  /// meanwhile. Where it does not, a command that prints more than a pipe holds waits for its reader.
+  public var keepsOutput: Bool
   /// What the link carries at most, bytes a second each way; nil where no figure is known.
   public var bytesPerSecond: Double?
 
   /// Creates a description.
   public init(
     separateStreams: Bool, fastSampling: Bool, scheduling: Bool, isThisMachine: Bool,
-    bytesPerSecond: Double? = nil
+    keepsOutput: Bool = false, bytesPerSecond: Double? = nil
   ) {
     self.separateStreams = separateStreams
     self.fastSampling = fastSampling
     self.scheduling = scheduling
     self.isThisMachine = isThisMachine
+    self.keepsOutput = keepsOutput
     self.bytesPerSecond = bytesPerSecond
   }
 }

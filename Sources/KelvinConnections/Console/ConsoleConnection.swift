@@ -57,7 +57,7 @@ package final class ConsoleConnection: ScriptRunner {
     self.login = login
     capabilities = Capabilities(
       separateStreams: true, fastSampling: false, scheduling: true, isThisMachine: false,
-      bytesPerSecond: bitsPerSecond.map { Double($0) / 10 })
+      keepsOutput: true, bytesPerSecond: bitsPerSecond.map { Double($0) / 10 })
   }
 
   // MARK: The channel

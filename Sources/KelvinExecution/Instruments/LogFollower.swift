@@ -7,7 +7,8 @@ internal import Synchronization
 ///
 /// The board's thread waits for the workload meanwhile, and a program whose output nobody takes is
 /// held up by its pipe: so a thread of its own waits for this one. Everything else of the connection
-/// is used by the board's thread alone.
+/// is used by the board's thread alone. Where output stays on the target, as over a console, the line
+/// is left to the workload, and the output is fetched at the end.
 actor LogFollower {
   /// How the program ended.
   enum Ending: Sendable {
@@ -40,9 +41,18 @@ actor LogFollower {
   ) async throws(ConnectionFailure) {
     process = try await connection.start(command, until: deadline)
     finish = Interrupt()
-    // Begins on this actor's thread, not on the pool, which others may hold up.
-    let following = Task { await follow() }
-    task.withLock { $0 = following }
+    if !connection.capabilities.keepsOutput { _ = following() }
+  }
+
+  /// The one wait for the program, begun when it is first asked for.
+  private nonisolated func following() -> Task<Ending, Never> {
+    task.withLock { task in
+      if let task { return task }
+      // Begins on this actor's thread, not on the pool, which others may hold up.
+      let following = Task { await follow() }
+      task = following
+      return following
+    }
   }
 
   private func follow() async -> Ending {
@@ -56,6 +66,6 @@ actor LogFollower {
   /// Ends the program with all that it started, and waits for that. Idempotent.
   nonisolated func stop() async -> Ending {
     finish.raise()
-    return await task.withLock({ $0 })?.value ?? .stopped(nil)
+    return await following().value
   }
 }

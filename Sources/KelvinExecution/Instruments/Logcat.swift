@@ -105,7 +105,8 @@ public struct Logcat: Instrument {
     if output.isTruncated {
       job.record(
         .warning, source: name,
-        "logcat.log: \(output.totalBytes - output.keptBytes) bytes beyond max_size were left out")
+        "logcat.log: \(output.totalBytes - output.keptBytes) bytes beyond max_size, or beyond what the "
+          + "connection keeps, were left out")
     }
     job.add([
       Metric("logcat_lines", .integer(tally.lines), source: name),

@@ -107,7 +107,9 @@ public struct ScreenCapture: Instrument {
       }
     }
     if session.isTruncated {
-      job.record(.warning, source: name, "pictures beyond max_size were left out")
+      job.record(
+        .warning, source: name,
+        "pictures beyond max_size, or beyond what the connection keeps, were left out")
     }
     if !session.last.isEmpty, PNGStream(session.last).images.isEmpty {
       job.record(.warning, source: name, "what screencap wrote after the job is no picture")

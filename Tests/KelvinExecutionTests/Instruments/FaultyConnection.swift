@@ -10,11 +10,17 @@ struct FaultyConnection: Connection {
   var faults: [TargetPath: Errno] = [:]
   /// Executables that are not there.
   var missing: Set<String> = []
+  /// Whether it says that output stays on the target.
+  var keepsOutput = false
   /// While true, the link is gone: reads throw.
   let isLost = BoardConfined(false)
 
   var name: String { base.name }
-  var capabilities: Capabilities { base.capabilities }
+  var capabilities: Capabilities {
+    var capabilities = base.capabilities
+    if keepsOutput { capabilities.keepsOutput = true }
+    return capabilities
+  }
 
   func read(
     _ paths: [TargetPath], until deadline: Deadline

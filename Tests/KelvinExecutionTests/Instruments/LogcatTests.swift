@@ -91,7 +91,24 @@ import Testing
     #expect(job.outcome == .ok, "\(job.outcome)")
     let artifact = try #require(job.artifacts.first { $0.name == "logcat.log" })
     #expect(try record.content(artifact).count == 100_000)
-    #expect(job.messages(.warning).contains { $0.contains("bytes beyond max_size were left out") })
+    #expect(job.messages(.warning).contains { $0.contains("bytes beyond max_size,") })
+  }
+
+  /// As over a console: the line is the workload's until the end.
+  @Test(.timeLimit(.minutes(1))) func fetchesOutputAtTheEndWhereItStaysOnTheTarget() async throws {
+    let path = directory.path
+    var bench = InstrumentBench(
+      FaultyConnection(
+        base: try await connection(
+          logcat: "echo '11-26 07:26:37.123  1  2 E Tag: text'; : > \(path)/said; exec sleep 60"),
+        keepsOutput: true))
+    bench.during = { job in
+      try await LogcatTests.wait("logcat") { LogcatTests.size(path + "/said") == 0 }
+      #expect(LogcatTests.size(try job.directory() + "/logcat.log") == -1)
+    }
+    let job = try #require(try await bench.run([Logcat.self]).jobs.first)
+    #expect(job.outcome == .ok, "\(job.outcome)")
+    #expect(try job.value("logcat_errors") == 1)
   }
 
   @Test(.timeLimit(.minutes(1))) func marksAJobWhoseLogcatEndedByItself() async throws {
