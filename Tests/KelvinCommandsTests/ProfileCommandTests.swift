@@ -90,11 +90,11 @@ import Testing
   }
 
   @Test(.timeLimit(.minutes(1)))
-  func whatIsNotThereYetSaysSo() async throws {
+  func connectionsAreListedAndShown() async throws {
     let scratch = try Scratch()
     let list = try await KelvinBinary.run(["list", "connections"], in: scratch.path)
     #expect(list.output.contains("ssh       A board on the network"))
-    #expect(list.output.contains("(not there yet)"))
+    #expect(list.output.contains("serial    A serial line of this host."))
     let shown = try await KelvinBinary.run(["show", "console", "serial"], in: scratch.path)
     #expect(shown.output.hasPrefix("serial (console)\n"))
     #expect(shown.output.contains("this or match is required"))
