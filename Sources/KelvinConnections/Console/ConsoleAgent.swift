@@ -82,8 +82,8 @@ package enum ConsoleAgent {
   // of the running command; I its number, n its lines, q those that have come, L and M the bytes of
   // its script and its input, E whether it was started (2: it could not be); k_0, k_1 ... the lines' texts; Z the terminal's
   // settings, which the agent puts back itself: behind it the loader is in the background. Files: o and e the streams, s the status, i the input,
-  // t a piece, p the agent's process, l what the host has scripts read, which is their $0. Scripts
-  // reach the line as 3.
+  // t a piece, p the agent's process, l what the host has scripts read, which is their $0, f: something
+  // may still write to o and e, which are begun anew then. Scripts reach the line as 3.
   //
   // k_f sends a frame. k_b encodes a file as letters and digits. k_e encodes a file of so many
   // bytes: a single line by the shell alone, text by tr, all else by k_b. k_a sends the reply, k_l
@@ -99,7 +99,7 @@ package enum ConsoleAgent {
     IFS= read -r x<"$1"&&case $x in $v);;*)[ $((${#x}+1)) = $2 ]&&{ x=$x~;return;};;esac;
     x=$(tr '\n~\001\000' '~\001\002\002' <"$1");
     case $x in $u);;*)[ ${#x} = $2 ]&&return;;esac;k_b "$1";};
-    k_a(){ read -r s <$D/s;set -- $(wc -c $D/o $D/e);
+    k_a(){ s=;read -r s <$D/s;case $s in x|"")k_f "$I x";return;;esac;set -- $(wc -c $D/o $D/e);
     if [ "$F" = l -o $(($1+$3)) -gt $z ];then k_l $s $1 $3;return;fi;
     k_e $D/o $1 $F;g=$m h=$x;k_e $D/e $3 $F;k_f "$I r $s $g$m ${#h} $h$x";};
     k_l(){ h=$($c <$D/o);x=$($c <$D/e);k_f "$I l $1 $2 $3 ${h%% *} ${x%% *}";};
@@ -111,9 +111,9 @@ package enum ConsoleAgent {
     [tb]*)m=${x%"${x#?}"};b=$b${x#?};;*)h=${x%"${x#?}"};d=$d${x#?};;esac;i=$((i+1));done;
     b=$(k_d $m "$b");[ ${#b} = $L ]||{ k_n;return;};
     case $h in ?)k_d $h "$d">$D/i;h=$D/i;[ $(wc -c <$h) = $M ]||{ k_n;return;};;esac;
-    : >$D/s;E=1;F=;
+    [ ! -e $D/f ]||rm -f $D/f $D/o $D/e;: >$D/s;E=1;F=;
     (trap : 15;set +m;(exec sh -c "$b" $D/l <$h >$D/o 2>$D/e) 2>/dev/null;
-    if echo $? >$D/s;then k_a;else k_f "$I x";fi)&
+    echo $? >$D/s||{ : >$D/o;: >$D/e;echo x >$D/s;};k_a)&
     J=$!;};
     k_n(){ E=2;k_f "$I x";};
     k_p(){ if [ $1 -gt $I ];then i=0;while [ $i -lt $n ];do unset k_$i;i=$((i+1));done;
@@ -123,7 +123,7 @@ package enum ConsoleAgent {
     elif [ $E = 0 ];then i=0;h=;while [ $i -lt $n ];do eval "x=\$k_$i";
     case $x in "")h="$h $i";;esac;i=$((i+1));done;k_f "$I m$h";
     elif [ $E = 2 ];then k_f "$I x";elif [ -s $D/s ];then k_a;else k_f "$I w";fi;};
-    for d in /run /dev/shm /tmp /var/tmp /dev .;do for x in $d/.kelvin-????;do
+    for d in /run /dev/shm /tmp /var/tmp /dev $PWD;do for x in $d/.kelvin-????;do
     [ -f $x/p ]&&read -r i <$x/p&&{ kill -0 $i 2>/dev/null||rm -r $x;};done;
     x=$d/.kelvin-$S;mkdir -m 700 $x 2>/dev/null&&echo $$ >$x/p&&: >$x/o&&: >$x/e&&{ D=$x;break;};done;
     H=;for i in base64 od hexdump tr dd wc stty;do command -v $i>/dev/null&&H="$H $i";done;

@@ -33,6 +33,7 @@ extension ConsoleChannel {
   ///   processes, or in short ones, of which more arrive where much is lost.
   private func load(_ isPacked: Bool, _ deadline: Deadline) throws(ConnectionFailure) -> Bool {
     let loader = ConsoleAgent.loader(session: session)
+    isLoading = true
     try send(Array((loader + "\n").utf8), until: deadline)
     var reader = LoaderReader(session: session)
     let greeting = deadline.limited(toSeconds: 1.5 + 3 * transit(2 * loader.utf8.count))

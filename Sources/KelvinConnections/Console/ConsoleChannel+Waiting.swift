@@ -1,23 +1,24 @@
-package import KelvinModel
+internal import KelvinModel
 
 extension ConsoleChannel {
   /// Listens until something that a script left running calls, as ``ConsoleLibrary`` has it do.
   ///
+  /// - Parameter heard: the calls that the caller knows of: there may be others who listen.
   /// - Returns: false when the deadline passed or was interrupted before that.
   /// - Throws: `connectionLost` when the line is gone, or the board has started anew.
-  package func listen(until deadline: Deadline) throws(ConnectionFailure) -> Bool {
+  func listen(since heard: inout Int, until deadline: Deadline) throws(ConnectionFailure) -> Bool {
     do throws(ConnectionFailure) {
       // A call that came damaged is one.
-      while !isCalled, let event = try next(until: deadline) {
-        if event == .damaged { isCalled = true }
+      while calls == heard, let event = try next(until: deadline) {
+        if event == .damaged { calls += 1 }
         if case .frame(let frame) = event, frame.message == .bye {
           throw lost("its agent has ended")
         }
         if boot.hasBegun { break }
       }
       if boot.hasBegun { throw lost("it has restarted") }
-      defer { isCalled = false }
-      return isCalled
+      defer { heard = calls }
+      return calls != heard
     } catch {
       isOpen = false
       throw error

@@ -20,8 +20,10 @@ package final class ConsoleChannel {
   var isRoot: Bool?
   /// Commands that were started beside the agent, so far.
   var jobs = 0
-  /// Whether a script that was left running has called since somebody listened.
-  var isCalled = false
+  /// How often scripts that were left running have called.
+  var calls = 0
+  /// Whether a loader was typed that may wait for its agent.
+  var isLoading = false
 
   /// Bytes of output that come in one frame, and the least that a piece of more output has.
   static let short = 480
@@ -87,7 +89,7 @@ package final class ConsoleChannel {
       note(bytes)
       events = decoder.append(bytes)
       for case .damaged in events { counts.damagedFrames += 1 }
-      isCalled = isCalled || events.contains(.call)
+      calls += events.count { $0 == .call }
     }
     nextEvent += 1
     return events[nextEvent - 1]
@@ -156,10 +158,12 @@ package final class ConsoleChannel {
         throw ConnectionFailure(
           error.code, error.message, hint: error.hint,
           partial: partial.map { $0.result(since: begin) })
-      case .connectionLost:
+      // The board has answered.
+      case .system: throw error
+      default:
+        // The command may still run, and would spoil the next one's files.
         isOpen = false
         throw error
-      default: throw error
       }
     }
   }

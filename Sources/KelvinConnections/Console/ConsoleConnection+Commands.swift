@@ -8,9 +8,31 @@ extension ConsoleConnection {
   ) async throws(ConnectionFailure) -> any RemoteProcess {
     try command.check(until: deadline)
     let input = try ConsoleConnection.input(of: command, until: deadline)
-    return try use(until: deadline) { channel throws(ConnectionFailure) in
+    let process = try use(until: deadline) { channel throws(ConnectionFailure) in
       try checkUser(for: command, on: channel, until: deadline)
-      return try begin(command, input, on: channel, until: deadline)
+      channel.jobs += 1
+      let job = "j\(channel.jobs)"
+      let nonce = ConsoleConnection.nonce()
+      do throws(ConnectionFailure) {
+        return try begin(command, input, job, nonce, on: channel, until: deadline)
+      } catch {
+        // It may have begun, and only its answer come too late.
+        if error.partial != nil { end(nonce, on: channel) }
+        _ = try? channel.run("rm -f ${0%/*}/\(job).*", until: .after(seconds: 10))
+        throw error
+      }
+    }
+    remember(process)
+    return process
+  }
+
+  /// Ends what a script has started that did not come to its own end.
+  private func end(_ nonce: String, on channel: ConsoleChannel) {
+    let tree = ConsoleTree(
+      marker: ConsoleLibrary.marker(session: channel.session, nonce: nonce), root: 0,
+      startTicks: nil)
+    _ = try? tree.end(grace: 0) { (script, deadline) throws(ConnectionFailure) in
+      try ConsoleConnection.run(script, on: channel, until: deadline)
     }
   }
 
@@ -29,11 +51,10 @@ extension ConsoleConnection {
   }
 
   private func begin(
-    _ command: Command, _ input: [UInt8], on channel: ConsoleChannel, until deadline: Deadline
+    _ command: Command, _ input: [UInt8], _ job: String, _ nonce: String,
+    on channel: ConsoleChannel, until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleProcess {
-    channel.jobs += 1
-    let job = "j\(channel.jobs)"
-    let nonce = ConsoleConnection.nonce()
+    let calls = channel.calls
     let file = "\(channel.directory)/\(job)"
     var inputFile = "/dev/null"
     if !input.isEmpty {
@@ -57,21 +78,20 @@ extension ConsoleConnection {
       + "\(command.niceness.map(String.init) ?? "-") \(ShellWords.join(command.argv))"
     let startTime = MonotonicTime.now
     let reply = try channel.run(script, until: deadline)
-    let words = String(decoding: reply.output, as: UTF8.self).split(separator: " ", maxSplits: 2)
+    let words = String(decoding: reply.output, as: UTF8.self).split(separator: " ", maxSplits: 3)
     // The script's shell was killed once the command could begin.
-    guard reply.status == 128 + SIGKILL, words.count >= 2, let processID = Int32(words[0]) else {
+    guard reply.status == 128 + SIGKILL, words.count >= 3, let processID = Int32(words[0]) else {
       throw refusal(of: command, reply, nonce: nonce)
     }
     let entry =
-      words.count < 3
-      ? nil : Array(words[2].utf8).withUnsafeBytes { ProcessEntry(processID: processID, stat: $0) }
-    let process = ConsoleProcess(
+      words.count < 4
+      ? nil : Array(words[3].utf8).withUnsafeBytes { ProcessEntry(processID: processID, stat: $0) }
+    return ConsoleProcess(
       command, connection: self,
       ConsoleProcess.Place(
-        session: channel.session, job: job, nonce: nonce, processID: processID, entry: entry),
+        session: channel.session, job: job, nonce: nonce, processID: processID, entry: entry,
+        calls: calls, uptime: Double(words[2]), readyTime: .now),
       startTime: startTime)
-    remember(process)
-    return process
   }
 
   package func execute(
@@ -106,21 +126,22 @@ extension ConsoleConnection {
     } catch {
       guard let partial = error.partial else { throw error }
       // What has left the command's process group.
-      let tree = ConsoleTree(
-        marker: ConsoleLibrary.marker(session: channel.session, nonce: nonce), root: 0,
-        startTicks: nil)
-      _ = try tree.end(grace: 0) { (script, deadline) throws(ConnectionFailure) in
-        try ConsoleConnection.run(script, on: channel, until: deadline)
-      }
+      end(nonce, on: channel)
       var result = partial
       result.standardError = ConsoleConnection.split(partial.standardError, at: nonce).captured
       throw ConnectionFailure(
         error.code, "\(command.argv[0]): \(error.message)", hint: error.hint, partial: result)
     }
-    let (error, words) = ConsoleConnection.split(reply.error, at: nonce)
-    if ["m", "f", "d"].contains(words) {
+    var (error, words) = ConsoleConnection.split(reply.error, at: nonce)
+    guard let word = words.first else {
+      end(nonce, on: channel)
+      throw ConsoleConnection.unknownEnd(of: command, said: reply.error, connection: name)
+    }
+    if ["m", "f", "d"].contains(word) {
       throw refusal(of: command, reply, nonce: nonce)
     }
+    // Said behind the command's end, by what it left running.
+    error += words.dropFirst().utf8
     var output = OutputSink(command.standardOutput)
     var errorOutput = OutputSink(command.standardError)
     reply.output.withUnsafeBytes { output.take($0) }
@@ -129,7 +150,7 @@ extension ConsoleConnection {
     errorOutput.finish()
     if let failure = output.failure ?? errorOutput.failure { throw failure }
     return CommandResult(
-      termination: ConsoleConnection.termination(reply.status, words),
+      termination: ConsoleConnection.termination(reply.status, String(word)),
       standardOutput: output.output, standardError: errorOutput.output, startTime: startTime,
       endTime: .now)
   }
@@ -202,6 +223,18 @@ extension ConsoleConnection {
     // Of SIGINT and SIGPIPE shells say nothing: they end far more programs than exit so.
     return word == "e" && status != 130 && status != 141
       ? .exited(status) : .signaled(status - 128)
+  }
+
+  /// What a command did that took with it what would have told its end.
+  static func unknownEnd(
+    of command: Command, said: [UInt8] = [], connection: String
+  ) -> ConnectionFailure {
+    let text = String(decoding: said.suffix(300), as: UTF8.self).trimmingASCIIWhitespace
+    return ConnectionFailure(
+      .connectionLost,
+      "\(command.argv[0]): the board's shell that ran it is gone; how it ended is not known"
+        + "\(text.isEmpty ? "" : ": " + text) (\(connection))",
+      hint: "does it end its parent, or has the board run out of memory?")
   }
 
   /// What a board said that could not begin a command.

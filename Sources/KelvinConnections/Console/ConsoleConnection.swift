@@ -96,15 +96,20 @@ package final class ConsoleConnection: ScriptRunner {
     let link = try line.open(until: deadline)
     let channel = try ConsoleSession(link, login: try login()).reach(
       listens: listens, until: deadline)
-    let library = ConsoleLibrary.text(session: channel.session, environment: environment)
-    let reply = try channel.run("cat >\"$0\"", input: Array(library.utf8), until: deadline)
-    guard reply.status == 0 else {
-      channel.close(until: .after(seconds: 2))
-      throw ConnectionFailure(
-        ShellReply.errno(inMessage: reply.error) ?? .io, path: TargetPath(channel.directory),
-        connection: name)
+    do throws(ConnectionFailure) {
+      let library = ConsoleLibrary.text(session: channel.session, environment: environment)
+      let reply = try channel.run(
+        ConsoleLibrary.storing, input: Array(library.utf8), until: deadline)
+      guard reply.status == 0 else {
+        throw ConnectionFailure(
+          ShellReply.errno(inMessage: reply.error) ?? .io, path: TargetPath(channel.directory),
+          connection: name)
+      }
+      return channel
+    } catch {
+      channel.close(until: .after(seconds: 5))
+      throw error
     }
-    return channel
   }
 
   package func run(
@@ -129,11 +134,17 @@ package final class ConsoleConnection: ScriptRunner {
   }
 
   /// Remembers what ``close()`` has to end.
+  ///
+  /// Not while the channel is used: what was remembered and is let go meanwhile ends itself through
+  /// it.
   func remember(_ process: ConsoleProcess) {
+    var others: [ConsoleProcess] = []
     started.withLock { started in
-      started.removeAll { $0.process == nil }
-      started.append(Started(process: process))
+      others = started.compactMap(\.process)
+      started = (others + [process]).map { Started(process: $0) }
     }
+    // Behind the lock: the last reference to one ends it.
+    withExtendedLifetime(others) {}
   }
 
   package func close() async {

@@ -14,6 +14,12 @@ final class ConsoleProcess: RemoteProcess {
     let nonce: String
     let processID: Int32
     let entry: ProcessEntry?
+    /// Those that the channel had heard before it.
+    let calls: Int
+    /// Seconds since the board's boot when it began.
+    let uptime: Double?
+    /// When it was known to have begun.
+    let readyTime: MonotonicTime
   }
 
   let startTime: MonotonicTime
@@ -74,7 +80,10 @@ final class ConsoleProcess: RemoteProcess {
   func signal(_ number: Int32) async throws(ConnectionFailure) {
     guard !isCollected.withLock({ $0 }) else { return }
     let whom = place.entry?.group == processID ? "-\(processID)" : "\(processID)"
-    _ = try run("kill -\(number) \(whom) 2>/dev/null; :", until: .after(seconds: 15))
+    // Once it has ended, its number may be another's.
+    _ = try run(
+      "[ -s ${0%/*}/\(place.job).s ]||kill -\(number) \(whom) 2>/dev/null; :",
+      until: .after(seconds: 15))
   }
 
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult {
@@ -89,10 +98,12 @@ final class ConsoleProcess: RemoteProcess {
       let isOver = reply == nil
       if reply?.status != 0 {
         ending = try tree.end(grace: command.grace, by: run)
-        reply = try run("k_w \(place.job) \(place.nonce)", until: .after(seconds: fetchSeconds))
+        reply = try fetch(
+          "k_w \(place.job) \(place.nonce)" + (isOver ? " \(ConsoleChannel.partialLimit)" : ""),
+          until: isOver ? .after(seconds: fetchSeconds) : deadline, endTime)
         if isOver { endTime = .now }
       }
-      let result = try result(
+      let (result, isWhole) = try result(
         of: reply, endTime: endTime, ended: max(0, ending.count - (isOver ? 1 : 0)))
       if isOver {
         throw deadline.isInterrupted
@@ -106,6 +117,13 @@ final class ConsoleProcess: RemoteProcess {
           "\(program): left process \(survivor.processID) running, and it could not be ended "
             + "(\(connection.name))",
           hint: "end it by hand, or log in as its user", partial: result)
+      }
+      guard isWhole else {
+        throw ConnectionFailure(
+          .system(.noSpace),
+          "\(program): the board had no room for what it printed "
+            + "(\(connection.name))",
+          hint: "free some of the board's memory and memory file systems", partial: result)
       }
       return result
     } catch {
@@ -124,25 +142,58 @@ final class ConsoleProcess: RemoteProcess {
   private func end(
     until deadline: Deadline
   ) throws(ConnectionFailure) -> (reply: ShellReply?, time: MonotonicTime) {
+    var heard = place.calls
+    var isGone = false
     var pause = ConsoleProcess.pauses.first
     var next = Deadline.after(seconds: pause)
     while true {
       let isCalled = try connection.use(session: place.session) {
         channel throws(ConnectionFailure) in
-        try channel.listen(until: self.slice(of: deadline, next))
+        try channel.listen(since: &heard, until: self.slice(of: deadline, next))
       }
       let time = MonotonicTime.now
       if isCalled || next.hasPassed {
-        let reply = try run(
+        let reply = try fetch(
           command.endsDescendants
             ? "k_x \(place.job) \(place.nonce) \(processID) \(startTicks ?? .max >> 1)"
-            : "[ -s ${0%/*}/\(place.job).s ]||exit 100;k_w \(place.job) \(place.nonce)",
-          until: .after(seconds: fetchSeconds))
+            : "k_z \(place.job) \(processID);k_w \(place.job) \(place.nonce)",
+          until: deadline, time)
         if reply.status == 0 || reply.status == 101 { return (reply, time) }
+        // Its end is noted right behind it.
+        if reply.status == 102, isGone {
+          _ = try tree.end(grace: 0, by: run)
+          _ = try run("rm -f ${0%/*}/\(place.job).*", until: .after(seconds: 10))
+          throw ConsoleConnection.unknownEnd(of: command, connection: connection.name)
+        }
+        isGone = reply.status == 102
         pause = min(ConsoleProcess.pauses.longest, pause * 2)
         next = .after(seconds: pause)
       }
       if deadline.hasPassed || deadline.isInterrupted { return (nil, time) }
+    }
+  }
+
+  /// Runs a script that hands over what was printed, which may take long.
+  private func fetch(
+    _ script: String, until deadline: Deadline, _ endTime: MonotonicTime
+  ) throws(ConnectionFailure) -> ShellReply {
+    // What ended in time has a few seconds more.
+    let least = Deadline.after(seconds: 5, interrupt: deadline.interrupt)
+    var limit = deadline.limited(toSeconds: fetchSeconds)
+    if let time = limit.time, let leastTime = least.time, time < leastTime { limit = least }
+    do throws(ConnectionFailure) { return try run(script, until: limit) } catch {
+      guard let partial = error.partial else { throw error }
+      _ = try? run("rm -f ${0%/*}/\(place.job).*", until: .after(seconds: 10))
+      let reply = ShellReply(
+        output: partial.standardOutput.bytes, error: partial.standardError.bytes, status: 0)
+      var (result, _) = try result(of: reply, endTime: endTime, ended: 0)
+      result.standardOutput.totalBytes +=
+        partial.standardOutput.totalBytes - partial.standardOutput.keptBytes
+      throw ConnectionFailure(
+        error.code,
+        "\(command.argv[0]): \(error.code == .interrupted ? "stopped" : "timed out") while what "
+          + "it printed was fetched (\(connection.name))",
+        hint: "have it print less, or into a file of the board", partial: result)
     }
   }
 
@@ -160,16 +211,20 @@ final class ConsoleProcess: RemoteProcess {
 
   private func result(
     of reply: ShellReply?, endTime: MonotonicTime, ended: Int
-  ) throws(ConnectionFailure) -> CommandResult {
+  ) throws(ConnectionFailure) -> (result: CommandResult, isWhole: Bool) {
     guard let reply else { throw ConnectionFailure(.connectionLost, connection.name) }
     let (error, text) = ConsoleConnection.split(reply.error, at: place.nonce)
     // The end, then bytes of each stream that the board did not keep.
     let lines = text.split(separator: "\n").map { $0.split(separator: " ") }
     let words = lines.first ?? []
     func excess(_ letter: String) -> Int64 {
-      let line = lines.dropFirst().first { $0.count == 2 && $0[0] == letter }
-      return line.flatMap { Int64($0[1]) } ?? 0
+      lines.dropFirst().filter { $0.count == 2 && $0[0] == letter }
+        .reduce(0) { $0 + (Int64($1[1]) ?? 0) }
     }
+    // A count without a number: there was no room for it, or for what it counts.
+    let isWhole =
+      lines.last == ["."] && words.count > 1 && words[1] != "f"
+      && lines.dropFirst().dropLast().allSatisfy { $0.count == 2 }
     var output = OutputSink(command.standardOutput)
     var errorOutput = OutputSink(command.standardError)
     reply.output.withUnsafeBytes { output.take($0) }
@@ -183,9 +238,23 @@ final class ConsoleProcess: RemoteProcess {
       words.first.flatMap { Int32($0) }.map {
         ConsoleConnection.termination($0, words.count > 1 ? String(words[1]) : "")
       } ?? .signaled(SIGKILL)
-    return CommandResult(
+    let result = CommandResult(
       termination: termination, standardOutput: output.output,
-      standardError: errorOutput.output, startTime: startTime, endTime: endTime,
+      standardError: errorOutput.output, startTime: startTime,
+      endTime: trueEnd(words.count > 2 ? Double(words[2]) : nil, seen: endTime),
       endedDescendants: ended)
+    return (result, isWhole)
+  }
+
+  /// When it ended: as the board has it where that was seen late, because a call was lost.
+  ///
+  /// - Parameter uptime: the board's, of the end.
+  private func trueEnd(_ uptime: Double?, seen: MonotonicTime) -> MonotonicTime {
+    guard let uptime, let begin = place.uptime, uptime >= begin else { return seen }
+    // The board's clock counts hundredths of a second, and goes a little wrong.
+    let seconds = uptime - begin
+    let latest = place.readyTime.nanoseconds + Int64((seconds + 0.02) * 1e9)
+    let error = Int64((0.1 + seconds / 1000) * 1e9)
+    return seen.nanoseconds - latest > error ? MonotonicTime(nanoseconds: latest) : seen
   }
 }

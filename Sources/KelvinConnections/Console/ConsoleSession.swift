@@ -26,6 +26,8 @@ package final class ConsoleSession {
   /// What the board said since something was last sent.
   private var heard: [UInt8] = []
   private var refusedLogins = 0
+  /// Of the last try.
+  private var last: ConsoleChannel?
   /// Whether the board has said anything at all.
   private var hasHeard = false
 
@@ -50,7 +52,19 @@ package final class ConsoleSession {
   package func reach(
     listens: Bool = true, until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleChannel {
-    if listens { try listen(until: deadline) }
+    do throws(ConnectionFailure) {
+      if listens { try listen(until: deadline) }
+      return try reach(until: deadline)
+    } catch {
+      // What is left of a loader would wait for ever in the shell's place.
+      if let last, last.isLoading, !last.boot.hasBegun {
+        try? link.write([10, UInt8(ascii: "."), 10], until: .after(seconds: 1))
+      }
+      throw error
+    }
+  }
+
+  private func reach(until deadline: Deadline) throws(ConnectionFailure) -> ConsoleChannel {
     var attempt = 0
     while true {
       try check(deadline)
@@ -133,6 +147,7 @@ package final class ConsoleSession {
     _ attempt: Int, until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleChannel? {
     let channel = ConsoleChannel(link)
+    last = channel
     do throws(ConnectionFailure) {
       let seconds = 3 + 2 * Double(min(attempt, 6)) + 4 * channel.transit(4000)
       try channel.open(until: deadline.limited(toSeconds: seconds))

@@ -155,6 +155,22 @@ struct ConsoleConnectionTests {
     #expect(directories().subtracting(before).isEmpty)
   }
 
+  /// As after a `kill -9` of Kelvin, or a line that was lost: whoever comes next finds the board clean.
+  @Test func whatASessionThatDiedLeftRunningIsEndedByTheNext() async throws {
+    let shell = try LineShell(
+      .bash, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin"])
+    let marker = "orphan-\(getpid())"
+    let first = ShellLine(shell).connection()
+    let process = try await first.start(
+      Command(["sh", "-c", "sleep 300 & sleep 300"], environment: ["KELVIN_TEST": marker]),
+      until: soon())
+    let second = ShellLine(shell).connection()
+    #expect(try await second.execute(Command(["true"]), until: soon()).isSuccess)
+    #expect(HostileCommandTests.carriers(of: "KELVIN_TEST=\(marker)").isEmpty)
+    await second.close()
+    withExtendedLifetime(process) {}
+  }
+
   @Test func commandsHaveTheBoardsOwnEnvironment() async throws {
     let shell = try LineShell(
       .dash, environment: ["PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"])
