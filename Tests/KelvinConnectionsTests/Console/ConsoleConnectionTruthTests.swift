@@ -39,7 +39,7 @@ struct ConsoleConnectionTruthTests {
   }
 
   /// A board whose memory file system has less room than the streams, or than twice as much.
-  @Test(arguments: LineShell.Kind.allCases, [300, 1200, 2500, 3500])
+  @Test(arguments: LineShell.Kind.allCases, [300, 1200, 2500])
   func aFullBoardIsAnErrorNotATruncatedResult(kind: LineShell.Kind, kibibytes: Int) async throws {
     let shell = try LineShell(
       kind,
@@ -200,15 +200,14 @@ struct ConsoleConnectionTruthTests {
     }
     await connection.close()
     // The prompt is back: it runs what is typed, and its terminal echoes.
-    let said = shell.line.traffic.withLock { $0.said.count }
-    try shell.line.link.write(Array("expr 7 '*' 6\r".utf8), until: soon())
-    var heard: [UInt8] = []
-    let end = Deadline.after(seconds: 3)
-    while !String(decoding: heard, as: UTF8.self).contains("42\r\n"), !end.hasPassed {
-      _ = end.limited(toSeconds: 0.05).wait()
-      heard = shell.line.traffic.withLock { Array($0.said[said...]) }
-    }
-    let text = String(decoding: heard, as: UTF8.self)
+    let end = Deadline.after(seconds: 6)
+    var text = ""
+    repeat {
+      let said = shell.line.traffic.withLock { $0.said.count }
+      try shell.line.link.write(Array("\rexpr 7 '*' 6\r".utf8), until: soon())
+      _ = end.limited(toSeconds: 0.5).wait()
+      text = shell.line.traffic.withLock { String(decoding: $0.said[said...], as: UTF8.self) }
+    } while !text.contains("expr 7 '*' 6\r\n42\r\n") && !end.hasPassed
     #expect(text.contains("expr 7 '*' 6\r\n42\r\n"), "\(text)")
   }
 
