@@ -11,8 +11,6 @@ package protocol ByteLink: AnyObject {
   var name: String { get }
   /// How fast the line is, both ways; nil where nobody knows. Waits get longer on slow lines.
   var bitsPerSecond: Int? { get }
-  /// Seconds for which the board had said nothing when the link was opened; 0 where nobody knows.
-  var quietSeconds: Double { get }
   /// Sends all bytes.
   ///
   /// - Throws: `connectionLost`; `timedOut` and `interrupted`, after which some may have gone.
@@ -22,10 +20,6 @@ package protocol ByteLink: AnyObject {
   /// - Returns: false when the deadline passed or was interrupted before anything came.
   /// - Throws: `connectionLost` when nothing will ever come again.
   func read(into bytes: inout [UInt8], until deadline: Deadline) throws(ConnectionFailure) -> Bool
-}
-
-extension ByteLink {
-  package var quietSeconds: Double { 0 }
 }
 
 /// A line behind a file descriptor, which it owns.

@@ -66,6 +66,12 @@ extension ConsoleChannel {
     return false
   }
 
+  /// Whether so many lines may be on their way at once: a terminal keeps 4,095 bytes that nobody has read
+  /// yet, and drops what is more.
+  private func isWithinWindow(_ lines: ArraySlice<[UInt8]>) -> Bool {
+    lines.count <= 8 && lines.reduce(0) { $0 + $1.count + 1 } <= 1600
+  }
+
   /// Sends the agent's lines, some ahead of the loader, and again from the first that it lacks.
   private func transfer(
     _ lines: ArraySlice<[UInt8]>, _ reader: inout LoaderReader, until deadline: Deadline
@@ -75,7 +81,9 @@ extension ConsoleChannel {
     var due = 0
     var failures = 0
     while reader.count < lines.count {
-      while next < lines.count, next - reader.count < 8 {
+      while next < lines.count,
+        next == reader.count || isWithinWindow(lines[reader.count...next])
+      {
         try send(lines[next] + [10], until: deadline)
         next += 1
         due += 1

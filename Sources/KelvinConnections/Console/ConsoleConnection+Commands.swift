@@ -183,12 +183,13 @@ extension ConsoleConnection {
     output == .discard ? "n" : command.endsDescendants ? "p" : "f"
   }
 
-  /// Four characters: they mark the end of a stream that is checked as a whole, and the processes of one
-  /// command among those of one session.
+  /// Six characters: they mark the end of a stream that is checked as a whole, and the processes of one
+  /// command among those of one session, where what an earlier one left running must not be taken for
+  /// a later one's.
   private static func nonce() -> String {
     let letters = Array("abcdefghijklmnopqrstuvwxyz0123456789")
     var generator = SystemRandomNumberGenerator()
-    return String((0..<4).map { _ in letters[Int.random(in: letters.indices, using: &generator)] })
+    return String((0..<6).map { _ in letters[Int.random(in: letters.indices, using: &generator)] })
   }
 
   /// A stream, and what was said behind it.

@@ -118,7 +118,7 @@ enum ConsoleLibrary {
     k_k() { k_h=$1; shift; k_m "$@"; [ "$k_l" ] && for k_x in $k_h; do kill -$k_x $k_l; done
     :; } 2>/dev/null
     k_old() { k_find grep || return 0
-    for k_o in $(cat /proc/[0-9]*/environ | tr '\000' '\n' | grep '^KELVIN_COMMAND=....-....$'); do
+    for k_o in $(cat /proc/[0-9]*/environ | tr '\000' '\n' | grep '^KELVIN_COMMAND=....-......$'); do
     k_x=${k_o#*=}; k_x=${k_x%-*}; for k_y in /run /dev/shm /tmp /var/tmp /dev; do
     [ -d $k_y/.kelvin-$k_x ] && continue 2; done; k_z=9223372036854775807
     k_k STOP "$k_o" 0 $k_z; k_k KILL "$k_o" 0 $k_z; done; } >/dev/null 2>&1

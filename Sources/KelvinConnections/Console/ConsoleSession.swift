@@ -88,8 +88,7 @@ package final class ConsoleSession {
 
   /// Waits until no boot loader can be counting down, and a board that boots has come to an end.
   private func listen(until deadline: Deadline) throws(ConnectionFailure) {
-    // A boot loader that counts down does not fall silent, nor does a kernel for long.
-    guard link.quietSeconds < ConsoleSession.bootPause else { return }
+    // What the line said earlier tells nothing: a board that has just been switched on is silent, too.
     var boot = BootWatch()
     var quietSince = MonotonicTime.now
     var isBooting = false

@@ -77,7 +77,6 @@ package struct OwnedLine: ConsoleLine {
 final class OwnedLink: ByteLink {
   let name: String
   let bitsPerSecond: Int?
-  let quietSeconds: Double
   private let client: Owner.Client
   private let holding: String
   private var attachment: ConsoleAttachment
@@ -89,7 +88,6 @@ final class OwnedLink: ByteLink {
   ) throws(OwnerFailure) {
     self.client = client
     holding = held.name
-    quietSeconds = held.quietSeconds
     self.name = name
     self.bitsPerSecond = bitsPerSecond
     attachment = try client.attach(holding, from: .end, until: deadline)

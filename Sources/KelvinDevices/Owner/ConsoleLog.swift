@@ -33,8 +33,6 @@ package final class ConsoleLog: Sendable {
     package var lost: UInt64
     /// Why the last write failed; nil when it did not.
     package var problem: String?
-    /// Since when nothing has come: the last byte, or the opening of the port or of the log.
-    package var quietSince = MonotonicTime.now
   }
 
   package let directory: String
@@ -76,14 +74,12 @@ package final class ConsoleLog: Sendable {
       values["event"] = .text(event)
       _ = writer.note(values)
     }
-    shared.withLock { $0.quietSince = .now }
   }
 
   private func publish(_ writer: borrowing Writer, isHealthy: Bool) {
     shared.withLock { extent in
       extent.first = writer.segments[0].start
       extent.end = writer.end
-      extent.quietSince = .now
       extent.lost = writer.lostInAll
       extent.problem = isHealthy ? nil : writer.problem
     }

@@ -29,8 +29,6 @@ package struct Holding: Sendable, Hashable {
   package var end: UInt64
   /// Bytes that came and could not be logged.
   package var lost: UInt64
-  /// For how long it has been open and has said nothing.
-  package var quietSeconds: Double
   /// Why the log's last write failed; nil when it did not.
   package var logProblem: String?
   package var lines: ControlLines
@@ -48,7 +46,6 @@ package struct Holding: Sendable, Hashable {
       "serial": .integer(Int64(clamping: serial)), "keep": .boolean(keep),
       "first": .integer(Int64(clamping: first)), "end": .integer(Int64(clamping: end)),
       "lost": .integer(Int64(clamping: lost)), "log": .text(log),
-      "quiet-ms": .integer(Int64(quietSeconds * 1000)),
       "readers": .list(readers.map(Value.text))
     ]
     if let reason = state.reason { values["reason"] = .text(reason) }
@@ -76,7 +73,6 @@ package struct Holding: Sendable, Hashable {
     first = UInt64(try keys.integer("first", 0...Int.max))
     end = UInt64(try keys.integer("end", 0...Int.max))
     lost = UInt64(try keys.integer("lost", 0...Int.max))
-    quietSeconds = Double(keys.header["quiet-ms"]?.integer ?? 0) / 1000
     logProblem = keys.header["log-problem"]?.text
     lines = keys.lines
     drivers = (keys.header["drivers"]?.map ?? [:]).compactMapValues(\.boolean)
@@ -99,7 +95,6 @@ package struct Holding: Sendable, Hashable {
     first = extent.first
     end = extent.end
     lost = extent.lost
-    quietSeconds = max(0, Double(MonotonicTime.now - extent.quietSince) / 1e9)
     logProblem = extent.problem
     lines = snapshot.lines ?? ControlLines()
     log = purpose.log?.directory ?? ""
