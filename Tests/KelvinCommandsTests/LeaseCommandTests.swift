@@ -370,7 +370,7 @@ import Testing
   func aBoardThatIsNotThereOrCannotBeReachedIsBadInput() async throws {
     try scratch.write(
       "bench.yaml",
-      "boards: {rock: {profile: rock-5b, console: {telnet: {host: 192.0.2.7}}}}\n")
+      "boards: {rock: {profile: rock-5b, bootloader: {fastboot: {tcp: 192.0.2.7}}}}\n")
     try scratch.write("a.yaml", LeaseCommandTests.waiting)
     let misspelt = try await run("run", "a.yaml", "-d", "out", "--board", "rokc")
     #expect(misspelt.code == 2)

@@ -61,7 +61,8 @@ struct RunBoard {
   private static func connection(
     of entry: BoardEntry, _ profile: BoardProfile?
   ) throws(PlainFailure) -> @Sendable ([String: String]) throws -> any Connection {
-    guard let choice = entry.connection else {
+    // A console carries commands, too.
+    guard let choice = entry.connection ?? entry.console else {
       throw PlainFailure(
         .configuration, "\(entry.location): board '\(entry.name)' has no 'connection'",
         hint: "say how commands reach it: 'connection: {ssh: {host: 10.0.0.7}}'")
