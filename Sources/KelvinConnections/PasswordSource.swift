@@ -46,17 +46,23 @@ package enum PasswordSource: Sendable, Hashable {
 
   /// The password: the variable's value, or the file's first line.
   ///
-  /// - Throws: what ``check()`` does.
+  /// - Throws: what ``check()`` does; when the value holds a line's end, behind which the rest would be
+  ///   another program's input.
   package func read() throws(PlainFailure) -> [UInt8] {
     try check()
     switch self {
     case .environment(let name):
-      return getenv(name).map { Array(String(cString: $0).utf8) } ?? []
+      let bytes = getenv(name).map { Array(String(cString: $0).utf8) } ?? []
+      guard !bytes.contains(10), !bytes.contains(13) else {
+        throw PlainFailure(
+          .configuration, "password-from: the environment variable \(name) holds a line's end")
+      }
+      return bytes
     case .file(let path):
-      guard let bytes = SmallFile.read(path, limit: 4096) else {
+      guard let bytes = SmallFile.read(path, limit: 65_536) else {
         throw PlainFailure(.configuration, "password-from: \(path): \(Errno.current)")
       }
-      return Array(bytes.prefix { $0 != 10 })
+      return Array(bytes.prefix { $0 != 10 && $0 != 13 })
     }
   }
 }

@@ -30,10 +30,10 @@ enum ConsoleLibrary {
   // kelvin_end said more exact. k_need NONCE PROGRAM looks it up. k_s NONCE ARGV runs a short
   // command; the file f tells the agent that something may still write to the streams.
   //
-  // k_b NONCE JOB LIMIT IN OUT ERR PROGRAM ARGV starts a command that outlives its script; the ARGV is of
-  // k_in, which
-  // prints its process id, the boot, seconds since then and /proc/PID/stat, and kills the script's shell, which so ends
-  // with 137: what shells start in the background would ignore SIGINT. OUT and ERR: p, through a
+  // k_b NONCE JOB LIMIT IN OUT ERR PROGRAM ARGV starts a command that outlives its script; the ARGV is
+  // of k_in, which prints its process id, the boot, seconds since then and /proc/PID/stat, and kills
+  // the script's shell, which so ends with 137: what shells start in the background would ignore
+  // SIGINT. OUT and ERR: p, through a
   // pipe of which LIMIT bytes are kept and the rest counted, f, to a file, n, nowhere. Files of job
   // J: J.o and J.e the streams, J.m and J.n bytes that were not kept (nothing in them: there was no
   // room), J.p and J.q the pipes while they are read, J.i: it has begun, J.r why not, J.s its end: the

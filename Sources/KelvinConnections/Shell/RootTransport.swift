@@ -182,26 +182,10 @@ extension RootAccess.Method: CustomStringConvertible {
 }
 
 extension PasswordSource {
-  /// Reads the password: a file's first line.
   fileprivate func read(for name: String) throws(ConnectionFailure) -> [UInt8] {
-    do { try check() } catch {
+    do throws(PlainFailure) { return try read() } catch {
       throw ConnectionFailure(
         .permissionDenied, "\(name): root-\(error.message)", hint: error.hint)
     }
-    let bytes: [UInt8]
-    switch self {
-    case .environment(let variable):
-      bytes = getenv(variable).map { Array(String(cString: $0).utf8) } ?? []
-    case .file(let path):
-      guard let content = SmallFile.read(path, limit: 65_536) else {
-        throw ConnectionFailure(.permissionDenied, "\(name): \(path): cannot be read")
-      }
-      bytes = Array(content.prefix { $0 != 10 && $0 != 13 })
-    }
-    // A second line would be the next program's.
-    guard !bytes.contains(10) else {
-      throw ConnectionFailure(.permissionDenied, "\(name): the password holds a line's end")
-    }
-    return bytes
   }
 }
