@@ -54,8 +54,19 @@ import Testing
     #expect(read.warnings == [])
   }
 
+  @Test func itsConsoleBoardsAreValid() throws {
+    let folder = Folder(["bench.yaml": try BenchDocumentationTests.examples()[1]])
+    let read = try BenchReader.read(
+      BenchRequest(
+        paths: [folder["bench.yaml"]],
+        profileNames: HardwareProfiles(roots: [SourceTree.path + "/hardware"]).names(.board)),
+      declarations: BenchDeclarations(ConnectionDeclarations.all))
+    #expect(read.bench.boards.map(\.name) == ["rock", "far"])
+    #expect(read.bench.boards.allSatisfy { $0.console?.options["login"] == "root" })
+  }
+
   @Test func itsProfileIsValid() throws {
-    let folder = Folder(["boards/my-board.yaml": try BenchDocumentationTests.examples()[1]])
+    let folder = Folder(["boards/my-board.yaml": try BenchDocumentationTests.examples()[2]])
     let board = try HardwareProfiles(roots: [folder.path]).board(named: "my-board")
     #expect(board.cpus.count == 6)
   }

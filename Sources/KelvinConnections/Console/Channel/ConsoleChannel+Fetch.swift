@@ -53,11 +53,11 @@ extension ConsoleChannel {
       }
       let before = pieces.count { $0 != nil }
       let damages = counts.damagedFrames
-      try receive(&pieces, start..<stop, first, size, fetch, until: deadline)
+      let isHeard = try receive(&pieces, start..<stop, first, size, fetch, until: deadline)
       let came = pieces.count { $0 != nil } - before
       fetch.unanswered = came > 0 ? 0 : fetch.unanswered + 1
       // A damaged answer is one: the board is there.
-      fetch.silent = came > 0 || counts.damagedFrames > damages ? 0 : fetch.silent + 1
+      fetch.silent = isHeard || counts.damagedFrames > damages ? 0 : fetch.silent + 1
       guard fetch.silent < 12, fetch.unanswered < 200 else {
         throw lost("it answers nothing about a command's output")
       }
@@ -74,34 +74,40 @@ extension ConsoleChannel {
   }
 
   /// Asks for pieces and takes what comes until the last of them, or nothing more.
+  ///
+  /// - Returns: whether the board has answered at all: it may still be busy with what it was asked
+  ///   before, in pieces of another size, and to ask a busy board again only makes it busier.
   private func receive(
     _ pieces: inout [[UInt8]?], _ range: Range<Int>, _ first: Int, _ size: Int, _ fetch: Fetch,
     until deadline: Deadline
-  ) throws(ConnectionFailure) {
+  ) throws(ConnectionFailure) -> Bool {
     let line = request.pieces(
       id, fetch.stream, count: fetch.count,
       range: (first + range.lowerBound)..<(first + range.upperBound), size: size,
       plain: fetch.isPlain)
     try send((fetch.unanswered > 0 ? [10] : []) + line, until: deadline)
     var patience = deadline.limited(toSeconds: answerTime(2 * size))
+    var isHeard = false
     while true {
       guard let event = try next(until: patience) else {
         try check(deadline)
         counts.queries += 1
-        return
+        return isHeard
       }
       guard case .frame(let frame) = event else { continue }
       if frame.message == .bye { throw lost("its agent has ended") }
-      if frame.id == 0, frame.message == .refused { return }
-      guard frame.id == id,
+      if frame.id == 0, frame.message == .refused { return true }
+      guard frame.id == id else { continue }
+      isHeard = true
+      patience = deadline.limited(toSeconds: answerTime(2 * size))
+      guard
         case .piece(fetch.stream, let index, size, let bytes) = frame.message,
         pieces.indices.contains(index - first),
         bytes.count == min(size, fetch.count - index * size)
       else { continue }
       pieces[index - first] = bytes
-      patience = deadline.limited(toSeconds: answerTime(2 * size))
       // The last one that was asked for: nothing more will come.
-      if index - first == range.upperBound - 1 { return }
+      if index - first == range.upperBound - 1 { return true }
     }
   }
 
