@@ -22,6 +22,15 @@ package protocol ByteLink: AnyObject {
   func read(into bytes: inout [UInt8], until deadline: Deadline) throws(ConnectionFailure) -> Bool
 }
 
+extension ByteLink {
+  /// Nothing has come over the line at all.
+  var saysNothing: ConnectionFailure {
+    ConnectionFailure(
+      .timedOut, "\(name): the board says nothing at all",
+      hint: "is it powered, the cable right, and the baud rate?")
+  }
+}
+
 /// A line behind a file descriptor, which it owns.
 package final class DescriptorLink: ByteLink {
   package let name: String

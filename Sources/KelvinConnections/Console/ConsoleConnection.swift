@@ -56,7 +56,7 @@ package final class ConsoleConnection: ScriptRunner {
     self.listens = listens
     self.login = login
     capabilities = Capabilities(
-      separateStreams: true, fastSampling: false, scheduling: true, isThisMachine: false,
+      separateStreams: true, fastSampling: false, scheduling: false, isThisMachine: false,
       keepsOutput: true, bytesPerSecond: bitsPerSecond.map { Double($0) / 10 })
   }
 

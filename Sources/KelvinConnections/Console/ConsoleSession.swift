@@ -220,11 +220,7 @@ package final class ConsoleSession {
   private func check(_ deadline: Deadline) throws(ConnectionFailure) {
     if deadline.isInterrupted { throw ConnectionFailure(.interrupted, "\(link.name): stopped") }
     guard deadline.hasPassed else { return }
-    guard hasHeard else {
-      throw ConnectionFailure(
-        .timedOut, "\(link.name): the board says nothing at all",
-        hint: "is it powered, the cable right, and the baud rate?")
-    }
+    guard hasHeard else { throw link.saysNothing }
     let last = String(decoding: ConsoleText.lastLine(of: heard).prefix(80), as: UTF8.self)
     throw ConnectionFailure(
       .timedOut,

@@ -29,8 +29,8 @@ struct ShellValues {
   }
 
   /// What the shell must know. `kelvin_p` is the call's nonce, `kelvin_n` bytes of a file that are read
-  /// at most, `kelvin_w` whether this shell's printf tells of a failed write, and then forgets what it
-  /// could not write.
+  /// at most. `kelvin_probe` finds out, once in a shell, whether its printf tells of a failed write, and
+  /// then forgets what it could not write.
   static let functions = """
     kelvin_each() { for kelvin_f do kelvin_s=1
     if [ -d "$kelvin_f" ]; then kelvin_e=': Is a directory'
@@ -52,8 +52,8 @@ struct ShellValues {
     kelvin_put() { if [ ! -e "$1" ]; then echo ': No such file or directory'
     elif [ "$3" ] && [ "$kelvin_w" ] && [ -f "$1" ] && printf %b "$2" 1<>"$1"; then :
     else printf %b "$2" | dd of="$1" bs=$4 conv=notrunc 2>&1; fi; printf '\\n%s \\n' $kelvin_p; }
-    kelvin_w=; [ -c /dev/full ] && ! { printf x >/dev/full; } 2>/dev/null && [ "$(printf y)" = y ] &&
-    kelvin_w=x
+    kelvin_probe() { [ "${kelvin_w+x}" ] && return; kelvin_w=
+    [ -c /dev/full ] && ! { printf x >/dev/full; } 2>/dev/null && [ "$(printf y)" = y ] && kelvin_w=x; }
     """
 
   private var mark: [UInt8] { Array("K=\(nonce)\0".utf8) }
@@ -160,7 +160,7 @@ struct ShellValues {
 
   /// A script that writes values in order, and prints what ``written(_:count:)`` reads.
   func writeScript(_ values: [(path: TargetPath, bytes: [UInt8])]) -> String {
-    var script = "kelvin_p=\(nonce)\n"
+    var script = "kelvin_probe; kelvin_p=\(nonce)\n"
     for (path, bytes) in values {
       // printf's octal escapes carry any byte.
       let text = bytes.map { byte in

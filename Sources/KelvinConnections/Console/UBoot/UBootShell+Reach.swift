@@ -218,11 +218,7 @@ extension UBootShell {
   private func checkArrival(_ deadline: Deadline) throws(ConnectionFailure) {
     if deadline.isInterrupted { throw ConnectionFailure(.interrupted, "\(link.name): stopped") }
     guard deadline.hasPassed else { return }
-    guard hasHeard else {
-      throw ConnectionFailure(
-        .timedOut, "\(link.name): the board says nothing at all",
-        hint: "is it powered, the cable right, and the baud rate?")
-    }
+    guard hasHeard else { throw link.saysNothing }
     throw ConnectionFailure(
       .timedOut, "\(link.name): U-Boot's prompt was not reached in time", evidence: lastWords,
       hint: "'kelvin bench console' shows what the board says")
