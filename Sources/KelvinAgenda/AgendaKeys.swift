@@ -62,9 +62,27 @@ public enum AgendaKeys {
       "cleanup_assets", .boolean, aliases: JobKey.cleanupAssets.aliases, default: false,
       "Remove what was installed for the workload at its teardown."),
     .init(
+      "link", .structure(link, shorthand: "state"),
+      "Whether the link to the board stays while the workload runs: 'attached', or 'detached'."),
+    .init(
       "boot_params", .map(.any), aliases: JobKey.bootParameters.aliases,
       "Understood; nothing uses them yet."),
     .init("flash", .map(.any), "Understood; nothing uses it yet.")
+  ]
+
+  /// Of `link`.
+  static let link: [OptionDeclaration] = [
+    .init(
+      "state", .choice(["attached", "detached"]), required: true,
+      "'detached': USB or network is taken away while the workload runs, as the board's 'link' says."
+    ),
+    .init(
+      "seconds", .quantity(.time, bare: "s"), range: 0...1e6,
+      "When the link comes back, after the start of the workload; default: when that has ended, which "
+        + "only a board that takes its own interface down can tell."),
+    .init(
+      "settle", .quantity(.time, bare: "s"), default: .number(DetachedLink().settle),
+      range: 0...3600, "Between the order and the workload's start, for the link to go.")
   ]
 
   /// The declaration of a job's key, nil for keys that only structure the agenda.

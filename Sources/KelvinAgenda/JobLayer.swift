@@ -19,6 +19,8 @@ struct JobLayer {
   var dropsInherited = false
   var timeouts: [Timeout] = []
   var cleanupAssets: Located<Bool>?
+  /// A value of nil: attached.
+  var link: Located<DetachedLink?>?
 
   /// An augmentation switched on or off.
   struct Toggle {

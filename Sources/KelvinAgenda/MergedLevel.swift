@@ -10,6 +10,7 @@ struct MergedLevel {
   var augmentations: [Int] = []
   var timeouts = StageTimeouts()
   var cleanupAssets = false
+  var detached: DetachedLink?
   var provenance: [String: SourceLocation] = [:]
 
   /// Merges a level over this.
@@ -31,6 +32,10 @@ struct MergedLevel {
     if let written = layer.cleanupAssets {
       cleanupAssets = written.value
       provenance["cleanup_assets"] = written.location
+    }
+    if let written = layer.link {
+      detached = written.value
+      provenance["link"] = written.location
     }
     apply(layer.toggles, dropsInherited: layer.dropsInherited, keys: &keys)
   }

@@ -71,6 +71,12 @@ extension OutlineReader {
         layer.timeouts.append(.init(key: key, seconds: seconds, location: entry.keyLocation))
       }
     case .cleanupAssets: readCleanup(entry, into: &layer, as: owner)
+    case .link:
+      guard let link = value(key, entry, as: owner)?.map else { return }
+      let detached = DetachedLink(
+        seconds: link["seconds"]?.number, settle: link["settle"]?.number ?? DetachedLink().settle)
+      layer.link = Located(
+        value: link["state"]?.text == "detached" ? detached : nil, location: entry.keyLocation)
     case .params: readParameters(map(entry, as: owner), into: &layer, as: owner)
     case .runtimeParameters:
       layer.runtimeParameters = map(entry, as: owner)

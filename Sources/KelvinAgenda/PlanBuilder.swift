@@ -122,6 +122,7 @@ struct PlanBuilder {
       values[option.name] != nil || inherited.written.contains(option.name)
         || workload.layer.parameters.contains { option.isNamed($0.key) }
     }
+    checkLink(&level, of: declaration, id: id, at: workload.location)
     var provenance = level.provenance
     provenance["workload"] = workload.location
     for (key, place) in inherited.places { provenance[key] = place }
@@ -133,7 +134,27 @@ struct PlanBuilder {
       parameters: values, runtimeParameters: level.runtimeParameters,
       classifiers: level.classifiers, augmentations: lastAugmentations.names,
       iterations: level.iterations, timeouts: level.timeouts, cleanupAssets: level.cleanupAssets,
-      provenance: provenance)
+      detached: level.detached, provenance: provenance)
+  }
+
+  /// A workload that the link does not outlive is detached; no detached job has what reads the board
+  /// meanwhile.
+  private mutating func checkLink(
+    _ level: inout MergedLevel, of declaration: Declaration, id: String, at place: SourceLocation
+  ) {
+    if declaration.linkUse == .loses, level.detached == nil {
+      level.detached = DetachedLink()
+      level.provenance["link"] = nil
+    }
+    guard level.detached != nil else { return }
+    for index in level.augmentations
+    where declarations.augmentations[index].linkUse == .needs {
+      let name = declarations.augmentations[index].name
+      checker.diagnostics.error(
+        level.provenance[keys.augmentation(index)] ?? place,
+        "spec '\(id)' is detached, and '\(name)' reads the board through its link",
+        hint: "write 'augmentations: [~\(name)]' in the workload entry, or measure from outside")
+    }
   }
 
   /// What is enabled unless a file says otherwise.

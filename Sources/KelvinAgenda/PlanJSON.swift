@@ -82,8 +82,16 @@ public enum PlanJSON {
       "augmentations": .list(spec.augmentations.map(Value.text)),
       "timeouts": .map(timeouts),
       "cleanup_assets": .boolean(spec.cleanupAssets),
+      "link": link(spec.detached),
       "provenance": provenance(spec.provenance)
     ]).json
+  }
+
+  private static func link(_ detached: DetachedLink?) -> Value {
+    guard let detached else { return ["state": "attached"] }
+    var map: [String: Value] = ["state": "detached", "settle": .number(detached.settle)]
+    map["seconds"] = detached.seconds.map(Value.number)
+    return .map(map)
   }
 
   private static func provenance(_ places: [String: SourceLocation]) -> Value {

@@ -93,7 +93,13 @@ public enum PlanText {
       add("timeouts.\(name)", text(.number(seconds)) + " s")
     }
     add("cleanup_assets", String(spec.cleanupAssets))
+    add("link", spec.detached.map(text) ?? "attached")
     return rows
+  }
+
+  private static func text(_ link: DetachedLink) -> String {
+    let back = link.seconds.map { "back after \(text(.number($0))) s" } ?? "back at the end"
+    return "detached, \(back), settle \(text(.number(link.settle))) s"
   }
 
   private static func write(

@@ -20,7 +20,7 @@ struct ListCommand: AsyncParsableCommand {
 
   enum Kind: String, ExpressibleByArgument, CaseIterable {
     case instruments, workloads, outputs, runs, boards, meters, connections, consoles, bootloaders
-    case power, reset
+    case power, reset, link
 
     /// Of the drivers that bench files may name under this key.
     var driverKinds: [Declaration.Kind] {
@@ -30,6 +30,7 @@ struct ListCommand: AsyncParsableCommand {
       case .bootloaders: [.bootloader]
       case .power: [.power]
       case .reset: [.reset, .power]
+      case .link: [.link, .power]
       default: []
       }
     }
@@ -50,7 +51,7 @@ struct ListCommand: AsyncParsableCommand {
     case .workloads: print(environment.registry.workloads.map(\.declaration))
     case .outputs: print(environment.outputs.map { $0.declaration })
     case .runs: try RunsCommand.printList(directory: "runs", format: format)
-    case .connections, .consoles, .bootloaders, .power, .reset:
+    case .connections, .consoles, .bootloaders, .power, .reset, .link:
       print(environment.driverDeclarations.filter { kind.driverKinds.contains($0.kind) })
     case .boards:
       let (profiles, mistakes) = environment.hardware.boards()

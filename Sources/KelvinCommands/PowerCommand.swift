@@ -65,6 +65,16 @@ struct PowerOptions: ParsableArguments {
   @Flag(help: "The board's reset line instead of its power: off is held, on released.")
   var reset = false
 
+  @Flag(help: "What switches the board's link, instead of its power.")
+  var link = false
+
+  /// Which of the board's switches is meant.
+  private var line: Declaration.Kind { reset ? .reset : link ? .link : .power }
+
+  func validate() throws {
+    if reset, link { throw ValidationError("--reset and --link exclude each other") }
+  }
+
   @OptionGroup var hold: BoardHoldOptions
 
   @Option(help: "How long it may take in all.") var timeout = "60 s"
@@ -75,7 +85,7 @@ struct PowerOptions: ParsableArguments {
   func carryOut(_ action: PowerAction) async throws {
     let deadline = Deadline.after(
       seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
-    let request = PowerRequest(action: action, board: board, kind: reset ? .reset : .power)
+    let request = PowerRequest(action: action, board: board, kind: line)
     let bench = try bench.read(.current).bench
     let (report, warnings): (PowerRequest.Report, [String])
     if let (resource, external) = try leased(for: request, on: bench) {
@@ -83,11 +93,11 @@ struct PowerOptions: ParsableArguments {
         .init(resource, external: external), for: "kelvin power \(action.word)", until: deadline
       ) { lease in
         // A board that is held in reset draws power, and shows it.
-        if let lease, !reset, case .cycle = action {
+        if let lease, line == .power, case .cycle = action {
           try await lease.switchingOff(resource, reason: "kelvin power cycle")
         }
         let outcome = try await request.carryOut(on: bench, until: deadline)
-        if let lease, !reset { try await lease.switched(resource) }
+        if let lease, line == .power { try await lease.switched(resource) }
         return outcome
       }
     } else {
@@ -102,7 +112,7 @@ struct PowerOptions: ParsableArguments {
     for request: PowerRequest, on bench: Bench
   ) throws -> (resource: BenchResource, external: ExternalLease?)? {
     // What cannot be switched at all is told by the request itself.
-    guard let entry = bench.board(named: board), (reset ? entry.reset : entry.power) != nil
+    guard let entry = bench.board(named: board), entry.choice(of: line) != nil
     else { return nil }
     let environment = CommandEnvironment.current
     let resource = BenchResources(

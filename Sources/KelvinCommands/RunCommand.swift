@@ -68,6 +68,7 @@ struct RunCommand: AsyncParsableCommand {
       return
     }
     let board = try RunBoard.find(board, bench: bench, environment)
+    try board.check(plan)
     let directory = try runDirectory(named: runName(plan))
     let runID = UUID().uuidString.lowercased()
     // Before any other thread exists.

@@ -116,9 +116,9 @@ struct ShowCommand: AsyncParsableCommand {
   }
 
   private func find(kind: Declaration.Kind?, name: String) throws -> Declaration {
-    // Whatever switches power resets as well.
+    // Whatever switches power resets, or switches links, as well.
     let isWanted = { (found: Declaration.Kind) in
-      kind == nil || found == kind || kind == .reset && found == .power
+      kind == nil || found == kind || (kind == .reset || kind == .link) && found == .power
     }
     let declarations = ShowCommand.allDeclarations(.current).filter { isWanted($0.kind) }
     if let found = declarations.first(where: { $0.isNamed(name) }) { return found }

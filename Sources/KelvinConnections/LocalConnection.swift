@@ -188,6 +188,14 @@ public final class LocalConnection: Connection {
     LocalSampler(plan, paths: plan.files.map(resolve))
   }
 
+  public func endProcesses(
+    withEnvironment assignment: String, grace: Double, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> Int {
+    SurvivorHunter.endProcesses(
+      withEnvironment: assignment, alsoIdentities: [], grace: grace, until: deadline
+    ).count
+  }
+
   public func close() async {
     let processes = started.withLock { started in
       defer { started = [] }

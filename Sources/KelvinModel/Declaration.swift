@@ -4,8 +4,8 @@ public struct Declaration: Sendable, Hashable {
   public enum Kind: String, Sendable, CaseIterable {
     case instrument, workload, output
     /// What a bench file names: how a board is reached, its console, its boot loader, what cuts its
-    /// power or resets it, and what measures it.
-    case connection, console, bootloader, power, reset, meter
+    /// power or resets it, what takes its link away, and what measures it.
+    case connection, console, bootloader, power, reset, link, meter
   }
 
   public let kind: Kind
@@ -22,12 +22,23 @@ public struct Declaration: Sendable, Hashable {
   public let metrics: [MetricDeclaration]
   /// What the figures have been checked on, when that is less than a real kernel of this kind.
   public let verified: String?
+  public let linkUse: LinkUse
+
+  /// What an instrument or a workload has to do with the link to the board while a workload runs.
+  public enum LinkUse: Sendable, Hashable {
+    case none
+    /// It reads the board through the link: a detached job cannot have it.
+    case needs
+    /// The link does not live through it: its jobs are always detached.
+    case loses
+  }
 
   /// Declares a plug-in.
   public init(
     _ kind: Kind, _ name: String, aliases: [String] = [], summary: String,
     description: String = "", options: [OptionDeclaration] = [],
-    alternatives: [Alternatives] = [], metrics: [MetricDeclaration] = [], verified: String? = nil
+    alternatives: [Alternatives] = [], metrics: [MetricDeclaration] = [], verified: String? = nil,
+    linkUse: LinkUse = .none
   ) {
     self.kind = kind
     self.name = name
@@ -38,6 +49,7 @@ public struct Declaration: Sendable, Hashable {
     self.alternatives = alternatives
     self.metrics = metrics
     self.verified = verified
+    self.linkUse = linkUse
   }
 
   /// Options of which one alone is written, such as `path` or `match`.

@@ -58,6 +58,8 @@ public struct JobSpec: Sendable, Hashable, Codable {
   /// Remove what was installed for the workload at its teardown; otherwise it stays until the end of
   /// the run, for the jobs that need it again.
   public var cleanupAssets: Bool
+  /// How it runs while the link to the board is away; nil: the link stays.
+  public var detached: DetachedLink?
   /// Where each setting came from: `params.duration` → place. Not kept in the store.
   public var provenance: [String: SourceLocation]
 
@@ -78,7 +80,8 @@ public struct JobSpec: Sendable, Hashable, Codable {
     id: String, label: String, workload: String, parameters: [String: Value] = [:],
     runtimeParameters: [Setting] = [], classifiers: [String: String] = [:],
     augmentations: [String] = [], iterations: Int = 1, timeouts: StageTimeouts = .init(),
-    cleanupAssets: Bool = false, provenance: [String: SourceLocation] = [:]
+    cleanupAssets: Bool = false, detached: DetachedLink? = nil,
+    provenance: [String: SourceLocation] = [:]
   ) {
     self.id = id
     self.label = label
@@ -90,12 +93,13 @@ public struct JobSpec: Sendable, Hashable, Codable {
     self.iterations = iterations
     self.timeouts = timeouts
     self.cleanupAssets = cleanupAssets
+    self.detached = detached
     self.provenance = provenance
   }
 
   enum CodingKeys: String, CodingKey {
     case id, label, workload, parameters, runtimeParameters, classifiers, augmentations, iterations
-    case timeouts, cleanupAssets
+    case timeouts, cleanupAssets, detached
   }
 
   public init(from decoder: any Decoder) throws {
@@ -110,7 +114,24 @@ public struct JobSpec: Sendable, Hashable, Codable {
       augmentations: try container.decode([String].self, forKey: .augmentations),
       iterations: try container.decode(Int.self, forKey: .iterations),
       timeouts: try container.decode(StageTimeouts.self, forKey: .timeouts),
-      cleanupAssets: try container.decode(Bool.self, forKey: .cleanupAssets))
+      cleanupAssets: try container.decode(Bool.self, forKey: .cleanupAssets),
+      detached: try container.decodeIfPresent(DetachedLink.self, forKey: .detached))
+  }
+}
+
+/// How a workload runs on its own, while the link to its board is taken away: so that neither the
+/// link's power nor its traffic is in the figures.
+public struct DetachedLink: Sendable, Hashable, Codable {
+  /// Seconds after the workload's start at which the link comes back; nil: when the board shows that
+  /// it is over. Needed where the host itself switches the link, since nothing tells it then.
+  public var seconds: Double?
+  /// Seconds between the order and the workload's start, for the link to go.
+  public var settle: Double
+
+  /// Creates a description.
+  public init(seconds: Double? = nil, settle: Double = 2) {
+    self.seconds = seconds
+    self.settle = settle
   }
 }
 

@@ -83,16 +83,30 @@ extension StageTimeouts {
   }
 }
 
+extension DetachedLink {
+  /// As a JSON object for specs.link.
+  var stored: Value {
+    var map: [String: Value] = ["settle": .number(settle)]
+    map["seconds"] = seconds.map(Value.number)
+    return .map(map)
+  }
+
+  /// Reads specs.link.
+  init?(stored value: Value) {
+    guard let map = value.map else { return nil }
+    self.init(seconds: map["seconds"]?.number)
+    settle = map["settle"]?.number ?? settle
+  }
+}
+
 extension JobSpec {
   static let insertion = """
     INSERT INTO specs (position, id, label, workload, iterations, parameters, runtime_parameters,
-      classifiers, augmentations, timeouts, cleanup_assets)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      classifiers, augmentations, timeouts, cleanup_assets, link)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     """
-  static let selection = """
-    SELECT position, id, label, workload, iterations, parameters, runtime_parameters, classifiers,
-      augmentations, timeouts, cleanup_assets FROM specs
-    """
+  /// The columns in the order of the table's definition: runs of older versions end before `link`.
+  static let selection = "SELECT * FROM specs"
 
   /// The arguments of ``insertion``.
   func arguments(position: Int) -> StatementArguments {
@@ -100,7 +114,8 @@ extension JobSpec {
       position, id.storable, label.storable, workload.storable, iterations,
       Value.map(parameters).json,
       Value.list(runtimeParameters.map { [.text($0.name), $0.value] }).json,
-      Value.json(classifiers), Value.json(augmentations), timeouts.stored.json, cleanupAssets
+      Value.json(classifiers), Value.json(augmentations), timeouts.stored.json, cleanupAssets,
+      detached?.stored.json
     ]
   }
 
@@ -117,6 +132,7 @@ extension JobSpec {
       classifiers: try row.texts(7),
       augmentations: (try row.json(8).list ?? []).compactMap(\.text),
       iterations: try row.int(4), timeouts: StageTimeouts(stored: try row.json(9)),
-      cleanupAssets: try row.integer(10) != 0)
+      cleanupAssets: try row.integer(10) != 0,
+      detached: row.count > 11 ? DetachedLink(stored: try row.json(11)) : nil)
   }
 }

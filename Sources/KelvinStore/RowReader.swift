@@ -8,6 +8,8 @@ struct RowReader {
   /// For the failure.
   let path: String
 
+  var count: Int { row.count }
+
   private func damaged(_ index: Int) -> StoreFailure {
     StoreFailure(
       .corrupt, path: path, "the database is damaged",

@@ -8,7 +8,7 @@ enum Schema {
   /// "Klvn"; `file` and Kelvin know a run by it.
   static let applicationID: Int64 = 0x4B6C_766E
   /// Kept in user_version; equals the number of migrations.
-  static let version: Int64 = 2
+  static let version: Int64 = 3
 
   /// Brings a database from any released version to the present one.
   static func migrate(_ queue: DatabaseQueue) throws {
@@ -19,8 +19,18 @@ enum Schema {
     migrator.registerMigration("v2") { database in
       try database.execute(sql: version2)
     }
+    migrator.registerMigration("v3") { database in
+      try database.execute(sql: version3)
+    }
     try migrator.migrate(queue)
   }
+
+  /// How a spec's jobs run while their link is away: JSON, null for those whose link stays.
+  private static let version3 = """
+    PRAGMA user_version = 3;
+
+    ALTER TABLE specs ADD COLUMN link TEXT;
+    """
 
   /// Which bench files described the board, so that a resume finds it again.
   private static let version2 = """

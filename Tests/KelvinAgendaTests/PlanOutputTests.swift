@@ -49,6 +49,7 @@ import Testing
           timeouts.extract   120 s           default
           timeouts.teardown  60 s            default
           cleanup_assets     false           default
+          link               attached        default
 
         Y-A: command
           label              a long label    agenda.yaml:4:28
@@ -60,6 +61,7 @@ import Testing
           timeouts.extract   120 s           default
           timeouts.teardown  60 s            default
           cleanup_assets     false           default
+          link               attached        default
 
         """)
   }

@@ -26,6 +26,10 @@ import Testing
       key: "cleanup_assets", values: ["true", "false", "true", "false", "true"],
       read: { String($0.cleanupAssets) }, provenance: "cleanup_assets"),
     Setting(
+      key: "link",
+      values: ["detached", "attached", "{state: detached, seconds: 90}", "attached", "detached"],
+      read: { $0.detached.map { "\($0.seconds ?? 0)" } ?? "no" }, provenance: "link"),
+    Setting(
       key: "workload_params",
       values: (1...5).map { "{duration: \($0)}" },
       read: { String(Int($0.parameters["duration"]?.number ?? -1)) },
@@ -39,6 +43,7 @@ import Testing
     "iterations": ["1", "2", "3", "4", "5"], "label": ["a", "b", "c", "d", "e"],
     "run_timeout": ["1", "2", "3", "4", "30"],
     "cleanup_assets": ["true", "false", "true", "false", "true"],
+    "link": ["0.0", "no", "90.0", "no", "0.0"],
     "workload_params": ["1", "2", "3", "4", "5"],
     "classifiers": ["v1", "v2", "v3", "v4", "v5"]
   ]

@@ -69,11 +69,13 @@ extension Declarations {
           .init("duration", .quantity(.time, bare: "s"), "How long.")
         ]),
       Declaration(.workload, "memcpy", summary: "Copies memory."),
+      Declaration(.workload, "suspend", summary: "Sleeps.", linkUse: .loses),
       Declaration(.workload, "rt-app", summary: "rt-app.")
     ],
     instruments: [
       Declaration(.instrument, "execution_time", summary: "Time."),
       Declaration(.instrument, "interrupts", summary: "Interrupts."),
+      Declaration(.instrument, "thermal", summary: "Zones.", linkUse: .needs),
       Declaration(
         .instrument, "cpufreq", summary: "Frequencies.",
         options: [.init("paths", .list(.text), default: [], "Trees.")]),

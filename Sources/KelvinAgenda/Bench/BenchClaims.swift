@@ -36,6 +36,7 @@ struct BenchClaims {
       claim(board.bootloader, .bootloader, of: board, into: &diagnostics)
       claim(board.power, .power, of: board, into: &diagnostics)
       claim(board.reset, .reset, of: board, into: &diagnostics)
+      claim(board.link, .link, of: board, into: &diagnostics)
       claimConnection(of: board, into: &diagnostics)
     }
     for reference in references { claim(reference, into: &diagnostics) }
@@ -55,8 +56,9 @@ struct BenchClaims {
     // A supply's meter is claimed as a meter.
     guard let choice, MeterReference.supply(choice) == nil, let thing = thing(choice, kind)
     else { return }
-    // What goes over the board's console has nothing of its own to be claimed.
-    guard kind != .bootloader || !thing.identity.isEmpty else { return }
+    // What goes over the board's console, or is the board's own, is nothing that can be claimed.
+    let isOwn = kind == .link && ["quiet", "interface"].contains(choice.driver)
+    guard !isOwn, kind != .bootloader || !thing.identity.isEmpty else { return }
     guard let earlier = lines[thing] else {
       lines[thing] = Claim(board: board.name, role: kind.rawValue, location: choice.location)
       return

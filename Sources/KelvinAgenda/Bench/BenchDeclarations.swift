@@ -23,7 +23,7 @@ public struct BenchDeclarations: Sendable {
 
   /// The kinds of drivers, in the order in which a board's entry has them.
   public static let kinds: [Declaration.Kind] = [
-    .connection, .console, .bootloader, .power, .reset, .meter
+    .connection, .console, .bootloader, .power, .reset, .link, .meter
   ]
 
   /// Collects what exists; declarations of other kinds are left out.
@@ -38,8 +38,8 @@ public struct BenchDeclarations: Sendable {
     var byKind: [Declaration.Kind: Drivers] = [:]
     for kind in BenchDeclarations.kinds {
       var found = declarations.filter { $0.kind == kind }
-      // Whatever switches a supply can switch a reset line as well.
-      if kind == .reset { found += declarations.filter { $0.kind == .power } }
+      // Whatever switches a supply can switch a reset line, or a link, as well.
+      if kind == .reset || kind == .link { found += declarations.filter { $0.kind == .power } }
       byKind[kind] = Drivers(found)
     }
     self.byKind = byKind
@@ -67,7 +67,7 @@ public struct BenchDeclarations: Sendable {
         + drivers.index.names.joined(separator: ", ")
     }
     let hint = NearestName.hint(for: name, in: drivers.index.allNames)
-    let list = kind == .power || kind == .reset ? kind.rawValue : kind.rawValue + "s"
+    let list = [.power, .reset, .link].contains(kind) ? kind.rawValue : kind.rawValue + "s"
     return hint.isEmpty ? "'kelvin list \(list)' lists them" : hint
   }
 

@@ -154,6 +154,7 @@ struct BenchFileReader {
     case "bootloader": board.bootloader = choice(value, .bootloader, owner)
     case "power": board.power = choice(value, .power, owner)
     case "reset": board.reset = choice(value, .reset, owner)
+    case "link": board.link = choice(value, .link, owner)
     case "profile": readProfile(option, value, into: &board, owner)
     case "meters":
       guard let names = checker.value(value, of: option, as: owner)?.list?.compactMap(\.text)

@@ -23,6 +23,10 @@ public enum BenchKeys {
       "How it is reached while its boot loader runs: a driver with its options."),
     .init("power", .any, "What cuts its power: a driver with its options."),
     .init("reset", .any, "What resets it: a driver with its options; power switches will do."),
+    .init(
+      "link", .any,
+      "What takes the link away while a detached job runs: 'quiet', 'interface', or a power switch."
+    ),
     .init("meters", .list(.text), default: [], "Names of the meters that measure it."),
     .init("labels", .map(.text), default: [:], "Tags of your own, by which boards are chosen."),
     .init(

@@ -19,6 +19,7 @@ extension CommandEnvironment {
   /// Drivers of connections, consoles and power switches that bench files may name.
   var driverDeclarations: [Declaration] {
     ConnectionDeclarations.all + PowerSwitches.builtIn.map { $0.declaration }
+      + BoardLink.declarations
   }
 
   /// Everything that bench files are checked against.

@@ -25,7 +25,7 @@ enum PowerAction: Sendable, Hashable {
 struct PowerRequest: Sendable {
   var action: PowerAction
   var board: String
-  /// `.power` or `.reset`.
+  /// `.power`, `.reset` or `.link`.
   var kind: Declaration.Kind
   /// Nil: no meter is asked. Whoever knows meters sets it.
   var confirm: PowerControl.Confirmation?

@@ -1,9 +1,11 @@
 internal import KelvinAgenda
 internal import KelvinConnections
+internal import KelvinDevices
 internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
 internal import KelvinSystem
+internal import KelvinTargets
 
 /// The board of a run: how it is reached, and what must be leased to use it.
 struct RunBoard {
@@ -18,6 +20,8 @@ struct RunBoard {
   let console: RunConsole.Choice?
   /// Switches it on when a command that is gone left it off; nil where nothing does.
   let switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)?
+  /// What takes its link away while a detached job runs.
+  let link: BoardLink
   /// A new connection, which adds to the environment of every command.
   let connection: @Sendable (_ environment: [String: String]) throws -> any Connection
 
@@ -34,7 +38,7 @@ struct RunBoard {
     if let choice = BoardChoice(rawValue: name) {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
-        isExclusive: false, benchFiles: [], console: nil, switchOn: nil,
+        isExclusive: false, benchFiles: [], console: nil, switchOn: nil, link: .quiet,
         connection: { choice.connection(environment: $0) })
     }
     let paths = try bench.paths(remembered: remembered)
@@ -54,8 +58,28 @@ struct RunBoard {
           choice: choice, baud: profile?.consoleBaud.flatMap(UInt32.init(exactly:)))
       },
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
+      link: try BoardLink(of: entry, host: RunBoard.powerHost()),
       connection: try connection(
         of: entry, try? environment.hardware.board(named: entry.profile)))
+  }
+
+  /// Refuses a plan that has jobs which this board cannot run.
+  func check(_ plan: Plan) throws(PlainFailure) {
+    for spec in plan.specs {
+      guard let detached = spec.detached, let problem = link.problem(with: detached) else {
+        continue
+      }
+      let place = spec.provenance["link"] ?? spec.provenance["workload"]
+      throw PlainFailure(
+        .configuration,
+        (place.map { "\($0): " } ?? "") + "spec '\(spec.id)' \(problem.text)", hint: problem.hint)
+    }
+  }
+
+  private static func powerHost() -> PowerHost {
+    var host = PowerHost(warn: { Terminal.standardError.line("kelvin: \($0)") })
+    host.keeper = LineKeeper(as: "kelvin run")
+    return host
   }
 
   private static func connection(

@@ -38,7 +38,7 @@ struct RunSession {
         id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
         log: log, target: target, pending: pending, observers: [printer, outputs],
         stop: control.stop, stopReason: { [control] in control.reason },
-        consoleLog: console?.logDirectory))
+        consoleLog: console?.logDirectory, link: board.link))
     let outcome: Outcome
     do {
       outcome = try await runner.start()

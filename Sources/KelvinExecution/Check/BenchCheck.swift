@@ -67,8 +67,10 @@ public struct BenchCheck: Sendable {
     if let bootloader = board.bootloader, !isInterrupted {
       add(await checkBootloader(subject, "bootloader", bootloader, deadline))
     }
-    for (kind, choice) in [(Declaration.Kind.power, board.power), (.reset, board.reset)]
-    where choice != nil && !isInterrupted {
+    for kind in [Declaration.Kind.power, .reset, .link] {
+      guard let choice = board.choice(of: kind), !isInterrupted,
+        !BoardLink.declarations.contains(where: { kind == .link && $0.name == choice.driver })
+      else { continue }
       add(await checkSwitch(subject, board, kind, deadline))
     }
     let answers = steps.contains { $0.part == "power" && $0.result == .ok }
@@ -156,7 +158,7 @@ public struct BenchCheck: Sendable {
     do {
       let control = try PowerControl(board, kind, host: power)
       let reading = try await control.state(until: deadline)
-      let driver = (kind == .reset ? board.reset : board.power)?.driver ?? ""
+      let driver = board.choice(of: kind)?.driver ?? ""
       return CheckStep(
         subject, part, .ok,
         "answers (\(driver)): \(reading.state?.rawValue ?? "unknown"), \(reading.source.rawValue)")

@@ -51,7 +51,7 @@ public struct FilePoller: Instrument {
       MetricDeclaration("file_mean", "Mean of the file's number, weighted by time."),
       MetricDeclaration("file_min", "Lowest sample."),
       MetricDeclaration("file_max", "Highest sample.")
-    ] + SampleSummary.declarations)
+    ] + SampleSummary.declarations, linkUse: .needs)
 
   private let patterns: [PathPattern]
   private let labels: [String]

@@ -46,7 +46,8 @@ public struct FramesPerSecond: Instrument {
       MetricDeclaration("janks_pc", unit: "%", "Janks in a hundred frames."),
       MetricDeclaration("missed_vsync", "Frames that stayed for longer than one refresh.")
     ],
-    verified: "a program of the name dumpsys only; never run on Android")
+    verified: "a program of the name dumpsys only; never run on Android",
+    linkUse: .needs)
 
   private let words: [String]
   private let period: String

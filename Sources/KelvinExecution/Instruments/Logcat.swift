@@ -31,7 +31,8 @@ public struct Logcat: Instrument {
       MetricDeclaration("logcat_lines", "Lines of the artifact."),
       MetricDeclaration("logcat_errors", "Lines of priority error, fatal or assert among them.")
     ],
-    verified: "a program of the same name only; never run on Android")
+    verified: "a program of the same name only; never run on Android",
+    linkUse: .needs)
 
   private let arguments: [String]
   private let maxSize: Int

@@ -25,7 +25,8 @@ public struct ScreenCapture: Instrument {
         "What the pictures taken within one job may hold; later ones are left out.")
     ],
     metrics: [MetricDeclaration("screen_captures", "Pictures.")],
-    verified: "a program of the name screencap only; never run on Android")
+    verified: "a program of the name screencap only; never run on Android",
+    linkUse: .needs)
 
   private let period: Int
   private let maxSize: Int

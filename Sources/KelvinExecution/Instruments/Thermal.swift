@@ -26,7 +26,8 @@ public struct Thermal: Instrument {
       MetricDeclaration("temperature_min", unit: "degC", "With a period: the lowest sample."),
       MetricDeclaration("temperature_max", unit: "degC", "With a period: the highest sample.")
     ] + SampleSummary.declarations,
-    verified: "recorded trees only; never run on a kernel with thermal zones")
+    verified: "recorded trees only; never run on a kernel with thermal zones",
+    linkUse: .needs)
 
   private struct Zone: Sendable {
     var classifiers: [String: String]

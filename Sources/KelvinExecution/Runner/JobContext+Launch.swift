@@ -28,6 +28,7 @@ extension JobContext {
       guard let original = state.originalLaunch, original != launch else { return }
       state.changes = launch.changes(from: original)
     }
+    if let detached = spec.detached { return try await runDetached(command, detached) }
     let deadline = deadline
     let cpuBefore = MonotonicTime.processCPUNanoseconds
     let process = try await target.connection.start(command, until: deadline)
@@ -44,7 +45,7 @@ extension JobContext {
     return result
   }
 
-  private func keep(_ result: CommandResult?, cpuBefore: Int64) {
+  func keep(_ result: CommandResult?, cpuBefore: Int64) {
     let cpu = MonotonicTime.processCPUNanoseconds - cpuBefore
     state.withLock { state in
       state.result = result

@@ -18,13 +18,16 @@ public final class RunContext: Sendable {
   public let stop: Interrupt
   /// Where the owner of ports keeps what the board's console says; nil when the run holds none.
   public let consoleLog: String?
+  /// What takes the board's link away while a detached job runs.
+  public let link: BoardLink
 
   private let isTargetResponsive = Atomic<Bool>(true)
 
   /// Creates the context of a run.
   public init(
     id: String, directory: String, settings: RunSettings, target: Target, store: RunStore,
-    log: RunLog, signals: Dispatcher = Dispatcher(), stop: Interrupt, consoleLog: String? = nil
+    log: RunLog, signals: Dispatcher = Dispatcher(), stop: Interrupt, consoleLog: String? = nil,
+    link: BoardLink = .quiet
   ) {
     self.id = id
     self.directory = directory
@@ -35,6 +38,7 @@ public final class RunContext: Sendable {
     self.signals = signals
     self.stop = stop
     self.consoleLog = consoleLog
+    self.link = link
   }
 
   /// False from the moment the target stopped answering: only host-side callbacks are called then.

@@ -20,6 +20,8 @@ public struct RunRequest: Sendable {
   public var stopReason: @Sendable () -> String
   /// Where the owner of ports keeps what the board's console says; nil when the run holds none.
   public var consoleLog: String?
+  /// What takes the board's link away while a detached job runs.
+  public var link: BoardLink
 
   /// A job that has no verdict yet.
   public struct PendingJob: Sendable, Hashable {
@@ -41,7 +43,8 @@ public struct RunRequest: Sendable {
   public init(
     id: String, directory: String, plan: Plan, registry: Registry, store: RunStore, log: RunLog,
     target: Target, pending: [PendingJob], observers: [any RunObserver], stop: Interrupt,
-    stopReason: @escaping @Sendable () -> String, consoleLog: String? = nil
+    stopReason: @escaping @Sendable () -> String, consoleLog: String? = nil,
+    link: BoardLink = .quiet
   ) {
     self.id = id
     self.directory = directory
@@ -55,6 +58,7 @@ public struct RunRequest: Sendable {
     self.stop = stop
     self.stopReason = stopReason
     self.consoleLog = consoleLog
+    self.link = link
   }
 }
 
@@ -100,7 +104,7 @@ public actor Runner {
     run = RunContext(
       id: request.id, directory: request.directory, settings: request.plan.settings,
       target: request.target, store: request.store, log: request.log, stop: request.stop,
-      consoleLog: request.consoleLog)
+      consoleLog: request.consoleLog, link: request.link)
   }
 
   /// Carries out the pending jobs.

@@ -14,6 +14,7 @@ extension Registry {
     Recipe.rtApp.type,
     Recipe.schbench.type,
     Recipe.stressNG.type,
+    Recipe.suspend.type,
     Recipe.sysbench.type
   ]
 

@@ -59,8 +59,9 @@ extension CommandWorkload {
     guard result.standardOutput.text.trimmingASCIIWhitespace != "0" else { return }
     throw PlainFailure(
       .configuration,
-      "\(recipe.declaration.name): as_root is set, but Kelvin is not root on \(job.target.name)",
-      hint: "connect as root (here: sudo), or leave as_root out")
+      "\(recipe.declaration.name): needs root, and Kelvin is not root on \(job.target.name)",
+      hint: parameters["as_root"]?.boolean == true
+        ? "connect as root (here: sudo), or leave as_root out" : "connect as root (here: sudo)")
   }
 
   // MARK: Files

@@ -30,6 +30,11 @@ struct Idle: Workload {
   ) { try Idle($0) }
 
   func run(_ job: JobContext) async throws {
+    if job.spec.detached != nil {
+      job.launch = Launch(argv: ["sleep", String(Int64(seconds.rounded(.up)))])
+      _ = try await job.runLaunch()
+      return
+    }
     let end = Deadline.after(seconds: seconds, interrupt: job.deadline.interrupt)
     while !end.hasPassed {
       if end.isInterrupted { throw ConnectionFailure(.interrupted, "idle: stopped") }

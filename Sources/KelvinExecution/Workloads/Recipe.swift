@@ -66,7 +66,8 @@ public struct Recipe: Sendable {
     let full = Declaration(
       declaration.kind, declaration.name, aliases: declaration.aliases,
       summary: declaration.summary, description: declaration.description, options: own + common,
-      metrics: declaration.metrics, verified: declaration.verified)
+      metrics: declaration.metrics, verified: declaration.verified,
+      linkUse: declaration.linkUse)
     return WorkloadType(full, requirements: requirements + optional) { spec in
       try CommandWorkload(recipe, spec)
     }

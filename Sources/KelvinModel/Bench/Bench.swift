@@ -29,6 +29,8 @@ public struct BoardEntry: Sendable, Hashable {
   public var bootloader: DriverChoice?
   public var power: DriverChoice?
   public var reset: DriverChoice?
+  /// What takes the link away while a detached job runs.
+  public var link: DriverChoice?
   /// Names of meters of the same bench.
   public var meters: [String]
   public var labels: [String: String]
@@ -41,6 +43,7 @@ public struct BoardEntry: Sendable, Hashable {
   public init(
     name: String, profile: String, connection: DriverChoice? = nil, console: DriverChoice? = nil,
     bootloader: DriverChoice? = nil, power: DriverChoice? = nil, reset: DriverChoice? = nil,
+    link: DriverChoice? = nil,
     meters: [String] = [], labels: [String: String] = [:], lease: ExternalLease? = nil,
     location: SourceLocation
   ) {
@@ -51,6 +54,7 @@ public struct BoardEntry: Sendable, Hashable {
     self.bootloader = bootloader
     self.power = power
     self.reset = reset
+    self.link = link
     self.meters = meters
     self.labels = labels
     self.lease = lease

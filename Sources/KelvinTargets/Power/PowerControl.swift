@@ -27,7 +27,7 @@ public struct PowerControl: Sendable {
   /// Makes the board's switch; nothing is opened yet.
   ///
   /// - Parameters:
-  ///   - kind: `.power`, or `.reset` for the board's reset line.
+  ///   - kind: `.power`, `.reset` for the board's reset line, or `.link`.
   ///   - confirm: see ``Confirmation``; nil when nothing but the switch can tell.
   /// - Throws: of kind configuration: the board has none, or its options are wrong.
   public init(
@@ -35,7 +35,7 @@ public struct PowerControl: Sendable {
     switches: [any PowerSwitch.Type] = PowerSwitches.builtIn, host: PowerHost = PowerHost(),
     confirm: Confirmation? = nil
   ) throws(PowerFailure) {
-    guard let choice = kind == .reset ? board.reset : board.power else {
+    guard let choice = board.choice(of: kind) else {
       throw PowerFailure(
         .configuration, "\(board.location): board '\(board.name)' has no '\(kind.rawValue)'",
         hint: "name what switches it: '\(kind.rawValue): {lcus: {path: /dev/ttyUSB0}}'")
@@ -93,7 +93,9 @@ public struct PowerControl: Sendable {
         subject,
         remedy: kind == .reset
           ? "the board is held in reset: 'kelvin power on \(board.name) --reset'"
-          : "the board is off: 'kelvin power on \(board.name)'")
+          : kind == .link
+            ? "the board's link is off: 'kelvin power on \(board.name) --link'"
+            : "the board is off: 'kelvin power on \(board.name)'")
     }
   }
 
@@ -129,5 +131,17 @@ public struct PowerControl: Sendable {
         hint: "look at the wiring: does this switch feed this board, and nothing else?")
     }
     return seen
+  }
+}
+
+extension BoardEntry {
+  /// What switches the board's power, its reset line or its link; nil for other kinds.
+  public func choice(of kind: Declaration.Kind) -> DriverChoice? {
+    switch kind {
+    case .power: power
+    case .reset: reset
+    case .link: link
+    default: nil
+    }
   }
 }

@@ -14,6 +14,7 @@ struct RunFixture {
   var settings = RunSettings(maxRetries: 0)
   var observers: [any RunObserver] = []
   var stop = Interrupt()
+  var onLog: @Sendable (EventRecord) -> Void = { _ in }
   var connection: any Connection = LocalConnection()
 
   init(_ specs: [JobSpec]) { self.specs = specs }
@@ -35,7 +36,7 @@ struct RunFixture {
       life: LifeRecord(
         bootID: "b", processID: getpid(), startTicks: 1, monotonic: .now,
         boottimeNanoseconds: 0, wallNanoseconds: 0))
-    let log = try RunLog(directory: path) { _ in }
+    let log = try RunLog(directory: path, observer: onLog)
     let target = Target(
       name: "local", connection: connection,
       runID: "test-\(getpid())-\(UInt64.random(in: 0...UInt64.max))")

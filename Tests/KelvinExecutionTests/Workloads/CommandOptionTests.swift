@@ -193,7 +193,7 @@ import Testing
       ["script_file": .text(script), "as_root": true], workload: Recipe.shellScript.type,
       through: LocalConnection(environment: ["PATH": path]))
     #expect(run.outcome.verdict == .skipped)
-    #expect(run.result.outcome.reason.contains("as_root is set, but Kelvin is not root on local"))
+    #expect(run.result.outcome.reason.contains("needs root, and Kelvin is not root on local"))
   }
 
   @Test(.enabled(if: geteuid() == 0, "only root can be root"))
