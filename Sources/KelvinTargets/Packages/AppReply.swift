@@ -85,7 +85,7 @@ struct AppReply: Hashable {
   /// Standard output, then standard error.
   static func text(of result: CommandResult) -> String {
     let parts = [result.standardOutput.text, result.standardError.text]
-    return parts.filter { !$0.isEmpty }.joined(separator: "\n")
+    return parts.map(\.trimmingBlanks).filter { !$0.isEmpty }.joined(separator: "\n")
   }
 }
 

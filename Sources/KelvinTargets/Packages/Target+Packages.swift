@@ -36,7 +36,8 @@ extension Target {
       let found = try await connection.findExecutables(programs, until: deadline)
       let there = zip(PackageTool.allCases, found).filter { $0.1 != nil }.map(\.0)
       var chosen = there.first
-      if there.count > 1 {
+      // No Linux has a 'pm', and an Android may have no apps to tell of.
+      if chosen != .android, there.count > 1 {
         for tool in there where try await !packages(tool, until: deadline).isEmpty {
           chosen = tool
           break
