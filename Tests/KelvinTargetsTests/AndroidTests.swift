@@ -118,7 +118,9 @@ func connectionFailure(_ body: () async throws -> Void) async -> ConnectionFailu
     try await SimulatedPhone.with { phone in
       try await phone.target.installApp([phone.app("com.a", code: 5)], until: soon)
       let other = try phone.app("com.a", code: code, lines)
-      let failed = await connectionFailure { try await phone.target.installApp([other], until: soon) }
+      let failed = await connectionFailure {
+        try await phone.target.installApp([other], until: soon)
+      }
       #expect(failed?.code == .refused(wanted), "\(String(describing: failed))")
       #expect(failed?.message.contains(wanted) == true && failed?.hint.isEmpty == false)
       #expect(failed?.evidence.contains("Failure [\(wanted)") == true)
@@ -174,14 +176,18 @@ func connectionFailure(_ body: () async throws -> Void) async -> ConnectionFailu
       ] as [() async throws -> Void] {
         #expect(await connectionFailure(call)?.code == .notFound)
       }
-      let file = await connectionFailure { try await target.installApp(["/no/such.apk"], until: soon) }
+      let file = await connectionFailure {
+        try await target.installApp(["/no/such.apk"], until: soon)
+      }
       #expect(file?.code == .hostFile(.notFound))
       let text = try phone.directory.write("text.apk", "PK no, not at all\n")
       let parsed = await connectionFailure { try await target.installApp([text], until: soon) }
       #expect(parsed?.code == .refused("INSTALL_PARSE_FAILED_NOT_APK"))
       let app = try phone.app("com.a")
       try await target.installApp([app], until: soon)
-      let granted = await connectionFailure { try await target.grant("CAMERA", to: "com.a", until: soon) }
+      let granted = await connectionFailure {
+        try await target.grant("CAMERA", to: "com.a", until: soon)
+      }
       #expect(granted?.evidence.contains("has not requested permission") == true)
     }
   }
@@ -243,7 +249,8 @@ func connectionFailure(_ body: () async throws -> Void) async -> ConnectionFailu
         try await target.press(try #require(InputKey("no_such_key")), until: soon)
       }
       #expect(unknown?.code == .refused("Error: Unknown keycode: KEYCODE_NO_SUCH_KEY"))
-      #expect(await connectionFailure { try await target.type("ä", until: soon) }?.code == .unsupported)
+      let foreign = await connectionFailure { try await target.type("ä", until: soon) }
+      #expect(foreign?.code == .unsupported)
     }
   }
 

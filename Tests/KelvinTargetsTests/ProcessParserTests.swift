@@ -18,18 +18,22 @@ struct ProcessParserTests {
   }
 
   @Test func readsOneProcess() throws {
-    let found = try #require(process(Self.stat, Self.status, "/bin/my\0--x\0two words\0\0"))
+    let found = try #require(process(Self.stat, Self.status, "/bin/my\0--x\0two words\0"))
     #expect(found.processID == 4711 && found.parentID == 42 && found.startTicks == 987_654)
     #expect(found.userID == 1000 && found.residentBytes == 1200 * 1024 && found.state == "R")
     #expect(found.name == "my) (prog")
-    #expect(found.arguments == ["/bin/my", "--x", "", "two words"].filter { !$0.isEmpty })
+    #expect(found.arguments == ["/bin/my", "--x", "two words"])
     #expect(found.commandLine == "/bin/my --x 'two words'")
     #expect(try #require(process(Self.stat, Self.status, "")).commandLine == "[my) (prog]")
   }
 
-  @Test func keepsEmptyArguments() throws {
-    let found = try #require(process(Self.stat, Self.status, "a\0\0b\0"))
-    #expect(found.arguments == ["a", "", "b"])
+  @Test(
+    arguments: [
+      ("a\0\0b\0", ["a", "", "b"]), ("a\0b\0\0", ["a", "b", ""]), ("a", ["a"]), ("\0\0\0", []),
+      ("a\0b", ["a", "b"]), ("nginx: worker\0\0\0\0", ["nginx: worker"])
+    ])
+  func keepsEmptyArgumentsAndTitles(words: String, arguments: [String]) throws {
+    #expect(try #require(process(Self.stat, Self.status, words)).arguments == arguments)
   }
 
   /// A process chooses its name: one with line ends and parentheses forges nothing.

@@ -84,7 +84,7 @@ extension Target {
   /// For each `PID:TICKS` a line: sent, gone, spared, or what kill said.
   private static let signalScript = """
     n=$1; shift; ours=' 1 '
-    parent() { l=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; l=${l##*)}; set -- $l; p=$2; t=${20}; }
+    parent() { l=$(cat "/proc/$1/stat" 2>/dev/null) || return 1; l=${l##*\\)}; set -- $l; p=$2; t=${20}; }
     me=$$; while parent $me; do ours="$ours$me "; me=$p; [ "$me" -gt 1 ] || break; done
     for a do p= t=; q=${a%%:*}
     case $ours in *" $q "*) echo "$q spared"; continue;; esac

@@ -71,12 +71,16 @@ public struct TargetProcess: Sendable, Hashable {
     arguments = TargetProcess.arguments(commandLine)
   }
 
-  /// Words that end with NUL. A process that writes over them, as daemons do for a title, leaves spaces
-  /// and any number of NULs at the end.
+  /// Words that end with NUL each. A process that writes a title over them, as daemons do, leaves one
+  /// text and any number of NULs behind it.
   private static func arguments(_ bytes: [UInt8]) -> [String] {
     var rest = bytes[...]
     while rest.last == 0 { rest = rest.dropLast() }
     guard !rest.isEmpty else { return [] }
+    if rest.contains(0) {
+      rest = bytes[...]
+      if rest.last == 0 { rest = rest.dropLast() }
+    }
     return rest.split(separator: 0, omittingEmptySubsequences: false).map {
       String(decoding: $0, as: UTF8.self)
     }
