@@ -56,6 +56,7 @@ extension Target {
 
   /// Waits until none of these processes is left: a new one with an old number is another process.
   ///
+  /// - Parameter deadline: of the processes; a look that has begun may go on for 10 seconds.
   /// - Returns: those that are left when the deadline passes.
   /// - Throws: `interrupted`, or that the link fails.
   public func waitForEnd(
@@ -64,9 +65,9 @@ extension Target {
     var left = processes
     while true {
       let paths = left.map { TargetPath("/proc/\($0.processID)/stat") }
-      // The last look is never cut short by the deadline that it is there to tell about.
+      // A look is never cut short by the deadline that it is there to tell about.
       let contents = try await connection.read(
-        paths, until: deadline.hasPassed ? .after(seconds: 5) : deadline)
+        paths, until: .after(seconds: 10, interrupt: deadline.interrupt))
       left = zip(left, contents).filter { process, content in
         guard case .success(let bytes) = content else { return false }
         return ProcessTicks.isRunning(stat: bytes, process)

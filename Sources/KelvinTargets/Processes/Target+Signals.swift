@@ -20,7 +20,8 @@ public struct SignalReport: Sendable, Hashable {
 
 extension Target {
   /// Sends a signal to processes, in one round trip: to each only if it is still the one that was found,
-  /// and never to a shell that Kelvin works by, nor to what that was started by.
+  /// and never to a shell that Kelvin works by, nor to what that was started by. A console's commands
+  /// have left its login shell, which is therefore not known for one.
   public func signal(
     _ processes: [TargetProcess], _ number: Int32, asRoot: Bool = false, until deadline: Deadline
   ) async throws(ConnectionFailure) -> SignalReport {
