@@ -137,4 +137,48 @@ import Testing
     #expect(try await target.package(named: "no-such-package", until: deadline) == nil)
     await target.disconnect(until: deadline)
   }
+
+  /// Behind Android's own adbd there is a Linux here: it has facts where an Android has properties.
+  @Test(arguments: ConformanceKind.allCases)
+  func tellsFactsWhereThereAreNoProperties(kind: ConformanceKind) async throws {
+    let target = try target(kind)
+    let deadline = Deadline.after(seconds: 60)
+    let properties = try await target.properties(until: deadline)
+    let release = try LocalFile.read("/proc/sys/kernel/osrelease").dropLast()
+    #expect(properties["kernel"] == String(decoding: release, as: UTF8.self))
+    #expect(properties["uptime"].flatMap { Double($0) }.map { $0 > 0 } == true)
+    await #expect {
+      try await target.setProperty("debug.x", to: "1", until: deadline)
+    } throws: {
+      ($0 as? ConnectionFailure)?.code == .unsupported
+    }
+    await target.disconnect(until: deadline)
+  }
+
+  /// The end of the time ends what follows on the board.
+  @Test(
+    .enabled(if: geteuid() == 0, "needs root to read the kernel's log"),
+    arguments: [ConformanceKind.local, .dash, .sshd, .adbDirect, .adbdDirect].filter {
+      ConformanceKind.allCases.contains($0)
+    })
+  func followsTheKernelsLog(kind: ConformanceKind) async throws {
+    let target = try target(kind)
+    let mark = "kelvin log test \(UInt64.random(in: 0...UInt64.max))"
+    // Again and again, so that it is written while the log is followed, too.
+    let script = "while :; do echo '\(mark)' >/dev/kmsg; sleep 0.1; done"
+    let writer = try ProcessLauncher(environment: [:]).start(
+      Command(["sh", "-c", script], endsDescendants: false))
+    defer { writer.abandon() }
+    let command = Command(
+      TargetLog.kernel.following(), standardOutput: .capture(limit: 64 << 20))
+    do {
+      _ = try await target.connection.execute(command, until: .after(seconds: 1.5))
+      Issue.record("it ended by itself")
+    } catch {
+      #expect(error.code == .timedOut)
+      let text = error.partial?.standardOutput.text ?? ""
+      #expect(text.split(separator: "\n").count { $0.hasSuffix(mark) } > 1)
+    }
+    await target.disconnect(until: .after(seconds: 10))
+  }
 }

@@ -293,11 +293,13 @@ func connectionFailure(_ body: () async throws -> Void) async -> ConnectionFailu
       { try await target.installApp([file], until: soon) },
       { try await target.screenshot(to: "/tmp/never.png", until: soon) },
       { try await target.tap(ScreenPoint(x: 1, y: 1), until: soon) },
-      { _ = try await target.start(Intent(component: "a/.B"), until: soon) }
+      { _ = try await target.start(Intent(component: "a/.B"), until: soon) },
+      { _ = try await target.launchActivity(of: "a", until: soon) },
+      { try await target.wake(until: soon) }, { try await target.stopApp("a", until: soon) },
+      { try await target.setProperty("a", to: "b", until: soon) }
     ] as [() async throws -> Void] {
       let failed = await connectionFailure(call)
-      #expect(
-        failed?.code == .unsupported || failed?.code == .notFound, "\(String(describing: failed))")
+      #expect(failed?.code == .unsupported, "\(String(describing: failed))")
     }
     let properties = try await target.properties(until: soon)
     #expect(

@@ -51,6 +51,7 @@ extension Target {
   public func stopApp(
     _ package: String, until deadline: Deadline
   ) async throws(ConnectionFailure) {
+    try await requireAndroid(until: deadline)
     // am says nothing of an app that is not there: a misspelt name would look well.
     guard try await self.package(named: package, until: deadline) != nil else {
       throw ConnectionFailure(

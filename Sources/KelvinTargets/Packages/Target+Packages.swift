@@ -67,11 +67,20 @@ extension Target {
   }
 
   /// Runs one of the target's own tools; how it ended is the caller's to judge.
+  ///
+  /// - Throws: `unsupported` where there is no such tool.
   func runTool(
-    _ words: [String], input: Command.Input = .null, until deadline: Deadline
+    _ words: [String], until deadline: Deadline
   ) async throws(ConnectionFailure) -> CommandResult {
-    try await connection.execute(
-      Command(words, standardInput: input, endsDescendants: false), until: deadline)
+    do throws(ConnectionFailure) {
+      return try await connection.execute(
+        Command(words, endsDescendants: false), until: deadline)
+    } catch {
+      guard error.code == .notFound else { throw error }
+      throw ConnectionFailure(
+        .unsupported, "\(name): no '\(words[0])' there", evidence: error.message,
+        hint: "is it Android?")
+    }
   }
 
   /// What a tool that failed said, as a failure.
