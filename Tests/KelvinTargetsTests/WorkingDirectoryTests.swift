@@ -1,8 +1,9 @@
 import Glibc
-import KelvinConnections
 import KelvinModel
 import KelvinTargets
 import Testing
+
+@testable import KelvinConnections
 
 /// Where a run's files are, on boards that have no /tmp.
 @Suite(.timeLimit(.minutes(1))) struct WorkingDirectoryTests {
@@ -84,5 +85,27 @@ import Testing
     // And nothing is left in the other one.
     #expect(access(isNoExec ? "/dev/shm/\(name)" : "/tmp/\(name)", F_OK) != 0)
     await target.disconnect(until: soon)
+  }
+
+  /// A board on which nobody can write to /tmp: its shell has a file system of its own there.
+  @Test(.enabled(if: geteuid() == 0, "needs root to hide /tmp"))
+  func bringsAndRunsProgramsWhereTmpIsReadOnly() async throws {
+    let directory = try Directory()
+    let hostPath = try directory.write("tool", "#!/bin/sh\necho ran\n", mode: 0o755)
+    let connection = ShellConnection(argv: [
+      "unshare", "--mount", "sh", "-c", "mount -t tmpfs -o ro none /tmp && exec sh"
+    ])
+    let target = Target(
+      name: "board", connection: connection, runID: "hidden-\(UInt64.random(in: 0...UInt64.max))")
+    let asset = Asset(hostPath: hostPath, name: "tool", isExecutable: true)
+    let path = try await target.install(
+      asset, checksum: try Checksum.sha256(ofFile: hostPath), until: soon)
+    #expect(!path.string.hasPrefix("/tmp/"))
+    let result = try await connection.execute(Command([path.string]), until: soon)
+    #expect(result.standardOutput.text == "ran\n")
+    let place = try await target.workingDirectory(until: soon)
+    #expect(access(place.string, F_OK) == 0)
+    await target.disconnect(until: soon)
+    #expect(access(place.string, F_OK) != 0)
   }
 }
