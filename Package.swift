@@ -142,7 +142,8 @@ let package = Package(
         "KelvinDevices",
         "KelvinModel",
         "KelvinSimulators",
-        "KelvinSystem"
+        "KelvinSystem",
+        "KelvinTargets"
       ],
       swiftSettings: settings),
 

@@ -28,9 +28,8 @@ extension Target {
   public func install(
     _ asset: Asset, checksum: String, in directory: String? = nil, until deadline: Deadline
   ) async throws(ConnectionFailure) -> TargetPath {
-    let path = installedPath(asset, checksum, directory)
+    let path = try await installedPath(asset, checksum, directory, until: deadline)
     if state.withLock({ $0.installed[path] }) == checksum { return path }
-    state.withLock { $0.hasWorkingDirectory = true }
     if try await connection.checksum([path], until: deadline)[0] != .success(checksum) {
       try await connection.push(
         asset.hostPath, to: path, mode: asset.isExecutable ? 0o755 : 0o644, until: deadline)
@@ -49,21 +48,16 @@ extension Target {
   public func uninstall(
     _ asset: Asset, checksum: String, in directory: String? = nil, until deadline: Deadline
   ) async throws(ConnectionFailure) {
-    let path = installedPath(asset, checksum, directory)
+    let path = try await installedPath(asset, checksum, directory, until: deadline)
     guard state.withLock({ $0.installed[path] }) != nil else { return }
     try await connection.remove(path, until: deadline)
     state.withLock { $0.installed[path] = nil }
   }
 
   private func installedPath(
-    _ asset: Asset, _ checksum: String, _ directory: String?
-  ) -> TargetPath {
-    workingDirectory.appending(directory ?? String(checksum.prefix(12))).appending(asset.name)
-  }
-
-  /// A path for files of a workload on the target, in the working directory.
-  public func workingPath(_ name: String) -> TargetPath {
-    state.withLock { $0.hasWorkingDirectory = true }
-    return workingDirectory.appending(name)
+    _ asset: Asset, _ checksum: String, _ directory: String?, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> TargetPath {
+    try await workingPath(directory ?? String(checksum.prefix(12)), until: deadline)
+      .appending(asset.name)
   }
 }

@@ -7,8 +7,9 @@ public final class Target: Sendable {
   /// What messages and the store call the board.
   public let name: String
   public let connection: any Connection
-  /// A directory on the target that is this run's own; made on first use, removed at the end.
-  public let workingDirectory: TargetPath
+  /// Of ``workingDirectory(until:)``, and where it may be made, in this order.
+  let directoryName: String
+  let directories: [TargetPath]
 
   struct State {
     var facts: TargetFacts?
@@ -16,17 +17,26 @@ public final class Target: Sendable {
     var installed: [TargetPath: String] = [:]
     /// Programs that were found.
     var programs: [ProgramKey: Program] = [:]
-    var hasWorkingDirectory = false
+    /// Once it was made.
+    var workingDirectory: TargetPath?
+    /// Once it was asked for: nil inside where there is none.
+    var packageTool: PackageTool??
   }
   let state = Mutex(State())
 
   /// Creates the view of a board.
   ///
-  /// - Parameter runID: names the working directory, so that two runs never share one.
-  public init(name: String, connection: any Connection, runID: String) {
+  /// - Parameters:
+  ///   - runID: names the working directory, so that two runs never share one.
+  ///   - directories: where the working directory may be made; $HOME of the target's user comes last.
+  public init(
+    name: String, connection: any Connection, runID: String,
+    directories: [TargetPath] = Target.usualDirectories
+  ) {
     self.name = name
     self.connection = connection
-    workingDirectory = TargetPath("/tmp/kelvin-\(runID)")
+    directoryName = "kelvin-\(runID)"
+    self.directories = directories
   }
 
   /// What the board is; read once and kept until ``forgetFacts()``.
@@ -62,9 +72,9 @@ public final class Target: Sendable {
 
   /// Removes the working directory and closes the connection.
   public func disconnect(until deadline: Deadline) async {
-    if state.withLock({ $0.hasWorkingDirectory }) {
-      // What cannot be removed now is in /tmp, which the next boot clears.
-      try? await connection.remove(workingDirectory, until: deadline)
+    if let directory = state.withLock({ $0.workingDirectory }) {
+      // What cannot be removed now is mostly in /tmp, which the next boot clears.
+      try? await connection.remove(directory, until: deadline)
     }
     await connection.close()
   }

@@ -19,6 +19,7 @@ struct SimulateADBDCommand: AsyncParsableCommand {
       EXAMPLES
         kelvin simulate adbd --port 5601        then: adb connect 127.0.0.1:5601
         kelvin simulate adbd --old              an adbd from before 2016
+        kelvin simulate adbd --android /tmp/a   with the tools of an Android
         kelvin simulate adbd --fault drop:1000 --fault-service shell
       """)
 
@@ -37,6 +38,12 @@ struct SimulateADBDCommand: AsyncParsableCommand {
 
   @Option(help: "A folder that stands for / in push and pull.", completion: .directory)
   var root: String?
+
+  @Option(
+    help:
+      "A folder for an Android's pm, am, input, screencap, getprop and others, and what they know.",
+    completion: .directory)
+  var android: String?
 
   @Flag(help: "No shell,v2, packets of 4096 bytes, checksums.")
   var old = false
@@ -79,6 +86,7 @@ struct SimulateADBDCommand: AsyncParsableCommand {
     }
     settings.serial = serial
     settings.root = root ?? ""
+    settings.android = try android.map { try SimulatedAndroid(directory: SmallFile.absolute($0)) }
     settings.isSecure = secure
     settings.acceptsKeys = !rejectKeys
     settings.isProduction = production

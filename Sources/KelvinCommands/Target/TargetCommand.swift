@@ -12,6 +12,10 @@ struct TargetCommand: AsyncParsableCommand {
         kelvin target exec rock -- uname -a
         kelvin target push rock tests/ /data/
         kelvin target reboot rock
+        kelvin target processes rock 'stress*'
+        kelvin target log rock --kernel
+        kelvin target install phone app.apk
+        kelvin target screenshot phone screen.png
         kelvin target flash rock system system.img
         kelvin target fastboot rock getvar all
         kelvin target uboot rock --reset -- version
@@ -24,6 +28,16 @@ struct TargetCommand: AsyncParsableCommand {
       TargetPullCommand.self,
       TargetInfoCommand.self,
       TargetRebootCommand.self,
+      TargetProcessesCommand.self,
+      TargetPackagesCommand.self,
+      TargetPropertyCommand.self,
+      TargetLogCommand.self,
+      TargetInstallCommand.self,
+      TargetUninstallCommand.self,
+      TargetStartCommand.self,
+      TargetStopCommand.self,
+      TargetInputCommand.self,
+      TargetScreenshotCommand.self,
       TargetFlashCommand.self,
       TargetFastbootCommand.self,
       TargetUBootCommand.self

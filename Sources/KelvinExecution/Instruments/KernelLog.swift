@@ -28,9 +28,6 @@ public struct KernelLog: Instrument {
   }
   private let readings = BoardConfined<Readings?>(nil)
 
-  /// Bytes of a reading; a kernel's log has less, unless it was built for or booted with more.
-  private static let limit = 16 << 20
-
   /// Takes no settings of its own.
   public init(settings: [String: Value]) {}
 
@@ -40,12 +37,11 @@ public struct KernelLog: Instrument {
       throw InstrumentUnavailable(
         "dmesg: not found on the target", hint: "install util-linux, busybox or toybox")
     }
-    do {
-      _ = try await KernelLog.read(connection, until: deadline)
-    } catch let failure as PlainFailure {
-      throw InstrumentUnavailable(
-        "dmesg: \(failure.message)",
-        hint: "connect as root, or set kernel.dmesg_restrict to 0 on the target")
+    do throws(ConnectionFailure) {
+      _ = try await TargetLog.readKernel(through: connection, until: deadline)
+    } catch {
+      guard case .refused = error.code else { throw error }
+      throw InstrumentUnavailable(error.message, hint: error.hint)
     }
   }
 
@@ -55,12 +51,13 @@ public struct KernelLog: Instrument {
       readings.value = nil
       readings.value = Readings(
         attempt: job.attemptID,
-        before: try await KernelLog.read(context.target.connection, until: context.deadline))
+        before: try await TargetLog.readKernel(
+          through: context.target.connection, until: context.deadline))
     }
     slow.stop { context in
       guard readings.value?.attempt == (try context.requireJob()).attemptID else { return }
-      readings.value?.after = try await KernelLog.read(
-        context.target.connection, until: context.deadline)
+      readings.value?.after = try await TargetLog.readKernel(
+        through: context.target.connection, until: context.deadline)
     }
     normal.update_output { context in
       let job = try context.requireJob()
@@ -88,23 +85,5 @@ public struct KernelLog: Instrument {
     alarms.take(difference.new)
     alarms.finish()
     alarms.record(as: "dmesg_alarms", of: "the kernel's log", in: job, source: name)
-  }
-
-  private static func read(
-    _ connection: any Connection, until deadline: Deadline
-  ) async throws -> [UInt8] {
-    let result = try await connection.execute(
-      Command(
-        ["dmesg"], standardOutput: .capture(limit: limit), standardError: .capture(limit: 4096),
-        endsDescendants: false), until: deadline)
-    guard result.isSuccess else {
-      throw PlainFailure(
-        .target, "ended with \(result.termination): \(result.standardError.text.prefix(200))")
-    }
-    // The newest lines would be those that are missing.
-    guard !result.standardOutput.isTruncated else {
-      throw PlainFailure(.target, "prints more than \(limit >> 20) MiB")
-    }
-    return result.standardOutput.bytes
   }
 }

@@ -41,10 +41,9 @@ public struct Logcat: Instrument {
 
   /// Takes the declared options.
   public init(settings: [String: Value]) {
-    // -T prints from the most recent line on and goes on, which -t does not.
-    arguments =
-      ["-v", "threadtime", "-T", "1"] + settings.texts("buffers").flatMap { ["-b", $0] }
-      + settings.texts("filters")
+    let log = TargetLog.logcat(
+      buffers: settings.texts("buffers"), filters: settings.texts("filters"))
+    arguments = Array(log.following().dropFirst())
     maxSize = Int(settings["max_size"]?.number ?? 67_108_864)
   }
 

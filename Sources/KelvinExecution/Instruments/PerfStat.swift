@@ -81,9 +81,8 @@ public struct PerfStat: Instrument {
         events == PerfStat.defaultEvents ? .info : .warning, source: name,
         "not countable on this target and left out: \(found.unsupported.shortList)")
     }
-    try await connection.makeDirectory(run.target.workingDirectory, until: deadline)
     let control = try await probe.control(
-      at: run.target.workingPath("perf-control"), until: deadline)
+      at: run.target.workingPath("perf-control", until: deadline), until: deadline)
     if control.isEmpty {
       run.log.log(
         .warning, source: name,
@@ -104,7 +103,8 @@ public struct PerfStat: Instrument {
           .configuration, "workload '\(job.spec.workload)' starts no process that perf could count",
           hint: "leave perf out of its augmentations ('~perf')")
       }
-      let file = context.target.workingPath("perf-\(job.attemptID).csv")
+      let file = try await context.target.workingPath(
+        "perf-\(job.attemptID).csv", until: context.deadline)
       launch.argv =
         [setup.perf.string, "stat", "-x", PerfStatReport.separator, "-o", file.string]
         + setup.control + setup.events.flatMap { ["-e", $0] } + options + ["--"] + launch.argv
@@ -185,18 +185,5 @@ extension HostFile {
     var bytes = [UInt8](repeating: 0, count: min(count, Int(end)))
     let got = pread(descriptor, &bytes, bytes.count, end - off_t(bytes.count))
     return got > 0 ? Array(bytes.prefix(got)) : []
-  }
-}
-
-extension Connection {
-  /// Makes a directory and those above it.
-  func makeDirectory(
-    _ path: TargetPath, until deadline: Deadline
-  ) async throws {
-    let result = try await execute(Command(["mkdir", "-p", path.string]), until: deadline)
-    guard result.isSuccess else {
-      throw PlainFailure(
-        .target, "\(path): cannot be made", evidence: "\(result.standardError.text.prefix(200))")
-    }
   }
 }

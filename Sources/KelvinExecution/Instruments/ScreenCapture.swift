@@ -73,16 +73,8 @@ public struct ScreenCapture: Instrument {
       let ending = await follower.stop()
       session.value?.isTruncated = ending.result?.standardOutput.isTruncated ?? false
       if case .failed(let failure) = ending { throw failure }
-      let result = try await context.target.connection.execute(
-        Command(
-          ["screencap", "-p"], standardOutput: .capture(limit: Command.outputLimit),
-          standardError: .capture(limit: 4096)), until: context.deadline)
-      guard result.isSuccess else {
-        throw PlainFailure(
-          .target, "screencap: ended with \(result.termination)",
-          evidence: "\(result.standardError.text.prefix(500))")
-      }
-      session.value?.last = result.standardOutput.bytes
+      session.value?.last = try await Target.picture(
+        through: context.target.connection, until: context.deadline)
     }.hostSide
     normal.update_output { context in
       let job = try context.requireJob()

@@ -143,12 +143,12 @@ extension CommandWorkload {
 
   // MARK: A directory for one attempt
 
-  private func ownDirectory(_ job: JobContext) -> TargetPath {
-    job.target.workingPath("attempt-\(job.attemptID)")
+  private func ownDirectory(_ job: JobContext) async throws -> TargetPath {
+    try await job.target.workingPath("attempt-\(job.attemptID)", until: job.deadline)
   }
 
   func makeDirectory(_ job: JobContext) async throws -> TargetPath {
-    let path = ownDirectory(job)
+    let path = try await ownDirectory(job)
     let result = try await job.target.connection.execute(
       Command(["mkdir", "-p", path.string]), until: job.deadline)
     guard result.isSuccess else {
@@ -163,7 +163,9 @@ extension CommandWorkload {
   func pullResults(_ job: JobContext) async throws {
     guard recipe.needsDirectory(parameters) else { return }
     let connection = job.target.connection
-    let directory = job.launch?.workingDirectory ?? ownDirectory(job)
+    var directory = job.launch?.workingDirectory
+    if directory == nil { directory = try await ownDirectory(job) }
+    guard let directory else { return }
     for entry in try await connection.list(directory, depth: 1, until: job.deadline) {
       let name = entry.path.string.split(separator: "/").last.map(String.init) ?? ""
       guard entry.kind == .file, recipe.isResult(name) else { continue }
@@ -178,7 +180,7 @@ extension CommandWorkload {
 
   func removeDirectory(_ job: JobContext) async throws {
     guard recipe.needsDirectory(parameters) else { return }
-    try await job.target.connection.remove(ownDirectory(job), until: job.deadline)
+    try await job.target.connection.remove(await ownDirectory(job), until: job.deadline)
   }
 }
 

@@ -56,7 +56,8 @@ struct ADBDService: Sendable {
     case .shell(let command, let isSecond, let terminal):
       let shell = ADBDShell(
         stream, isSecond: isSecond, hasTerminal: terminal != nil,
-        terminalType: terminal ?? "", isRoot: shared.state.withLock { $0.isRoot })
+        terminalType: terminal ?? "", isRoot: shared.state.withLock { $0.isRoot },
+        programs: shared.settings.android?.programs)
       shell?.run(command)
     case .sync:
       var sync = ADBDSync(stream, shared.settings)

@@ -12,6 +12,8 @@ final class ADBDShell {
   private let hasTerminal: Bool
   private let terminalType: String
   private let isRoot: Bool
+  /// A folder that goes before PATH.
+  private let programs: String?
   private var input: Int32 = -1
   private var output: Int32 = -1
   private var error: Int32 = -1
@@ -22,8 +24,10 @@ final class ADBDShell {
   private var isInputEnded = false
 
   init?(
-    _ stream: ADBDStream, isSecond: Bool, hasTerminal: Bool, terminalType: String, isRoot: Bool
+    _ stream: ADBDStream, isSecond: Bool, hasTerminal: Bool, terminalType: String, isRoot: Bool,
+    programs: String? = nil
   ) {
+    self.programs = programs
     self.stream = stream
     self.terminalType = terminalType
     self.isSecond = isSecond
@@ -60,6 +64,10 @@ final class ADBDShell {
       """
     var children: [Int32] = [-1, -1, -1]
     var argv = command.isEmpty ? ["sh", "-i"] : ["sh", "-c", preamble + command]
+    if let programs {
+      argv =
+        ["sh", "-c", "PATH=$0:$PATH; export PATH; exec \"$@\"", programs] + argv
+    }
     if hasTerminal {
       var name = [CChar](repeating: 0, count: 128)
       let master = kelvin_pty(&name, name.count)

@@ -16,6 +16,8 @@ package final class SimulatedADBD: Sendable {
     /// On USB instead.
     package var gadget: GadgetPlace?
     package var serial = "simulated"
+    /// Whose tools its shells find first.
+    package var android: SimulatedAndroid?
     /// Put before the paths of the sync service.
     package var root = ""
     /// Devices from before 2016 have 0x0100_0000, 4096 bytes and hardly a feature.

@@ -2,6 +2,7 @@ import Glibc
 import KelvinConnections
 import KelvinModel
 import KelvinStore
+import KelvinTargets
 import Testing
 
 @testable import KelvinExecution

@@ -2,16 +2,16 @@
 ///
 /// Source of the format: PNG specification (W3C), 5.2 and 5.3: a signature of 8 bytes, then chunks of
 /// length (4 bytes, big-endian, at most 2^31 - 1), type (4), data and CRC (4); the last is IEND.
-struct PNGStream {
+package struct PNGStream {
   /// Whole images, as ranges of the bytes.
-  private(set) var images: [Range<Int>] = []
+  package private(set) var images: [Range<Int>] = []
   /// Bytes that belong to no whole image.
-  private(set) var leftOver = 0
+  package private(set) var leftOver = 0
 
   private static let signature: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
 
   /// Finds the images; pixels and CRCs are not looked at.
-  init(_ bytes: [UInt8]) {
+  package init(_ bytes: [UInt8]) {
     var place = 0
     var used = 0
     while let begin = PNGStream.find(in: bytes, from: place) {
