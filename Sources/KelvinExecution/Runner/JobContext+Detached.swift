@@ -14,7 +14,7 @@ extension JobContext {
     let cpuBefore = MonotonicTime.processCPUNanoseconds
     let limit = deadline.remainingNanoseconds.map { Double($0) / 1e9 } ?? 1e9
     var plan = DetachedPlan(
-      command, directory: target.workingPath("detached-\(attemptID)"),
+      command, directory: try await target.workingPath("detached-\(attemptID)", until: deadline),
       name: "\(run.id)-\(attemptID)",
       settleSeconds: detached.settle, limitSeconds: max(1, limit - detached.settle))
     if case .interface(let name) = run.link { plan.interface = name.map { .named($0) } ?? .ofLink }
