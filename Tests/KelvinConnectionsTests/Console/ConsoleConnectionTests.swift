@@ -1,5 +1,6 @@
 import Glibc
 import KelvinModel
+import KelvinSimulators
 import KelvinSystem
 import Synchronization
 import Testing
@@ -13,7 +14,7 @@ struct ConsoleConnectionTests {
   private func tidy(_ connection: ConsoleConnection, _ shell: LineShell) async throws {
     await connection.close()
     // The shell that was there before is back.
-    let channel = ConsoleChannel(shell.line.link)
+    let channel = ConsoleChannel(shell.link)
     try channel.open(until: .after(seconds: 30))
     #expect(try channel.run("echo here", until: soon()).output == Array("here\n".utf8))
     channel.close(until: soon())
