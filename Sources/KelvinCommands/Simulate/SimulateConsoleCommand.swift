@@ -122,8 +122,8 @@ struct SimulateConsoleCommand: AsyncParsableCommand {
     if password != nil { login += ", password-from: 'env:CONSOLE_PASSWORD'" }
     let port = address.split(separator: ":").last ?? ""
     switch place {
-    case .terminal(let link):
-      return "{serial: {path: \(YAMLText.quoted(link ?? address))\(login)}}"
+    case .terminal:
+      return "{serial: {path: \(YAMLText.quoted(address))\(login)}}"
     case .tcp: return "{tcp: {host: 127.0.0.1, port: \(port)\(login)}}"
     case .telnet: return "{telnet: {host: 127.0.0.1, port: \(port)\(login)}}"
     case .socket(let path): return "{socket: {path: \(YAMLText.quoted(path))\(login)}}"

@@ -20,7 +20,7 @@ package final class BoardConsole: Sendable {
     package var bootSeconds: Double?
     /// Seconds that the boot loader counts down; any key stops it.
     package var countdown = 0
-    /// Says nothing and reads nothing, for ever.
+    /// Says nothing for ever.
     package var neverBoots = false
     /// How many boots end in a panic.
     package var panics = 0
@@ -138,7 +138,9 @@ private struct Life {
   func run() {
     terminal.reset()
     if settings.neverBoots {
-      _ = deadline.wait()
+      // Nor does it echo.
+      terminal.readKeys()
+      while terminal.line(until: deadline) != nil {}
       return
     }
     if settings.bootSeconds != nil || boots > 0 || settings.panics > 0 {

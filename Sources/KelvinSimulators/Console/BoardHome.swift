@@ -88,6 +88,15 @@ package final class BoardHome: Sendable {
     }
   }
 
+  /// What a board with busybox usually has.
+  package static let commonApplets =
+    applets + [
+      "[", "basename", "clear", "cp", "cut", "date", "df", "dirname", "dmesg", "du", "echo", "env",
+      "expr", "false", "free", "grep", "gzip", "hostname", "id", "ln", "md5sum", "mkfifo", "mktemp",
+      "mount", "nice", "pwd", "rmdir", "sort", "sync", "tar", "tee", "test", "timeout", "top",
+      "touch", "tty", "uname", "uniq", "uptime", "vi", "which", "xargs"
+    ]
+
   private static let applets = [
     "awk", "base64", "cat", "chmod", "dd", "find", "head", "hexdump", "kill", "ls",
     "md5sum", "mkdir", "mv", "od", "printf", "ps", "readlink", "rm", "sed", "seq", "setsid",

@@ -25,8 +25,13 @@ final class ConsoleEntrance {
   private var slave: Int32 = -1
   /// A listening socket; -1 of a terminal.
   private(set) var listener: Int32 = -1
-  /// Where hosts find it.
+  /// Where hosts find it now; of a terminal, its own device file.
   private(set) var address = ""
+  /// Where they find it whenever it is there.
+  var lastingAddress: String {
+    if case .terminal(let link?) = place { return link }
+    return address
+  }
   private var port: UInt16 = 0
 
   init(_ place: ConsolePlace) throws(PlainFailure) {

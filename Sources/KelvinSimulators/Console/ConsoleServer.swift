@@ -8,18 +8,13 @@ internal import Synchronization
 ///
 /// What is said while no host is there is lost, as on a serial line.
 package final class ConsoleServer: Sendable {
-  /// Where hosts find it now: the terminal's or the link's path, `127.0.0.1:PORT`, or the socket's path.
-  package var address: String { shared.withLock { $0.address } }
-
-  private struct Shared {
-    var address = ""
-    var vanishing: Double?
-  }
+  /// Where hosts find it: the link's path or else the terminal's, `127.0.0.1:PORT`, or the socket's path.
+  package let address: String
 
   /// Where a host that does not read is waited for no longer; a UART has no flow control.
   private static let patience: Int64 = 2_000_000_000
 
-  private let shared = Mutex(Shared())
+  private let vanishing = Mutex<Double?>(nil)
   private let line: Int32
   private let place: ConsolePlace
   private let bell = Doorbell()
@@ -43,7 +38,7 @@ package final class ConsoleServer: Sendable {
     self.report = report
     do throws(PlainFailure) {
       let entrance = try Entrance(ConsoleEntrance(place))
-      shared.withLock { $0.address = entrance.entrance.address }
+      address = entrance.entrance.lastingAddress
       let new = try NamedThread("console server") { [self] in run(entrance.entrance) }
       thread.withLock { $0 = new }
     } catch {
@@ -60,7 +55,7 @@ package final class ConsoleServer: Sendable {
 
   /// Takes the place away, as an adapter that is unplugged, and brings it back.
   package func vanish(seconds: Double) {
-    shared.withLock { $0.vanishing = seconds }
+    vanishing.withLock { $0 = seconds }
     bell.ring()
   }
 
@@ -189,9 +184,9 @@ package final class ConsoleServer: Sendable {
   // MARK: Going away
 
   private func takeVanishing() -> Double? {
-    shared.withLock { shared in
-      defer { shared.vanishing = nil }
-      return shared.vanishing
+    vanishing.withLock { vanishing in
+      defer { vanishing = nil }
+      return vanishing
     }
   }
 
@@ -217,7 +212,6 @@ package final class ConsoleServer: Sendable {
         }
       }
     }
-    shared.withLock { $0.address = entrance.address }
     report("line: back at \(entrance.address)")
     return !ending.isRaised
   }

@@ -45,7 +45,11 @@ package final class ConsoleSimulator: Sendable {
   package init(
     _ setup: Setup, report: @escaping @Sendable (String) -> Void = { _ in }
   ) throws(PlainFailure) {
-    home = try BoardHome(setup.shell)
+    home = try BoardHome(
+      setup.shell, tools: setup.shell == .busybox ? BoardHome.commonApplets : nil)
+    // A terminal that comes back may be another one; its link is the same.
+    var place = setup.place
+    if case .terminal(nil) = place { place = .terminal(link: home.path + "/console") }
     controlPath = home.path + "/control"
     guard mkfifo(controlPath, 0o600) == 0,
       case let fifo = kelvin_open(controlPath, O_RDWR | O_NONBLOCK | O_CLOEXEC, 0), fifo >= 0
@@ -74,7 +78,7 @@ package final class ConsoleSimulator: Sendable {
       self.line = line
       do throws(PlainFailure) {
         server = try ConsoleServer(
-          host, at: setup.place, vanishAfter: setup.faults.vanishAfter, report: report)
+          host, at: place, vanishAfter: setup.faults.vanishAfter, report: report)
       } catch {
         line.end()
         throw error

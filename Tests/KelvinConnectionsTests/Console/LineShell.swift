@@ -26,6 +26,8 @@ final class LineShell {
     _ kind: Kind, _ faults: LineFaults = LineFaults(), tools: [String]? = nil,
     prompt: String? = nil, script: String? = nil, environment: [String: String] = [:]
   ) throws {
+    // As kelvin does: a line that is gone is an error, not an end.
+    signal(SIGPIPE, SIG_IGN)
     scratch = try Scratch()
     home = try BoardHome(kind, tools: tools)
     var name = [CChar](repeating: 0, count: 128)
