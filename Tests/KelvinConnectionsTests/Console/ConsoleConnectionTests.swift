@@ -179,7 +179,8 @@ struct ConsoleConnectionTests {
       }
       // What the shell at the prompt exports, the marker, and what was asked for.
       let expected: Set = [
-        "PATH", "HOME", "TERM", "PS1", "LC_ALL", "PWD", "BASE", "OWN", "KELVIN_COMMAND", "OLDPWD"
+        "PATH", "HOME", "TERM", "PS1", "LC_ALL", "PWD", "BASE", "OWN", "KELVIN_COMMAND", "OLDPWD",
+        "KELVIN_SIMULATED_BOARD"
       ]
       #expect(Set(names).subtracting(expected).isEmpty, "\(names)")
       #expect(result.standardOutput.text.contains("LC_ALL=C.UTF-8\n"))
