@@ -9,12 +9,13 @@ struct SimulateCommand: AsyncParsableCommand {
       EXAMPLES
         kelvin simulate relay > relay.yaml                  a relay board, and a bench file for it
         kelvin simulate plug --model shelly2 > plug.yaml    a plug
+        kelvin simulate console > console.yaml              a board with a serial console
         kelvin simulate adbd --port 5601                    a device for adb
         kelvin simulate fastboot --tcp 5554                 a board in its boot loader
         kelvin simulate plant .build/virtual-bench/x86-a    power for a virtual board
       """,
     subcommands: [
       SimulateRelayCommand.self, SimulatePlugCommand.self, SimulateADBDCommand.self,
-      SimulateFastbootCommand.self, SimulatePlantCommand.self
+      SimulateFastbootCommand.self, SimulateConsoleCommand.self, SimulatePlantCommand.self
     ])
 }

@@ -12,14 +12,19 @@ enum SimulatedBench {
 
   /// A bench file with one board, which this machine stands for.
   static func print(_ what: String, power: String) {
+    print(what, connection: "local")
+    Terminal.standardOutput.line("    power: \(power)")
+  }
+
+  /// A bench file with one board that is reached so.
+  static func print(_ what: String, connection: String) {
     Terminal.standardOutput.line(
       """
       # Simulated: \(what); there while 'kelvin simulate' runs.
       boards:
         simulated:
           profile: generic-linux
-          connection: local
-          power: \(power)
+          connection: \(connection)
       """)
   }
 

@@ -30,6 +30,8 @@ package final class ConsoleSession {
   private var last: ConsoleChannel?
   /// Whether the board has said anything at all.
   private var hasHeard = false
+  /// The last line in which a kernel said that it panics, and how many there were.
+  private var panic: (line: [UInt8], count: Int) = ([], 0)
 
   /// Times that a login is tried: bytes may be lost in one.
   private static let logins = 2
@@ -181,19 +183,22 @@ package final class ConsoleSession {
 
   /// What the last lines ask for, kernel messages left out.
   private var state: State {
-    var lines = ConsoleText.visible(heard.suffix(4096)).split(
-      omittingEmptySubsequences: true, whereSeparator: { $0 == 10 || $0 == 13 }
-    ).suffix(12).map { line in
-      KernelStamp.first(in: line).map { Array(Array(line)[..<$0]) } ?? Array(line)
+    let text = ConsoleText.visible(heard.suffix(4096))
+    // Who waits for an answer leaves the line open, but for a kernel message right behind.
+    var lines = text.split(
+      omittingEmptySubsequences: false, whereSeparator: { $0 == 10 || $0 == 13 }
+    ).suffix(24).map { line -> (text: [UInt8], isOpen: Bool) in
+      if let stamp = KernelStamp.first(in: line) { return (Array(Array(line)[..<stamp]), true) }
+      return (Array(line), line.endIndex == text.endIndex)
     }
-    lines.removeAll { $0.allSatisfy { $0 == UInt8(ascii: " ") } }
-    if lines.contains(where: { contains("incorrect", in: $0) }) { return .refused }
-    for line in lines.reversed() {
+    lines.removeAll { $0.text.allSatisfy { $0 == UInt8(ascii: " ") } }
+    if lines.contains(where: { contains("incorrect", in: $0.text) }) { return .refused }
+    for (line, isOpen) in lines.reversed() where isOpen {
       let text = String(decoding: line, as: UTF8.self).trimmedEnd.lowercased()
       if text.hasSuffix("login:") || text.hasSuffix("username:") { return .login }
       if text.hasSuffix("password:") { return .password }
     }
-    if lines.last?.elementsEqual("=> ".utf8) == true { return .bootLoader }
+    if lines.last?.text.elementsEqual("=> ".utf8) == true { return .bootLoader }
     return .other
   }
 
@@ -209,10 +214,21 @@ package final class ConsoleSession {
   }
 
   private func hear(until deadline: Deadline) throws(ConnectionFailure) -> Bool {
+    let count = heard.count
     guard try link.read(into: &heard, until: deadline) else { return false }
     hasHeard = true
+    notePanics(from: max(0, count - 200))
     if heard.count > 65_536 { heard.removeFirst(32_768) }
     return true
+  }
+
+  /// Lines that are whole; one that was seen before is not counted again.
+  private func notePanics(from start: Int) {
+    for line in heard[start...].split(separator: 10).dropLast()
+    where contains("Kernel panic - not syncing", in: line) && !contains("---[ end", in: line) {
+      let line = line.filter { $0 != 13 }
+      if line != panic.line { panic = (line, panic.count + 1) }
+    }
   }
 
   // MARK: Failures
@@ -221,6 +237,13 @@ package final class ConsoleSession {
     if deadline.isInterrupted { throw ConnectionFailure(.interrupted, "\(link.name): stopped") }
     guard deadline.hasPassed else { return }
     guard hasHeard else { throw link.saysNothing }
+    if panic.count > 0 {
+      let line = String(decoding: panic.line.prefix(120), as: UTF8.self)
+      throw ConnectionFailure(
+        .timedOut, "\(link.name): the board's kernel panics as it boots: '\(line)'",
+        hint: "'kelvin bench console' shows what it says before that; its root file system and its "
+          + "kernel's arguments are the usual reasons")
+    }
     let last = String(decoding: ConsoleText.lastLine(of: heard).prefix(80), as: UTF8.self)
     throw ConnectionFailure(
       .timedOut,

@@ -106,7 +106,10 @@ final class OwnedLink: ByteLink {
     do throws(OwnerFailure) {
       while let news = try client.news(of: &attachment, until: deadline) {
         switch news.newState {
-        case .lost(let reason): throw OwnerFailure(.lost, reason)
+        case .lost(let reason):
+          throw OwnerFailure(
+            .lost, "the line was lost: \(reason)",
+            hint: "is it still plugged in, or its server running? The next use opens it again")
         case .closed: throw OwnerFailure(.lost, "it was given up")
         case .open, .opening, nil: break
         }

@@ -1,5 +1,6 @@
 import Glibc
 import KelvinModel
+import KelvinSimulators
 import Testing
 
 @testable import KelvinConnections
@@ -188,10 +189,14 @@ struct ConsoleCodecTests {
       var bytes = ConsoleCodecTests.frame(body)
       recent = recent.suffix(3) + [bytes]
       switch generator.next() % 8 {
-      case 0: bytes.insert(contentsOf: generator.noiseLine(), at: place(bytes, &generator))
+      case 0:
+        bytes.insert(
+          contentsOf: LineFaults.withLies.noiseLine(&generator), at: place(bytes, &generator))
       case 1:
-        bytes.insert(contentsOf: generator.noiseLine(), at: place(bytes, &generator))
-        bytes.insert(contentsOf: generator.noiseLine(), at: place(bytes, &generator))
+        bytes.insert(
+          contentsOf: LineFaults.withLies.noiseLine(&generator), at: place(bytes, &generator))
+        bytes.insert(
+          contentsOf: LineFaults.withLies.noiseLine(&generator), at: place(bytes, &generator))
       case 2: bytes.remove(at: Int.random(in: bytes.indices, using: &generator))
       case 3: bytes[Int.random(in: bytes.indices, using: &generator)] ^= 1 << (generator.next() & 7)
       case 4:

@@ -1,5 +1,6 @@
 import Glibc
 import KelvinModel
+import KelvinSimulators
 import KelvinSystem
 import Synchronization
 import Testing
@@ -13,7 +14,7 @@ struct ConsoleConnectionTests {
   private func tidy(_ connection: ConsoleConnection, _ shell: LineShell) async throws {
     await connection.close()
     // The shell that was there before is back.
-    let channel = ConsoleChannel(shell.line.link)
+    let channel = ConsoleChannel(shell.link)
     try channel.open(until: .after(seconds: 30))
     #expect(try channel.run("echo here", until: soon()).output == Array("here\n".utf8))
     channel.close(until: soon())
@@ -178,7 +179,8 @@ struct ConsoleConnectionTests {
       }
       // What the shell at the prompt exports, the marker, and what was asked for.
       let expected: Set = [
-        "PATH", "HOME", "TERM", "PS1", "LC_ALL", "PWD", "BASE", "OWN", "KELVIN_COMMAND", "OLDPWD"
+        "PATH", "HOME", "TERM", "PS1", "LC_ALL", "PWD", "BASE", "OWN", "KELVIN_COMMAND", "OLDPWD",
+        "KELVIN_SIMULATED_BOARD"
       ]
       #expect(Set(names).subtracting(expected).isEmpty, "\(names)")
       #expect(result.standardOutput.text.contains("LC_ALL=C.UTF-8\n"))

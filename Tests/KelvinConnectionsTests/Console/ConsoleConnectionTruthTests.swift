@@ -1,5 +1,6 @@
 import Glibc
 import KelvinModel
+import KelvinSimulators
 import KelvinSystem
 import Synchronization
 import Testing
@@ -204,7 +205,7 @@ struct ConsoleConnectionTruthTests {
     var text = ""
     repeat {
       let said = shell.line.traffic.withLock { $0.said.count }
-      try shell.line.link.write(Array("expr 7 '*' 6\r".utf8), until: soon())
+      try shell.link.write(Array("expr 7 '*' 6\r".utf8), until: soon())
       _ = end.limited(toSeconds: 0.5).wait()
       text = shell.line.traffic.withLock { String(decoding: $0.said[said...], as: UTF8.self) }
     } while !text.contains("expr 7 '*' 6\r\n42\r\n") && !end.hasPassed

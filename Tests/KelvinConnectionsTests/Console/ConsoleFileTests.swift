@@ -1,5 +1,6 @@
 import Glibc
 import KelvinModel
+import KelvinSimulators
 import Synchronization
 import Testing
 

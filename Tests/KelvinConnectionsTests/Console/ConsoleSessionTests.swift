@@ -1,5 +1,6 @@
 import Glibc
 import KelvinModel
+import KelvinSimulators
 import Synchronization
 import Testing
 
@@ -29,7 +30,7 @@ struct ConsoleSessionTests {
   private func reach(
     _ shell: LineShell, _ login: ConsoleLogin? = nil, seconds: Double = 40
   ) throws -> ConsoleChannel {
-    try ConsoleSession(shell.line.link, login: login).reach(until: .after(seconds: seconds))
+    try ConsoleSession(shell.link, login: login).reach(until: .after(seconds: seconds))
   }
 
   private func expectCommands(_ channel: ConsoleChannel) throws {
@@ -78,7 +79,7 @@ struct ConsoleSessionTests {
   ])
   func reachesCommandsThroughWhatSomebodyLeftOnTheLine(typed: String, kind: LineShell.Kind) throws {
     let shell = try LineShell(kind, script: "while :; do sh -i; done")
-    try shell.line.link.write(Array(typed.utf8), until: .after(seconds: 5))
+    try shell.link.write(Array(typed.utf8), until: .after(seconds: 5))
     try expectCommands(try reach(shell))
   }
 
@@ -88,7 +89,7 @@ struct ConsoleSessionTests {
     try expectCommands(try reach(shell))
     let half = try LineShell(.dash)
     let loader = ConsoleAgent.loader(session: "dead") + "\n"
-    try half.line.link.write(Array(loader.utf8), until: .after(seconds: 5))
+    try half.link.write(Array(loader.utf8), until: .after(seconds: 5))
     try expectCommands(try reach(half))
   }
 
@@ -126,7 +127,7 @@ struct ConsoleSessionTests {
 
   @Test func saysThatTheBoardIsAtItsBootLoader() throws {
     let shell = try LineShell(.dash, script: Self.uboot)
-    try shell.line.link.write([13], until: .after(seconds: 5))
+    try shell.link.write([13], until: .after(seconds: 5))
     let failure = #expect(throws: ConnectionFailure.self) { _ = try reach(shell) }
     #expect(failure?.code == .unsupported)
     #expect(failure?.message.contains("boot loader") == true)

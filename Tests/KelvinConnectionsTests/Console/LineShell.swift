@@ -1,121 +1,80 @@
 import CLinux
 import Glibc
 import KelvinModel
+import KelvinSimulators
 import Testing
 
 @testable import KelvinConnections
 
 /// A shell at a prompt on a pseudo terminal, as a board has one at its console.
 final class LineShell {
-  enum Kind: String, CaseIterable, CustomTestStringConvertible, Sendable {
-    case dash, bash, busybox
-    var testDescription: String { rawValue }
-  }
+  typealias Kind = BoardShell
 
   let line: FaultyLine
+  /// The host's end; used by one thread at a time.
+  let link: DescriptorLink
   let scratch: Scratch
-  private let process: pid_t
-  var processID: pid_t { process }
+  private let home: BoardHome
+  private let process: BoardProcess
+  var processID: pid_t { process.processID }
 
   /// - Parameters:
   ///   - tools: what the board has besides the shell; nil is all that this machine has, or for
-  ///     busybox all that it has itself, which is no cksum: Debian's has none.
+  ///     busybox all that it has itself.
   ///   - script: runs in place of an interactive shell.
   init(
     _ kind: Kind, _ faults: LineFaults = LineFaults(), tools: [String]? = nil,
     prompt: String? = nil, script: String? = nil, environment: [String: String] = [:]
   ) throws {
+    // As kelvin does: a line that is gone is an error, not an end.
+    signal(SIGPIPE, SIG_IGN)
     scratch = try Scratch()
-    let bin = scratch.path + "/bin"
-    mkdir(bin, 0o755)
-    let program = "/usr/bin/\(kind.rawValue)"
-    try #require(access(program, X_OK) == 0, "\(program) is not there")
-    try LineShell.link(program, bin + "/sh")
-    var path = bin
-    if kind == .busybox {
-      // Applets by links of their own, and nothing else, as a minimal board has it.
-      for tool in tools ?? LineShell.applets { try LineShell.link(program, bin + "/" + tool) }
-    } else if let tools {
-      for tool in tools {
-        let places = ["/usr/bin/", "/bin/", "/usr/sbin/"]
-        let place = try #require(places.first { access($0 + tool, X_OK) == 0 }, "\(tool)")
-        try LineShell.link(place + tool, bin + "/" + tool)
-      }
-    } else {
-      path += ":/usr/sbin:/usr/bin:/sbin:/bin"
-    }
+    home = try BoardHome(kind, tools: tools)
     var name = [CChar](repeating: 0, count: 128)
     let master = kelvin_pty(&name, name.count)
     guard master >= 0 else { throw Errno.current }
-    var variables = ["PATH": path, "HOME": scratch.path, "TERM": "vt100", "PS1": prompt ?? "# "]
+    var variables = [
+      "PATH": home.searchPath, "HOME": scratch.path, "TERM": "vt100", "PS1": prompt ?? "# "
+    ]
     variables.merge(environment) { $1 }
-    var argv = kind == .bash && script == nil ? ["sh", "--norc", "-i"] : ["sh", "-i"]
-    if let script { argv = ["sh", "-c", script] }
-    // A session's first terminal becomes its controlling one.
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    posix_spawn_file_actions_addopen(&actions, 0, name, O_RDWR, 0)
-    posix_spawn_file_actions_adddup2(&actions, 0, 1)
-    posix_spawn_file_actions_adddup2(&actions, 0, 2)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    // Whoever runs the tests may ignore or block SIGINT, which a board's console does not.
-    var signals = sigset_t()
-    sigfillset(&signals)
-    posix_spawnattr_setsigdefault(&attributes, &signals)
-    var mask = sigset_t()
-    sigemptyset(&mask)
-    posix_spawnattr_setsigmask(&attributes, &mask)
-    let setsid: Int16 = 0x80
-    posix_spawnattr_setflags(
-      &attributes, setsid | Int16(POSIX_SPAWN_SETSIGDEF) | Int16(POSIX_SPAWN_SETSIGMASK))
-    var child = pid_t()
-    let status = LineShell.withStrings(argv) { argv in
-      LineShell.withStrings(variables.map { "\($0)=\($1)" }) { environment in
-        posix_spawn(&child, bin + "/sh", &actions, &attributes, argv, environment)
-      }
-    }
-    posix_spawnattr_destroy(&attributes)
-    posix_spawn_file_actions_destroy(&actions)
-    guard status == 0 else { throw Errno(status) }
-    process = child
-    line = try FaultyLine(master, faults)
+    var arguments = kind == .bash && script == nil ? ["--norc", "-i"] : ["-i"]
+    if let script { arguments = ["-c", script] }
+    process = try BoardProcess(
+      home.path + "/bin/sh", arguments,
+      terminal: String(
+        decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self),
+      environment: variables)
+    var faults = faults
+    faults.noiseTexts = LineFaults.withLies.noiseTexts
+    var host: Int32 = -1
+    line = try FaultyLine(master, faults, keepsTraffic: true, host: &host)
+    link = DescriptorLink(
+      host, name: "test line", bitsPerSecond: faults.bitsPerSecond ?? 10_000_000)
   }
 
   deinit {
     line.end()
-    // The hang-up ended it, unless it ignores that.
-    kill(process, SIGKILL)
-    var status: Int32 = 0
-    waitpid(process, &status, 0)
+    process.end()
   }
 
   /// Ends the shell, as if it had crashed.
-  func crash() { kill(process, SIGKILL) }
+  func crash() { process.crash() }
 
   /// A channel whose agent runs.
   func channel(seconds: Double = 30) throws -> ConsoleChannel {
-    let channel = ConsoleChannel(line.link)
+    let channel = ConsoleChannel(link)
     try channel.open(until: .after(seconds: seconds))
     return channel
   }
+}
 
-  private static func link(_ target: String, _ name: String) throws {
-    guard symlink(target, name) == 0 || errno == EEXIST else { throw Errno.current }
-  }
+extension LineFaults {
+  /// Among the noise, lines that look like replies of the channel's own.
+  static let withLies = LineFaults(noiseTexts: [
+    "~Ab3x 7 14 3 r 0 tt 4 lie~", "~Ab3x 123456 14 3 r 0 tt 4 lie~"
+  ])
+}
 
-  private static func withStrings<R>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> R
-  ) -> R {
-    var pointers: [UnsafeMutablePointer<CChar>?] = strings.map { strdup($0) }
-    defer { for pointer in pointers { free(pointer) } }
-    pointers.append(nil)
-    return body(pointers)
-  }
-
-  private static let applets = [
-    "awk", "base64", "cat", "chmod", "dd", "find", "head", "hexdump", "kill", "ls",
-    "md5sum", "mkdir", "mv", "od", "printf", "ps", "readlink", "rm", "sed", "seq", "setsid",
-    "sha256sum", "sleep", "stat", "stty", "tail", "tr", "true", "wc", "yes"
-  ]
+extension BoardShell: CustomTestStringConvertible {
+  public var testDescription: String { rawValue }
 }

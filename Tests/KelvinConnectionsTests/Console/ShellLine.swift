@@ -1,4 +1,5 @@
 import KelvinModel
+import KelvinSimulators
 
 @testable import KelvinConnections
 
@@ -17,7 +18,7 @@ struct ShellLine: ConsoleLine {
   var name: String { "console of a test" }
 
   func open(until deadline: Deadline) throws(ConnectionFailure) -> any ByteLink {
-    shell.line.link
+    shell.link
   }
 
   func connection() -> ConsoleConnection { ConsoleConnection(self, listens: false) }

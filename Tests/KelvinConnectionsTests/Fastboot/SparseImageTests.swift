@@ -1,5 +1,6 @@
 import Glibc
 import KelvinModel
+import KelvinSimulators
 import Testing
 
 @testable import KelvinConnections

@@ -1,4 +1,5 @@
 import KelvinModel
+import KelvinSimulators
 import Testing
 
 @testable import KelvinConnections

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import KelvinModel
+import KelvinSimulators
 import KelvinSystem
 import Synchronization
 import Testing
@@ -22,6 +23,7 @@ final class UBootBoard {
   }()
 
   let line: FaultyLine
+  let link: DescriptorLink
   private let scratch: Scratch
   private let process: pid_t
 
@@ -58,7 +60,11 @@ final class UBootBoard {
     guard status == 0 else { throw Errno(status) }
     process = child
     do {
-      line = try FaultyLine(try UBootBoard.connect(path), faults)
+      var host: Int32 = -1
+      line = try FaultyLine(
+        try UBootBoard.connect(path), faults, keepsTraffic: true, host: &host)
+      link = DescriptorLink(
+        host, name: "test line", bitsPerSecond: faults.bitsPerSecond ?? 10_000_000)
     } catch {
       UBootBoard.end(child)
       throw error
@@ -72,7 +78,7 @@ final class UBootBoard {
 
   /// A shell at the prompt, by the countdown.
   func shell(_ options: UBootOptions = UBootOptions(), seconds: Double = 60) throws -> UBootShell {
-    let shell = UBootShell(line.link, options: options)
+    let shell = UBootShell(link, options: options)
     try shell.reach(.afterReset, until: .after(seconds: seconds))
     return shell
   }

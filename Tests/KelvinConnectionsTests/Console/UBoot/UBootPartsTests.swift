@@ -1,3 +1,4 @@
+import KelvinSimulators
 import Testing
 
 @testable import KelvinConnections

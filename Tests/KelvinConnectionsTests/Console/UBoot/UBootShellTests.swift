@@ -1,4 +1,5 @@
 import KelvinModel
+import KelvinSimulators
 import Synchronization
 import Testing
 
@@ -43,7 +44,7 @@ struct UBootShellTests {
 
   @Test func leavesABoardAloneThatCountsDown() throws {
     let board = try UBootBoard()
-    let shell = UBootShell(board.line.link)
+    let shell = UBootShell(board.link)
     let failure = #expect(throws: ConnectionFailure.self) {
       try shell.reach(until: seconds(30))
     }
@@ -65,7 +66,7 @@ struct UBootShellTests {
     let board = try UBootBoard()
     let first = try board.shell()
     try first.link.write(Array(typed.utf8), until: seconds(5))
-    let shell = UBootShell(board.line.link)
+    let shell = UBootShell(board.link)
     try shell.reach(until: seconds(40))
     #expect(try shell.run("echo x", until: seconds(10)).text == "x\n")
     // Nothing of it was run by the way.
@@ -76,7 +77,7 @@ struct UBootShellTests {
   @Test func saysThatLinuxRuns() throws {
     let linux = try LineShell(.dash)
     let failure = #expect(throws: ConnectionFailure.self) {
-      try UBootShell(linux.line.link).reach(until: seconds(30))
+      try UBootShell(linux.link).reach(until: seconds(30))
     }
     #expect(failure?.code == .unsupported)
     #expect(failure?.hint.contains("reset") == true)
@@ -84,7 +85,7 @@ struct UBootShellTests {
       .dash, script: "trap '' INT; while :;do printf '\\nboard login: '; read -r x || sleep 1; done"
     )
     let other = #expect(throws: ConnectionFailure.self) {
-      try UBootShell(getty.line.link).reach(until: seconds(30))
+      try UBootShell(getty.link).reach(until: seconds(30))
     }
     #expect(other?.code == .unsupported)
   }
@@ -93,7 +94,7 @@ struct UBootShellTests {
     let silent = try LineShell(.dash, script: "stty -echo -isig; exec sleep 1000")
     silent.line.isCut.store(true, ordering: .releasing)
     let failure = #expect(throws: ConnectionFailure.self) {
-      try UBootShell(silent.line.link).reach(until: seconds(4))
+      try UBootShell(silent.link).reach(until: seconds(4))
     }
     #expect(failure?.code == .timedOut)
     #expect(failure?.message.contains("nothing at all") == true)
