@@ -19,7 +19,8 @@ struct ConsoleTree {
     var found: Set<ProcessIdentity> = []
     func signal(_ numbers: String) throws(ConnectionFailure) -> Set<ProcessIdentity> {
       let reply = try run(
-        "k_k '\(numbers)' '\(marker)' \(ConsoleTree.words(root: root, startTicks))", .after(seconds: 15))
+        "k_k '\(numbers)' '\(marker)' \(ConsoleTree.words(root: root, startTicks))",
+        .after(seconds: 15))
       let members = ConsoleTree.members(in: reply.output)
       found.formUnion(members)
       return members

@@ -9,7 +9,18 @@ import Testing
 final class LineShell {
   enum Kind: String, CaseIterable, CustomTestStringConvertible, Sendable {
     case dash, bash, busybox
+    /// Android's shell.
+    case mksh
     var testDescription: String { rawValue }
+
+    /// Those that this machine has: dash, bash and busybox must be there.
+    static let allCases: [Kind] = {
+      guard access("/usr/bin/mksh", X_OK) == 0 else {
+        print("mksh is not there: 'apt-get install mksh' has boards tried that have it")
+        return [.dash, .bash, .busybox]
+      }
+      return [.dash, .bash, .busybox, .mksh]
+    }()
   }
 
   let line: FaultyLine
