@@ -77,7 +77,7 @@ enum ConsoleLibrary {
     k_b() { k_n=$1 k_d=${0%/*}/$2 k_L=$3 k_i=$4; k_pipe p $5 o m; k_o=$k_f; k_pipe q $6 e n; k_e=$k_f
     k_p=$7; shift 7; k_find setsid; k_t=${kelvin_path:+setsid}
     (exec 5>&1 >/dev/null; (export KELVIN_COMMAND=$k_S-$k_n
-    exec $k_t "$@" <$k_i >$k_o 2>$k_e 3>&- 6>&- 7>&- 8<&-)
+    exec $k_t "$@" <$k_i >$k_o 2>$k_e 5>&5 3>&- 6>&- 7>&- 8<&-)
     kelvin_status=$?; k_u; kelvin_end; [ -f $k_d.i ] || exit; k_why "$k_p"
     echo $kelvin_status $kelvin_word $k_t >$k_d.s || { : >$k_d.o; : >$k_d.e
     echo $kelvin_status f >$k_d.s; }; printf '\n~%s .\n' $k_S >&3)

@@ -83,7 +83,8 @@ package enum ConsoleAgent {
   // its script and its input, E whether it was started (2: it could not be); k_0, k_1 ... the lines' texts; Z the terminal's
   // settings, which the agent puts back itself: behind it the loader is in the background. Files: o and e the streams, s the status, i the input,
   // t a piece, p the agent's process, l what the host has scripts read, which is their $0, f: something
-  // may still write to o and e, which are begun anew then. Scripts reach the line as 3.
+  // may still write to o and e, which are begun anew then. Scripts reach the line as 3, which mksh
+  // hands on only where a command's own redirection says so.
   //
   // k_f sends a frame. k_b encodes a file as letters and digits. k_e encodes a file of so many
   // bytes: a single line by the shell alone, text by tr, all else by k_b. k_a sends the reply, k_l
@@ -125,7 +126,7 @@ package enum ConsoleAgent {
     [ ${#b} = $L ]||b=$(k_d $m "$w");[ ${#b} = $L ]||{ k_n;return;};
     case $h in ?)k_d $h "$d">$D/i;h=$D/i;[ $(wc -c <$h) = $M ]||{ k_n;return;};;esac;
     [ ! -e $D/f ]||rm -f $D/f $D/o $D/e;: >$D/s;E=1;F=;
-    (trap : 15;set +m;(exec sh -c "$b" $D/l <$h >$D/o 2>$D/e) 2>/dev/null;
+    (trap : 15;set +m;(exec sh -c "$b" $D/l <$h >$D/o 2>$D/e 3>&3) 2>/dev/null;
     echo $? >$D/s||{ : >$D/o;: >$D/e;echo x >$D/s;};k_a)&
     J=$!;};
     k_n(){ E=2;k_f "$I x";};
