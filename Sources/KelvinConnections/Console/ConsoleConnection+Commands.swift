@@ -29,7 +29,7 @@ extension ConsoleConnection {
   /// Ends what a script has started that did not come to its own end.
   private func end(_ nonce: String, on channel: ConsoleChannel) {
     let tree = ConsoleTree(
-      marker: ConsoleLibrary.marker(session: channel.session, nonce: nonce), root: 0,
+      marker: ConsoleLibrary.marker(session: channel.session, nonce: nonce), root: nil,
       startTicks: nil)
     _ = try? tree.end(grace: 0) { (script, deadline) throws(ConnectionFailure) in
       try ConsoleConnection.run(script, on: channel, until: deadline)
@@ -59,7 +59,8 @@ extension ConsoleConnection {
     var inputFile = "/dev/null"
     if !input.isEmpty {
       inputFile = file + ".in"
-      try channel.push(input, to: TargetPath(inputFile), mode: 0o600, until: deadline)
+      try channel.push(
+        ConsoleSource(input), to: TargetPath(inputFile), mode: 0o600, until: deadline)
     }
     let limits = [command.standardOutput, command.standardError].map {
       switch $0 {

@@ -1,4 +1,3 @@
-internal import Glibc
 package import KelvinModel
 internal import KelvinSystem
 
@@ -16,12 +15,12 @@ extension ConsoleConnection {
     _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline,
     progress: @escaping TransferProgress
   ) async throws(ConnectionFailure) {
-    let bytes = try ConsoleConnection.read(hostPath)
-    let meter = TransferMeter(total: Int64(bytes.count), progress)
+    let source = try ConsoleConnection.source(hostPath)
+    let meter = TransferMeter(total: Int64(source.count), progress)
     try use(until: deadline) { channel throws(ConnectionFailure) in
-      try channel.push(bytes, to: path, mode: mode, until: deadline) { meter.tell(Int64($0)) }
+      try channel.push(source, to: path, mode: mode, until: deadline) { meter.tell(Int64($0)) }
     }
-    meter.finish(Int64(bytes.count))
+    meter.finish(Int64(source.count))
   }
 
   package func pull(
@@ -41,21 +40,14 @@ extension ConsoleConnection {
     meter.finish(Int64(count))
   }
 
-  private static func read(_ path: String) throws(ConnectionFailure) -> [UInt8] {
-    let file = Glibc.open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw ConnectionFailure(hostFile: path, .current) }
-    defer { Glibc.close(file) }
-    var bytes: [UInt8] = []
-    while bytes.count <= fileLimit {
-      var piece = [UInt8](repeating: 0, count: 1 << 16)
-      let count = Glibc.read(file, &piece, piece.count)
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw ConnectionFailure(hostFile: path, .current) }
-      if count == 0 { return bytes }
-      bytes += piece[..<count]
+  /// A host file, no larger than a console bears.
+  private static func source(_ path: String) throws(ConnectionFailure) -> ConsoleSource {
+    let source = try ConsoleSource(hostFile: path)
+    guard source.count <= fileLimit else {
+      throw ConnectionFailure(
+        .unsupported, "\(path): files of over 1 GiB do not go over a console",
+        hint: "let the board fetch the file itself, over its network")
     }
-    throw ConnectionFailure(
-      .unsupported, "\(path): files of over 1 GiB do not go over a console",
-      hint: "let the board fetch the file itself, over its network")
+    return source
   }
 }

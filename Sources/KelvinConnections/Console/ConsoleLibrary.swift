@@ -45,7 +45,8 @@ enum ConsoleLibrary {
   //
   // k_m MARKER ROOT START lists the living processes of a command, as process id and start, in k_l
   // the ids alone: those of the root's session that began no earlier than it, those that carry the
-  // marker, and all below these. k_k SIGNALS MARKER ROOT START signals them as well.
+  // marker, and all below these; of ROOT and START '-': the marker alone. Starts are compared as
+  // text (k_late): numbers of some shells have 32 bits. k_k SIGNALS MARKER ROOT START signals them as well.
   // k_old ends the commands of sessions whose agents are gone: of hosts that died, or lost the line.
   private static let functions = #"""
     k_sig() { k_end; exec 6>&7; if [ "$KELVIN_LC" ]; then LC_ALL=$KELVIN_LC; else unset LC_ALL; fi
@@ -76,7 +77,7 @@ enum ConsoleLibrary {
     k_b() { k_n=$1 k_d=${0%/*}/$2 k_L=$3 k_i=$4; k_pipe p $5 o m; k_o=$k_f; k_pipe q $6 e n; k_e=$k_f
     k_p=$7; shift 7; k_find setsid; k_t=${kelvin_path:+setsid}
     (exec 5>&1 >/dev/null; (export KELVIN_COMMAND=$k_S-$k_n
-    exec $k_t "$@" <$k_i >$k_o 2>$k_e 3>&- 6>&- 7>&- 8<&-)
+    exec $k_t "$@" <$k_i >$k_o 2>$k_e 5>&5 3>&- 6>&- 7>&- 8<&-)
     kelvin_status=$?; k_u; kelvin_end; [ -f $k_d.i ] || exit; k_why "$k_p"
     echo $kelvin_status $kelvin_word $k_t >$k_d.s || { : >$k_d.o; : >$k_d.e
     echo $kelvin_status f >$k_d.s; }; printf '\n~%s .\n' $k_S >&3)
@@ -105,7 +106,7 @@ enum ConsoleLibrary {
     for k_x in /proc/[0-9]*; do k_y=; IFS= read -r k_y <$k_x/stat || continue
     k_x=${k_x#/proc/}; set -- ${k_y##*) }; case $1 in Z*|X*) continue;; esac
     k_a="$k_a $k_x/$2/${20}"
-    if [ $4 = $k_r -o $k_x = $k_r ] && [ ${20} -ge $k_t ]; then k_l="$k_l $k_x"; continue; fi
+    case $k_t,$k_r in -,*) ;; *,$4|*,$k_x) k_late ${20} && { k_l="$k_l $k_x"; continue; };; esac
     case "
     $(tr '\000' '\n' </proc/$k_x/environ)
     " in *"
@@ -115,12 +116,13 @@ enum ConsoleLibrary {
     k_y=${k_x#*/}; k_y=${k_y%/*}; k_x=${k_x%%/*}
     case " $k_l " in *" $k_x "*) ;; *" $k_y "*) k_l="$k_l $k_x";; esac; done; done
     for k_x in $k_a; do case " $k_l " in *" ${k_x%%/*} "*) echo ${k_x%%/*} ${k_x##*/};; esac; done; }
+    k_late() { [ ${#1} -gt ${#k_t} ] && return; [ ${#1} = ${#k_t} ] && ! [ "$1" \< "$k_t" ]; }
     k_k() { k_h=$1; shift; k_m "$@"; [ "$k_l" ] && for k_x in $k_h; do kill -$k_x $k_l; done
     :; } 2>/dev/null
     k_old() { k_find grep || return 0
     for k_o in $(cat /proc/[0-9]*/environ | tr '\000' '\n' | grep '^KELVIN_COMMAND=....-......$'); do
     k_x=${k_o#*=}; k_x=${k_x%-*}; for k_y in /run /dev/shm /tmp /var/tmp /dev; do
-    [ -d $k_y/.kelvin-$k_x ] && continue 2; done; k_z=9223372036854775807
-    k_k STOP "$k_o" 0 $k_z; k_k KILL "$k_o" 0 $k_z; done; } >/dev/null 2>&1
+    [ -d $k_y/.kelvin-$k_x ] && continue 2; done
+    k_k STOP "$k_o" - -; k_k KILL "$k_o" - -; done; } >/dev/null 2>&1
     """#
 }

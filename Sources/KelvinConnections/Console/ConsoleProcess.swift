@@ -155,7 +155,7 @@ final class ConsoleProcess: RemoteProcess {
       if isCalled || next.hasPassed {
         let reply = try fetch(
           command.endsDescendants
-            ? "k_x \(place.job) \(place.nonce) \(processID) \(startTicks ?? .max >> 1)"
+            ? "k_x \(place.job) \(place.nonce) \(processID) \(startTicks.map { "\($0)" } ?? "-")"
             : "k_z \(place.job) \(processID);k_w \(place.job) \(place.nonce)",
           until: deadline, time)
         if reply.status == 0 || reply.status == 101 { return (reply, time) }

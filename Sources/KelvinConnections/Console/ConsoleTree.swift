@@ -6,8 +6,9 @@ internal import KelvinSystem
 /// processes would take a serial line a second.
 struct ConsoleTree {
   let marker: String
-  let root: Int32
-  /// Nil when it could not be read; then only the marker and the chain of parents tell.
+  /// Nil when it is not known: then only the marker and the chain of parents tell.
+  let root: Int32?
+  /// Nil when it could not be read; then the same.
   let startTicks: UInt64?
 
   /// Runs a script where ``ConsoleLibrary`` is known.
@@ -18,7 +19,8 @@ struct ConsoleTree {
     var found: Set<ProcessIdentity> = []
     func signal(_ numbers: String) throws(ConnectionFailure) -> Set<ProcessIdentity> {
       let reply = try run(
-        "k_k '\(numbers)' '\(marker)' \(root) \(startTicks ?? .max >> 1)", .after(seconds: 15))
+        "k_k '\(numbers)' '\(marker)' \(ConsoleTree.words(root: root, startTicks))",
+        .after(seconds: 15))
       let members = ConsoleTree.members(in: reply.output)
       found.formUnion(members)
       return members
@@ -44,6 +46,12 @@ struct ConsoleTree {
       members = try signal("0")
     } while !members.isEmpty && !limit.hasPassed
     return ProcessTree.Ending(count: found.count - members.count, survivors: members)
+  }
+
+  /// As `k_m` takes them.
+  static func words(root: Int32?, _ startTicks: UInt64?) -> String {
+    guard let root, root > 1, let startTicks else { return "- -" }
+    return "\(root) \(startTicks)"
   }
 
   /// Reads lines of a process id and when it began.

@@ -25,6 +25,7 @@ final class PortLoop {
   /// In a stream, the next read waits so that bytes come in batches.
   private var pauseEnd: Deadline?
   private var lastRead = MonotonicTime(nanoseconds: 0)
+  private var lastLog = MonotonicTime(nanoseconds: 0)
   /// Somebody else reads and writes.
   var isLent = false
   /// What clients set, for when the line comes back.
@@ -37,11 +38,14 @@ final class PortLoop {
   static let pieceSize = 4096
   private static let bufferSize = 65_536
   private static let bulkSize = 1024
+  /// Pseudo terminals hold no more than 12 KiB, which is what comes in 12 ms at 1 MB/s.
   private static let pause = 0.002
   /// Seconds for an answer about lines; some servers never give one.
   static let answerTime = 2.0
   /// Bytes that follow others within so many nanoseconds are a stream.
   private static let streaming: Int64 = 3_000_000
+  /// Nanoseconds for which a stream's bytes are kept, so that whoever reads them is woken less often.
+  private static let holding: Int64 = 3_500_000
 
   init(_ port: HeldPort) {
     self.port = port
@@ -146,7 +150,8 @@ final class PortLoop {
     }
     var data = link.backlog
     link.backlog = []
-    log(data)
+    log(&data)
+    defer { log(&data) }
     while !port.stopping.isRaised {
       if let problem = send(link) { return problem }
       wait(link)
@@ -155,19 +160,24 @@ final class PortLoop {
         pauseEnd = nil
       }
       if isLent {
+        log(&data)
         guard link.isHungUp else { continue }
         return "the line hung up"
       }
-      data.removeAll(keepingCapacity: true)
+      let held = data.count
       let result = link.read(buffer, into: &data)
-      if !data.isEmpty {
-        log(data)
+      let now = MonotonicTime.now
+      var isStream = false
+      if data.count > held {
         // Waking costs more than reading: what goes on is taken in batches, what begins at once.
-        let now = MonotonicTime.now
-        if data.count >= PortLoop.bulkSize || now - lastRead < PortLoop.streaming {
-          pauseEnd = .after(seconds: PortLoop.pause)
-        }
+        isStream = data.count - held >= PortLoop.bulkSize || now - lastRead < PortLoop.streaming
+        if isStream { pauseEnd = .after(seconds: PortLoop.pause) }
         lastRead = now
+      }
+      // What is held is looked after at the pause's end, and goes when nothing more has come by then.
+      if !isStream || now - lastLog >= PortLoop.holding || data.count >= PortLoop.bufferSize {
+        if !data.isEmpty { lastLog = now }
+        log(&data)
       }
       if link.answersLines { port.shared.withLock { $0.snapshot.lines = link.lines } }
       if case .gone(let reason) = result { return reason }
@@ -175,10 +185,14 @@ final class PortLoop {
     return nil
   }
 
-  private func log(_ data: [UInt8]) {
-    guard !data.isEmpty, let log = purpose.log else { return }
-    data.withUnsafeBytes { log.append($0) }
-    port.onChange()
+  /// Appends bytes to the log, and empties them.
+  private func log(_ data: inout [UInt8]) {
+    guard !data.isEmpty else { return }
+    if let log = purpose.log {
+      data.withUnsafeBytes { log.append($0) }
+      port.onChange()
+    }
+    data.removeAll(keepingCapacity: true)
   }
 
   /// Waits until something can be read, sent, or is due.

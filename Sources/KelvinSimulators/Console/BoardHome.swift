@@ -6,6 +6,8 @@ package import KelvinModel
 /// The shells that a board's console may have.
 package enum BoardShell: String, CaseIterable, Sendable {
   case dash, bash, busybox
+  /// Android's shell, whose numbers have 32 bits.
+  case mksh
 }
 
 /// A directory that stands for a board's own: its programs in `bin`, and the home of who logs in.

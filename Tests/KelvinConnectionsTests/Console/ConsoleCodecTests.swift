@@ -36,7 +36,7 @@ struct ConsoleCodecTests {
 
   /// A frame as the agent writes it.
   static func frame(_ body: [UInt8], session: String = "Ab3x") -> [UInt8] {
-    let word = ConsoleCheck.cksum.word(of: session.utf8 + body)
+    let word = ConsoleCheck.cksum.word(of: session.utf8 + body + [10])
     return Array("~\(session) ".utf8) + word + Array(" \(body.count) ".utf8) + body + [13, 10]
   }
 

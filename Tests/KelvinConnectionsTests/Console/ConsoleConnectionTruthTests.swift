@@ -90,6 +90,19 @@ struct ConsoleConnectionTruthTests {
     await connection.close()
   }
 
+  /// Kernel threads are of session 0, and whoever took them for a command's would end everything.
+  /// Lists only.
+  @Test(arguments: LineShell.Kind.allCases)
+  func noProcessIsTakenForACommandThatIsNotKnown(kind: LineShell.Kind) async throws {
+    let connection = ShellLine(try LineShell(kind)).connection()
+    for place in ["- -", "0 9223372036854775807", "0 4294967296000", "1 9223372036854775807"] {
+      let reply = try connection.run(
+        ". \"$0\"; k_m KELVIN_COMMAND=none-000000 \(place); echo .$k_l", until: soon())
+      #expect(reply.output == Array(".\n".utf8), "\(place)")
+    }
+    await connection.close()
+  }
+
   /// A command that ends what waits for it.
   @Test(arguments: LineShell.Kind.allCases, [true, false])
   func aCommandThatKillsItsParentIsNoResult(

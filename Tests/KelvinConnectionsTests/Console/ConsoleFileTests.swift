@@ -22,7 +22,7 @@ struct ConsoleFileTests {
     for count in [0, 1, ConsoleChannel.fileBlock, 30_000] {
       let bytes = generator.bytes(count)
       let target = TargetPath("\(shell.scratch.path)/new dir/it's \(count)")
-      try channel.push(bytes, to: target, mode: 0o750, until: .after(seconds: 60))
+      try channel.push(ConsoleSource(bytes), to: target, mode: 0o750, until: .after(seconds: 60))
       #expect(try LocalFile.read(target.string) == bytes)
       #expect(mode(target.string) == 0o750)
       let back = "\(shell.scratch.path)/back"
@@ -39,7 +39,7 @@ struct ConsoleFileTests {
     var generator = SeededGenerator(seed: 32)
     let bytes = generator.bytes(30_000)
     let target = TargetPath("\(shell.scratch.path)/file")
-    try channel.push(bytes, to: target, mode: 0o644, until: .after(seconds: 120))
+    try channel.push(ConsoleSource(bytes), to: target, mode: 0o644, until: .after(seconds: 120))
     #expect(try LocalFile.read(target.string) == bytes)
     let back = "\(shell.scratch.path)/back"
     try channel.pull(target, to: back, until: .after(seconds: 120))
@@ -59,14 +59,15 @@ struct ConsoleFileTests {
     }
     let failure = #expect(throws: ConnectionFailure.self) {
       try channel.push(
-        bytes, to: target, mode: 0o644, until: .after(seconds: 60), progress: cutAfterThree)
+        ConsoleSource(bytes), to: target, mode: 0o644, until: .after(seconds: 60),
+        progress: cutAfterThree)
     }
     #expect(failure?.code == .connectionLost)
     #expect(access(target.string, F_OK) != 0)
     shell.line.isCut.store(false, ordering: .releasing)
     channel = try shell.channel()
     var first: Int?
-    try channel.push(bytes, to: target, mode: 0o644, until: .after(seconds: 60)) {
+    try channel.push(ConsoleSource(bytes), to: target, mode: 0o644, until: .after(seconds: 60)) {
       first = first ?? $0
     }
     #expect(first == 3 * ConsoleChannel.fileBlock)
@@ -91,7 +92,7 @@ struct ConsoleFileTests {
     let bytes = [UInt8](repeating: 65, count: 20_000)
     try shell.scratch.write("file.kelvin-part", [UInt8](repeating: 66, count: 10_000))
     let target = TargetPath("\(shell.scratch.path)/file")
-    try channel.push(bytes, to: target, mode: 0o600, until: .after(seconds: 60))
+    try channel.push(ConsoleSource(bytes), to: target, mode: 0o600, until: .after(seconds: 60))
     #expect(try LocalFile.read(target.string) == bytes)
     try shell.scratch.write("back.kelvin-part", [UInt8](repeating: 66, count: 15_000))
     let back = "\(shell.scratch.path)/back"

@@ -51,7 +51,7 @@ package enum ConsoleAgent {
 
   /// The check of the source that the agent finds itself made of.
   package static func word(of source: [String], check: ConsoleCheck) -> String {
-    String(decoding: check.word(of: source.map { $0 + " " }.joined().utf8), as: UTF8.self)
+    String(decoding: check.word(of: (source.map { $0 + " " }.joined() + "\n").utf8), as: UTF8.self)
   }
 
   /// The agent, line by line.
@@ -83,7 +83,8 @@ package enum ConsoleAgent {
   // its script and its input, E whether it was started (2: it could not be); k_0, k_1 ... the lines' texts; Z the terminal's
   // settings, which the agent puts back itself: behind it the loader is in the background. Files: o and e the streams, s the status, i the input,
   // t a piece, p the agent's process, l what the host has scripts read, which is their $0, f: something
-  // may still write to o and e, which are begun anew then. Scripts reach the line as 3.
+  // may still write to o and e, which are begun anew then. Scripts reach the line as 3, which mksh
+  // hands on only where a command's own redirection says so.
   //
   // k_f sends a frame. k_b encodes a file as letters and digits. k_e encodes a file of so many
   // bytes: a single line by the shell alone, text by tr, all else by k_b. k_a sends the reply, k_l
@@ -92,27 +93,40 @@ package enum ConsoleAgent {
   private static let text = ##"""
     exec 3>&1;I=0;J=;q=0;n=0;E=0;D=;F=;
     a=$(printf '\001\t');u="*[!$a -~]*";v="*[!${a#?} -}]*";T=$(printf '\003');
-    k_f(){ set -- "$1" $(printf %s "$S$1"|$c);printf '~%s %s %s %s\n' $S $2 ${#1} "$1";};
-    k_b(){ case $B in b)x=$(base64 <"$1");m=b;;o)x=$(od -An -v -tx1 <"$1");m=y;;
-    *)x=$(hexdump -v -e '1/1 "%02x"' <"$1");m=y;;esac;set -- $x;IFS=;x=$*;unset IFS;};
+    N=$(printf '\n.');N=${N%.};
+    eval "k_c(){ h=\$(exec \$c<<E$N\$1${N}E$N)||h=\$(printf '%s\n' \"\$1\"|\$c);h=\${h%% *};}";
+    k_f(){ k_c "$S$1";printf '~%s %s %s %s\n' $S "$h" ${#1} "$1";};
+    k_b(){ case $B in b)x=$(exec base64 <"$1");m=b;;o)x=$(exec od -An -v -tx1 <"$1");m=y;;
+    *)x=$(exec hexdump -v -e '1/1 "%02x"' <"$1");m=y;;esac;set -- $x;IFS=;x=$*;unset IFS;};
     k_e(){ m=t;x=;case $2 in 0)return;;esac;case $3 in "");;*)k_b "$1";return;;esac;
-    IFS= read -r x<"$1"&&case $x in $v);;*)[ $((${#x}+1)) = $2 ]&&{ x=$x~;return;};;esac;
-    x=$(tr '\n~\001\000' '~\001\002\002' <"$1");
+    if [ $2 -le $z ];then while IFS= read -r h;do case $h in $v)x=;break;;esac;x=$x$h~;done<"$1";
+    case $h in $v);;*)x=$x$h;[ ${#x} = $2 ]&&return;;esac;fi;
+    x=$(exec tr '\n~\001\000' '~\001\002\002' <"$1");
     case $x in $u);;*)[ ${#x} = $2 ]&&return;;esac;k_b "$1";};
-    k_a(){ s=;read -r s <$D/s;case $s in x|"")k_f "$I x";return;;esac;set -- $(wc -c $D/o $D/e);
-    if [ "$F" = l -o $(($1+$3)) -gt $z ];then k_l $s $1 $3;return;fi;
-    k_e $D/o $1 $F;g=$m h=$x;k_e $D/e $3 $F;k_f "$I r $s $g$m ${#h} $h$x";};
-    k_l(){ h=$($c <$D/o);x=$($c <$D/e);k_f "$I l $1 $2 $3 ${h%% *} ${x%% *}";};
+    k_a(){ s=;read -r s <$D/s;case $s in x|"")k_f "$I x";return;;esac;
+    case $c in cksum)set -- $(exec cksum $D/o $D/e);set -- $2 $5 $1 $4;;
+    *)set -- $(exec wc -c $D/o $D/e);set -- $1 $3;;esac;
+    if [ "$F" = l -o $(($1+$2)) -gt $z ];then k_l $s "$@";return;fi;
+    k_e $D/o $1 $F;g=$m w=$x;k_e $D/e $2 $F;k_f "$I r $s $g$m ${#w} $w$x";};
+    k_l(){ case $5 in "")h=$(exec $c <$D/o);x=$(exec $c <$D/e);set -- $1 $2 $3 ${h%% *} ${x%% *};;esac;
+    k_f "$I l $*";};
     k_g(){ i=$3;while [ $i -lt $4 ];do dd if=$D/$1 bs=$5 skip=$i count=1 >$D/t 2>/dev/null;
     h=$(($2-i*$5));[ $h -gt $5 ]&&h=$5;k_e $D/t $h $6;k_f "$I $1 $i $5 $m $x";i=$((i+1));done;};
     k_d(){ case $1 in [tT])printf %b "$(printf %s "$2"|tr A-Za-z@ a-zA-Z\ )";;
     *)printf %s "$2"|base64 -d;;esac;};
+    k_t(){ x=$1.;for i in Aa Bb Cc Dd Ee Ff Gg Hh Ii Jj Kk Ll Mm Nn Oo Pp Qq Rr Ss Tt Uu Vv Ww Xx Yy Zz '@ ';do g=${i#?};i=${i%?};case $x in *"$g"*)IFS=$g;set -- $x;IFS=$T;x="$*";;esac;
+    case $x in *"$i"*)IFS=$i;set -- $x;IFS=$g;x="$*";;esac;
+    case $x in *"$T"*)IFS=$T;set -- $x;IFS=$i;x="$*";;esac;done;unset IFS;b=${x%.};
+    case $b in *\\*)printf %b "$b">$D/t;b=;
+    while IFS= read -r g||[ "$g" ];do b=$b$g$N;done<$D/t;b=${b%"$N"};;esac;} 2>/dev/null;
     k_r(){ i=0;b=;d=;m=;h=/dev/null;while [ $i -lt $n ];do eval "x=\$k_$i";case $x in
     [tb]*)m=${x%"${x#?}"};b=$b${x#?};;*)h=${x%"${x#?}"};d=$d${x#?};;esac;i=$((i+1));done;
-    b=$(k_d $m "$b");[ ${#b} = $L ]||{ k_n;return;};
+    w=$b;
+    case $m$((${#b}/600)) in t0)k_t "$b";;*)b=;;esac;
+    [ ${#b} = $L ]||b=$(k_d $m "$w");[ ${#b} = $L ]||{ k_n;return;};
     case $h in ?)k_d $h "$d">$D/i;h=$D/i;[ $(wc -c <$h) = $M ]||{ k_n;return;};;esac;
     [ ! -e $D/f ]||rm -f $D/f $D/o $D/e;: >$D/s;E=1;F=;
-    (trap : 15;set +m;(exec sh -c "$b" $D/l <$h >$D/o 2>$D/e) 2>/dev/null;
+    (trap : 15;set +m;(exec sh -c "$b" $D/l <$h >$D/o 2>$D/e 3>&3) 2>/dev/null;
     echo $? >$D/s||{ : >$D/o;: >$D/e;echo x >$D/s;};k_a)&
     J=$!;};
     k_n(){ E=2;k_f "$I x";};
@@ -127,15 +141,15 @@ package enum ConsoleAgent {
     [ -f $x/p ]&&read -r i <$x/p&&{ kill -0 $i 2>/dev/null||rm -r $x;};done;
     x=$d/.kelvin-$S;mkdir -m 700 $x 2>/dev/null&&echo $$ >$x/p&&: >$x/o&&: >$x/e&&{ D=$x;break;};done;
     H=;for i in base64 od hexdump tr dd wc stty;do command -v $i>/dev/null&&H="$H $i";done;
-    case $H in *base64*)B=b;;*od*)B=o;;*)B=h;;esac;set -f;set -m 2>/dev/null;
+    case $H in *base64*)B=b;;*od*)B=o;;*)B=h;;esac;set -f;set -m 2>/dev/null;exec 2>/dev/null;
     stty -isig -ixon -tostop ignbrk 2>/dev/null;
-    k_h(){ set -- $(printf %s "$K"|$c);k_f "0 h $1 ${D:--}$H";};k_h;
+    k_h(){ k_c "$K";k_f "0 h $h ${D:--}$H";};k_h;
     y=0;while :;do IFS= read -r l||{ y=$((y+1));[ $y -gt 50 ]&&break;continue;};y=0;
-    case $l in "#$S "*)l=${l#* };set -- "${l#* }" $(printf %s "$S${l#* }"|$c);
-    if [ "$2" = "${l%% *}" ];then set -- $1;case $2 in p)k_p "$@";;q)F=$3;k_q $1;;
+    case $l in "#$S "*)l=${l#* };k_c "$S${l#* }";
+    if [ "$h" = "${l%% *}" ];then set -- ${l#* };case $2 in p)k_p "$@";;q)F=$3;k_q $1;;
     g)[ $1 = $I ]&&k_g $3 $4 $5 $6 $7 $8;;v)eval "$(k_d $3 "$4")";k_f "$1 v $?";;
     h)k_h;;z)break;;esac;else k_f "0 n";fi;;"#"*)k_f "0 n";;"$T"*|.)break;;esac;done;
     case $E in 1)[ -s $D/s ]||kill -9 -$J;;esac 2>/dev/null;case $D in ?*)rm -r $D;;esac;
-    stty $Z echo 2>/dev/null;k_f "0 z"
+    exec 2>&3;stty $Z echo 2>/dev/null;k_f "0 z"
     """##
 }

@@ -13,19 +13,19 @@ extension ConsoleChannel {
 
   /// Writes a file on the board: to a name of its own, which is renamed at the end. Goes on with
   /// what an earlier call brought there before the line was lost or the time over, if that is right.
-  /// Parent directories are made.
+  /// Parent directories are made. A host file is read as it goes.
   ///
   /// - Parameter progress: told the bytes that stand firm on the board.
   /// - Throws: the board's error; `connectionLost` and others of a command, after which a further
   ///   call goes on.
   package func push(
-    _ bytes: [UInt8], to path: TargetPath, mode: UInt16, until deadline: Deadline,
+    _ source: ConsoleSource, to path: TargetPath, mode: UInt16, until deadline: Deadline,
     progress: (Int) -> Void = { _ in }
   ) throws(ConnectionFailure) {
     let part = ShellWords.quote(path.string + ConsoleChannel.partSuffix)
     do throws(ConnectionFailure) {
-      try append(bytes, to: part, path, until: deadline, progress: progress)
-      try name(part, path, mode: mode, bytes, until: deadline)
+      let word = try append(source, to: part, path, until: deadline, progress: progress)
+      try name(part, path, mode: mode, word, until: deadline)
     } catch {
       if !ConsoleChannel.mayGoOn(after: error), isOpen {
         _ = try? run("rm -f \(part)", until: .after(seconds: 10))
@@ -39,14 +39,15 @@ extension ConsoleChannel {
     [.connectionLost, .timedOut, .interrupted].contains(failure.code)
   }
 
+  /// - Returns: the check of all that was sent.
   private func append(
-    _ bytes: [UInt8], to part: String, _ path: TargetPath, until deadline: Deadline,
+    _ source: ConsoleSource, to part: String, _ path: TargetPath, until deadline: Deadline,
     progress: (Int) -> Void
-  ) throws(ConnectionFailure) {
-    var offset = try begin(part, of: bytes, path, until: deadline)
+  ) throws(ConnectionFailure) -> String {
+    var (offset, running) = try begin(part, of: source, path, until: deadline)
     progress(offset)
-    while offset < bytes.count {
-      let block = Array(bytes[offset...].prefix(ConsoleChannel.fileBlock))
+    while case let block = try source.read(ConsoleChannel.fileBlock, at: offset), !block.isEmpty {
+      running.update(block)
       let reply = try run(
         "cat >>\(part)&&wc -c <\(part)", input: block, until: deadline)
       try succeed(reply, path)
@@ -57,15 +58,15 @@ extension ConsoleChannel {
       }
       progress(offset)
     }
+    return String(decoding: running.word, as: UTF8.self)
   }
 
   /// Checks the whole, and gives it its name.
   private func name(
-    _ part: String, _ path: TargetPath, mode: UInt16, _ bytes: [UInt8], until deadline: Deadline
+    _ part: String, _ path: TargetPath, mode: UInt16, _ word: String, until deadline: Deadline
   ) throws(ConnectionFailure) {
     let target = ShellWords.quote(path.string)
     let octal = String(mode & 0o7777, radix: 8)
-    let word = String(decoding: request.check.word(of: bytes), as: UTF8.self)
     // A directory of that name is no place for the file: mv would put it inside.
     let reply = try run(
       "set -- $(\(request.check.rawValue) <\(part)); [ \"$1\" = \(word) ]||exit 97;"
@@ -79,10 +80,11 @@ extension ConsoleChannel {
     try succeed(reply, path)
   }
 
-  /// Makes the parent directory and a part file, and tells how many bytes of it are right.
+  /// Makes the parent directory and a part file, and tells how many bytes of it are right, and their
+  /// check so far.
   private func begin(
-    _ part: String, of bytes: [UInt8], _ path: TargetPath, until deadline: Deadline
-  ) throws(ConnectionFailure) -> Int {
+    _ part: String, of source: ConsoleSource, _ path: TargetPath, until deadline: Deadline
+  ) throws(ConnectionFailure) -> (count: Int, check: ConsoleCheck.Running) {
     let slash = path.string.lastIndex(of: "/")
     let parent = slash.map { String(path.string[..<$0]) } ?? ""
     let make = parent.isEmpty ? "" : "mkdir -p \(ShellWords.quote(parent))&&"
@@ -90,13 +92,12 @@ extension ConsoleChannel {
       "\(make): >>\(part)&&wc -c <\(part)&&\(request.check.rawValue) <\(part)", until: deadline)
     try succeed(reply, path)
     let lines = reply.output.split(separator: 10)
-    guard lines.count == 2, let count = number(lines[0]), count <= bytes.count,
-      lines[1].starts(with: request.check.word(of: bytes[..<count]) + [0x20])
-    else {
-      try succeed(try run(": >\(part)", until: deadline), path)
-      return 0
+    if lines.count == 2, let count = number(lines[0]), count <= source.count {
+      let running = try source.check(request.check, ofFirst: count)
+      if lines[1].starts(with: running.word + [0x20]) { return (count, running) }
     }
-    return count
+    try succeed(try run(": >\(part)", until: deadline), path)
+    return (0, ConsoleCheck.Running(request.check))
   }
 
   /// Reads a file of the board into a host file: under a name of its own, which is renamed at the
@@ -121,24 +122,27 @@ extension ConsoleChannel {
       guard let last = lines.last, lines.count >= 2, let count = number(lines[0]) else {
         throw ConnectionFailure(.system(.io), "\(path): no size (\(link.name))")
       }
-      var bytes = isFresh ? [] : SmallFile.read(part, limit: count + 1) ?? []
+      var offset = isFresh ? 0 : try PartFile.size(part)
       // Whole blocks only, since blocks are what the board is asked for.
-      bytes.removeLast(bytes.count % ConsoleChannel.fileBlock)
-      if bytes.count > count { bytes = [] }
-      let hadSome = !bytes.isEmpty
-      let file = try PartFile(part, keeping: bytes.count)
-      progress(bytes.count)
-      while bytes.count < count {
-        let block = bytes.count / ConsoleChannel.fileBlock
+      offset -= offset % ConsoleChannel.fileBlock
+      if offset > count { offset = 0 }
+      let hadSome = offset > 0
+      var running = ConsoleCheck.Running(check)
+      if hadSome { running = try ConsoleSource(hostFile: part).check(check, ofFirst: offset) }
+      let file = try PartFile(part, keeping: offset)
+      progress(offset)
+      while offset < count {
+        let block = offset / ConsoleChannel.fileBlock
         let reply = try run(
           "dd if=\(source) bs=\(ConsoleChannel.fileBlock) skip=\(block) count=1 2>/dev/null",
           until: deadline)
         guard !reply.output.isEmpty else { break }
         try file.append(reply.output)
-        bytes += reply.output
-        progress(bytes.count)
+        running.update(reply.output)
+        offset += reply.output.count
+        progress(offset)
       }
-      if bytes.count == count, last.starts(with: check.word(of: bytes) + [0x20]) {
+      if offset == count, last.starts(with: running.word + [0x20]) {
         try file.finish(as: destination)
         return count
       }
@@ -175,6 +179,16 @@ private final class PartFile {
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }
+
+  /// Bytes that an earlier call left; 0 when there is none.
+  static func size(_ path: String) throws(ConnectionFailure) -> Int {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      if errno == ENOENT { return 0 }
+      throw failure(path)
+    }
+    return Int(status.st_size)
+  }
 
   func append(_ bytes: [UInt8]) throws(ConnectionFailure) {
     var rest = bytes[...]

@@ -21,9 +21,44 @@ package enum ConsoleCheck: String, Sendable, CaseIterable {
       MD5Update(&context, array, array.count)
       var digest = [UInt8](repeating: 0, count: 16)
       MD5Final(&digest, &context)
-      let digits = Array("0123456789abcdef".utf8)
-      return digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+      return ConsoleCheck.hex(digest)
     }
+  }
+
+  /// A check that is taken piece by piece.
+  struct Running {
+    private let check: ConsoleCheck
+    private var sum = PosixChecksum()
+    private var digest = MD5_CTX()
+
+    init(_ check: ConsoleCheck) {
+      self.check = check
+      MD5Init(&digest)
+    }
+
+    mutating func update(_ bytes: [UInt8]) {
+      switch check {
+      case .cksum: bytes.withUnsafeBytes { sum.update($0) }
+      case .md5sum: MD5Update(&digest, bytes, bytes.count)
+      }
+    }
+
+    /// The word for all that came so far.
+    var word: [UInt8] {
+      switch check {
+      case .cksum: return Array(String(sum.value).utf8)
+      case .md5sum:
+        var copy = digest
+        var bytes = [UInt8](repeating: 0, count: 16)
+        MD5Final(&bytes, &copy)
+        return ConsoleCheck.hex(bytes)
+      }
+    }
+  }
+
+  private static func hex(_ bytes: [UInt8]) -> [UInt8] {
+    let digits = Array("0123456789abcdef".utf8)
+    return bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
   }
 
   private static let table: [UInt32] = (0..<256).map { index in

@@ -140,7 +140,8 @@ package struct ConsoleDecoder {
 
   private func frame(_ bytes: some RandomAccessCollection<UInt8>, _ head: Head) -> ConsoleFrame? {
     let body = bytes.dropFirst(head.bodyStart).prefix(head.bodyCount)
-    guard body.count == head.bodyCount, check.word(of: session + body).elementsEqual(head.check)
+    guard body.count == head.bodyCount,
+      check.word(of: session + body + [10]).elementsEqual(head.check)
     else { return nil }
     return ConsoleFrame(body: body)
   }

@@ -20,7 +20,7 @@ package struct ConsoleRequest: Sendable {
   package func line(_ body: some Sequence<UInt8>) -> [UInt8] {
     let body = Array(body)
     return [UInt8(ascii: "#")] + session.utf8 + [UInt8(ascii: " ")]
-      + check.word(of: session.utf8 + body) + [UInt8(ascii: " ")] + body + [10]
+      + check.word(of: session.utf8 + body + [10]) + [UInt8(ascii: " ")] + body + [10]
   }
 
   /// A command's lines, in the order of their numbers: its script, and what it reads.
