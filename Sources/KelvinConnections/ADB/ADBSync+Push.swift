@@ -57,9 +57,10 @@ private struct ADBPush {
   let isSecond: Bool
   let deadline: Deadline
   let progress: ADBSync.Progress?
-  /// Sent in large pieces: a system call for each packet would cost more than the packet.
-  private var buffer: [UInt8] = []
-  private var chunk = [UInt8](repeating: 0, count: ADBSyncID.dataLimit)
+  /// Sent in large pieces: a system call for each packet would cost more than the packet. Its room is
+  /// kept: fresh memory for each piece costs the kernel more than the copy.
+  private var buffer = [UInt8](repeating: 0, count: ADBPush.pieces + 2 * (ADBSyncID.dataLimit + 8))
+  private var used = 0
   private var answers: [UInt8] = []
   /// Files whose answers are due, in order, and how many bytes they had.
   private var due: [(path: TargetPath, size: UInt64)] = []
@@ -83,7 +84,6 @@ private struct ADBPush {
     self.isSecond = isSecond
     self.deadline = deadline
     self.progress = progress
-    buffer.reserveCapacity(ADBPush.pieces + 2 * ADBSyncID.dataLimit)
   }
 
   mutating func add(_ item: ADBPushItem) throws(ConnectionFailure) {
@@ -95,9 +95,11 @@ private struct ADBPush {
       begin(path, 0o100000 | UInt32(item.mode))
       for start in stride(from: 0, to: bytes.count, by: ADBSyncID.dataLimit) {
         let part = bytes[start..<min(start + ADBSyncID.dataLimit, bytes.count)]
-        buffer.appendADB(ADBSyncID.data)
-        buffer.appendADB(UInt32(part.count))
-        buffer.append(contentsOf: part)
+        put { bytes in
+          bytes.appendADB(ADBSyncID.data)
+          bytes.appendADB(UInt32(part.count))
+          bytes.append(contentsOf: part)
+        }
         try flushIfFull()
       }
       try end(item, path, size: UInt64(bytes.count), modified: nil)
@@ -105,7 +107,7 @@ private struct ADBPush {
       let bytes = Array(target.utf8)
       begin(path, 0o120777)
       // adbd takes what it gets for a C string.
-      buffer.appendADB(ADBSyncID.data, path: bytes + [0])
+      put { $0.appendADB(ADBSyncID.data, path: bytes + [0]) }
       try end(item, path, size: UInt64(bytes.count), modified: nil)
     }
   }
@@ -124,13 +126,19 @@ private struct ADBPush {
     while true {
       var count = -1
       repeat {
-        count = chunk.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
+        // To its place behind the packet's head.
+        count = buffer.withUnsafeMutableBytes {
+          read(file, $0.baseAddress?.advanced(by: used + 8), ADBSyncID.dataLimit)
+        }
       } while count < 0 && errno == EINTR
       guard count >= 0 else { throw ADBSync.hostFailure(host) }
       if count == 0 { break }
-      buffer.appendADB(ADBSyncID.data)
-      buffer.appendADB(UInt32(count))
-      buffer.append(contentsOf: chunk[..<count])
+      let end = used + 8 + count
+      put { bytes in
+        bytes.appendADB(ADBSyncID.data)
+        bytes.appendADB(UInt32(count))
+      }
+      used = end
       size += UInt64(count)
       done += UInt64(count)
       try flushIfFull()
@@ -139,43 +147,56 @@ private struct ADBPush {
   }
 
   private mutating func begin(_ path: [UInt8], _ mode: UInt32) {
-    if isSecond {
-      buffer.appendADB(ADBSyncID.send2, path: path)
-      buffer.appendADB(ADBSyncID.send2)
-      buffer.appendADB(mode)
-      buffer.appendADB(0)
-    } else {
-      buffer.appendADB(ADBSyncID.send, path: path + Array(",\(mode)".utf8))
+    put { bytes in
+      if isSecond {
+        bytes.appendADB(ADBSyncID.send2, path: path)
+        bytes.appendADB(ADBSyncID.send2)
+        bytes.appendADB(mode)
+        bytes.appendADB(0)
+      } else {
+        bytes.appendADB(ADBSyncID.send, path: path + Array(",\(mode)".utf8))
+      }
     }
+  }
+
+  /// Puts a few bytes behind what is to be sent; all that is put between two looks at whether the buffer
+  /// is full is less than two packets.
+  private mutating func put(_ body: (inout [UInt8]) -> Void) {
+    var bytes: [UInt8] = []
+    body(&bytes)
+    buffer.replaceSubrange(used..<(used + bytes.count), with: bytes)
+    used += bytes.count
   }
 
   private mutating func end(
     _ item: ADBPushItem, _ path: [UInt8], size: UInt64, modified: Int64?
   ) throws(ConnectionFailure) {
     let time = item.modified ?? modified ?? MonotonicTime.wallNanoseconds / 1_000_000_000
-    buffer.appendADB(ADBSyncID.done)
-    buffer.appendADB(UInt32(clamping: time))
-    buffer.appendADB(isLong ? ADBSyncID.linkStat2 : ADBSyncID.stat, path: path)
+    put { bytes in
+      bytes.appendADB(ADBSyncID.done)
+      bytes.appendADB(UInt32(clamping: time))
+      bytes.appendADB(isLong ? ADBSyncID.linkStat2 : ADBSyncID.stat, path: path)
+    }
     due.append((item.path, size))
     sending = nil
     try flushIfFull()
   }
 
   private mutating func flushIfFull() throws(ConnectionFailure) {
-    if buffer.count >= ADBPush.pieces { try flush() }
+    if used >= ADBPush.pieces { try flush() }
   }
 
   /// Sends the buffer, and takes answers as they come: a refusal must not wait for the end, and a
   /// device that waits for its answers to be taken takes nothing more itself.
   private mutating func flush() throws(ConnectionFailure) {
-    var rest = buffer[...]
-    while !rest.isEmpty {
-      rest = rest.dropFirst(try sendOrRefusal(rest))
-      if rest.isEmpty { break }
+    var sent = 0
+    while sent < used {
+      sent += try sendOrRefusal(buffer[sent..<used])
+      if sent == used { break }
       try stream.wait(for: Int16(POLLIN | POLLOUT), until: deadline)
       try takeAnswers()
     }
-    buffer.removeAll(keepingCapacity: true)
+    used = 0
     try takeAnswers()
     if deadline.isInterrupted || deadline.hasPassed {
       throw ConnectionFailure(
