@@ -33,16 +33,21 @@ extension ADBSync {
   /// Nothing waits for a file's answer before the next is sent. A refusal ends it at once, in the
   /// middle of the file too.
   ///
+  /// - Parameter aside: asked to take a single file to another name while it is sent, and, with false,
+  ///   back before its end, so that adbd does not find it when it removes what a broken link has cut
+  ///   short; says whether it could.
   /// - Throws: the first file's failure. Files are in place one by one: callers send to temporary
   ///   names where others look.
   package func push(
-    _ items: [ADBPushItem], until deadline: Deadline, progress: Progress? = nil
+    _ items: [ADBPushItem], until deadline: Deadline, progress: Progress? = nil,
+    aside: ((Bool) -> Bool)? = nil
   ) throws(ConnectionFailure) {
     let isLong = try has("stat_v2", until: deadline)
     let isSecond = try has("sendrecv_v2", until: deadline)
     try dialog(until: deadline) { stream throws(ConnectionFailure) in
       var push = ADBPush(
-        self, stream, isLong: isLong, isSecond: isSecond, deadline: deadline, progress: progress)
+        self, stream, isLong: isLong, isSecond: isSecond, deadline: deadline, progress: progress,
+        aside: aside)
       for item in items { try push.add(item) }
       try push.finish()
     }
@@ -57,6 +62,8 @@ private struct ADBPush {
   let isSecond: Bool
   let deadline: Deadline
   let progress: ADBSync.Progress?
+  let aside: ((Bool) -> Bool)?
+  private var isAside = false
   /// Sent in large pieces: a system call for each packet would cost more than the packet. Its room is
   /// kept: fresh memory for each piece costs the kernel more than the copy.
   private var buffer = [UInt8](repeating: 0, count: ADBPush.pieces + 2 * (ADBSyncID.dataLimit + 8))
@@ -73,11 +80,14 @@ private struct ADBPush {
   private var total: UInt64 = 0
 
   private static let pieces = 1 << 19
+  /// Bytes after which the device has surely begun the file.
+  private static let asideFrom: UInt64 = 4 << 20
 
   init(
     _ sync: ADBSync, _ stream: ADBStream, isLong: Bool, isSecond: Bool, deadline: Deadline,
-    progress: ADBSync.Progress?
+    progress: ADBSync.Progress?, aside: ((Bool) -> Bool)?
   ) {
+    self.aside = aside
     self.sync = sync
     self.stream = stream
     self.isLong = isLong
@@ -142,11 +152,18 @@ private struct ADBPush {
       size += UInt64(count)
       done += UInt64(count)
       try flushIfFull()
+      if !isAside, let aside, done > ADBPush.asideFrom { isAside = aside(true) }
+    }
+    if isAside, let aside, !aside(false) {
+      throw ConnectionFailure(
+        .system(.io), "\(item.path): was taken away while it was sent (\(sync.name))",
+        hint: "does another program copy there? Try again")
     }
     try end(item, path, size: size, modified: Int64(status.st_mtim.tv_sec))
   }
 
   private mutating func begin(_ path: [UInt8], _ mode: UInt32) {
+    let isSecond = isSecond
     put { bytes in
       if isSecond {
         bytes.appendADB(ADBSyncID.send2, path: path)
@@ -172,6 +189,7 @@ private struct ADBPush {
     _ item: ADBPushItem, _ path: [UInt8], size: UInt64, modified: Int64?
   ) throws(ConnectionFailure) {
     let time = item.modified ?? modified ?? MonotonicTime.wallNanoseconds / 1_000_000_000
+    let isLong = isLong
     put { bytes in
       bytes.appendADB(ADBSyncID.done)
       bytes.appendADB(UInt32(clamping: time))
