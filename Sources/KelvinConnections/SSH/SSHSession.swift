@@ -85,7 +85,9 @@ final class SSHSession: ShellLink {
       state.withLock { $0.isInputOpen = false }
     }
     // Larger pipes: fewer turns between this process and the client where much is copied.
-    for pipe in source == nil ? [input, output] : [output] { _ = kelvin_set_pipe_size(pipe, 1 << 18) }
+    for pipe in source == nil ? [input, output] : [output] {
+      _ = kelvin_set_pipe_size(pipe, 1 << 18)
+    }
     defer { for end in [pipes[0].read, pipes[1].write, pipes[2].write] { Glibc.close(end) } }
     // The socket of a new connection has room for all of it.
     let request =

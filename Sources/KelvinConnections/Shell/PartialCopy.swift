@@ -27,7 +27,8 @@ enum PartialCopy {
     case .system(.noSpace): "free some space on the board"
     case .system(let error) where error.rawValue == EROFS:
       "the file system is mounted read-only: remount it, or copy elsewhere"
-    case .system(let error) where error.rawValue == EDQUOT: "the user's quota on the board is used up"
+    case .system(let error) where error.rawValue == EDQUOT:
+      "the user's quota on the board is used up"
     default: ""
     }
   }
