@@ -139,6 +139,7 @@ struct ResumedCopyTests {
       try await body()
       return false
     } catch {
+      if error.code != .connectionLost { Issue.record("\(error.code): \(error.message)") }
       return error.code == .connectionLost
     }
   }

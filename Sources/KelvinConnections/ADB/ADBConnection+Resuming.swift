@@ -67,9 +67,9 @@ extension ADBConnection {
         try sync.push(
           [ADBPushItem(.file(hostPath), to: TargetPath(temporary), mode: mode)], until: deadline,
           progress: progress
-        ) { goes in
+        ) { goes throws(ConnectionFailure) in
           let (from, to) = goes ? (here, there) : (there, here)
-          return (try? self.shell.run("mv -f \(from) \(to)", until: deadline))?.status == 0
+          return try self.shell.run("mv -f \(from) \(to)", until: deadline).status == 0
         }
       }
       try move(TargetPath(temporary), to: path, mode: mode, until: deadline)

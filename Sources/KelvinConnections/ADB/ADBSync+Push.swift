@@ -40,7 +40,7 @@ extension ADBSync {
   ///   names where others look.
   package func push(
     _ items: [ADBPushItem], until deadline: Deadline, progress: Progress? = nil,
-    aside: ((Bool) -> Bool)? = nil
+    aside: ((Bool) throws(ConnectionFailure) -> Bool)? = nil
   ) throws(ConnectionFailure) {
     let isLong = try has("stat_v2", until: deadline)
     let isSecond = try has("sendrecv_v2", until: deadline)
@@ -62,7 +62,7 @@ private struct ADBPush {
   let isSecond: Bool
   let deadline: Deadline
   let progress: ADBSync.Progress?
-  let aside: ((Bool) -> Bool)?
+  let aside: ((Bool) throws(ConnectionFailure) -> Bool)?
   private var isAside = false
   /// Sent in large pieces: a system call for each packet would cost more than the packet. Its room is
   /// kept: fresh memory for each piece costs the kernel more than the copy.
@@ -85,7 +85,7 @@ private struct ADBPush {
 
   init(
     _ sync: ADBSync, _ stream: ADBStream, isLong: Bool, isSecond: Bool, deadline: Deadline,
-    progress: ADBSync.Progress?, aside: ((Bool) -> Bool)?
+    progress: ADBSync.Progress?, aside: ((Bool) throws(ConnectionFailure) -> Bool)?
   ) {
     self.aside = aside
     self.sync = sync
@@ -152,9 +152,9 @@ private struct ADBPush {
       size += UInt64(count)
       done += UInt64(count)
       try flushIfFull()
-      if !isAside, let aside, done > ADBPush.asideFrom { isAside = aside(true) }
+      if !isAside, let aside, done > ADBPush.asideFrom { isAside = (try? aside(true)) ?? false }
     }
-    if isAside, let aside, !aside(false) {
+    if isAside, let aside, try !aside(false) {
       throw ConnectionFailure(
         .system(.io), "\(item.path): was taken away while it was sent (\(sync.name))",
         hint: "does another program copy there? Try again")
