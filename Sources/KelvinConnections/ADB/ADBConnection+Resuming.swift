@@ -69,7 +69,14 @@ extension ADBConnection {
           progress: progress
         ) { goes throws(ConnectionFailure) in
           let (from, to) = goes ? (here, there) : (there, here)
-          return try self.shell.run("mv -f \(from) \(to)", until: deadline).status == 0
+          do throws(ConnectionFailure) {
+            return try self.shell.run("mv -f \(from) \(to)", until: deadline).status == 0
+          } catch {
+            // adb's server says "offline" of a device whose link broke under the file.
+            guard case .unreachable = error.code else { throw error }
+            throw ConnectionFailure(
+              .connectionLost, "\(path): was not copied: \(error.message)", hint: error.hint)
+          }
         }
       }
       try move(TargetPath(temporary), to: path, mode: mode, until: deadline)
