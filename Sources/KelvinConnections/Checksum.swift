@@ -31,6 +31,21 @@ public enum Checksum {
     return finish(&context)
   }
 
+  /// SHA-256 that is taken piece by piece.
+  struct Digest {
+    private var context = SHA2_CTX()
+
+    init() { SHA256Init(&context) }
+
+    /// Takes the next bytes.
+    mutating func update(_ bytes: UnsafeRawBufferPointer) {
+      SHA256Update(&context, bytes.baseAddress, bytes.count)
+    }
+
+    /// As lower-case hex; ends it.
+    mutating func finish() -> String { Checksum.finish(&context) }
+  }
+
   private static func finish(_ context: inout SHA2_CTX) -> String {
     var digest = [UInt8](repeating: 0, count: 32)
     SHA256Final(&digest, &context)

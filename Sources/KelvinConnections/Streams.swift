@@ -173,8 +173,9 @@ struct InputSource {
   /// Why a descriptor could not be read to its end.
   private(set) var failure: Errno?
 
-  init(_ input: Command.Input, hasChecksum: Bool = false) {
-    if hasChecksum { checksum = PosixChecksum() }
+  /// - Parameter checksum: over what came before; nil: none is wanted.
+  init(_ input: Command.Input, checksum: PosixChecksum? = nil) {
+    self.checksum = checksum
     switch input {
     case .null: break
     case .bytes(let all): bytes = all[...]

@@ -18,11 +18,12 @@ enum ConformanceKind: String, Sendable, CaseIterable {
   case consoleDash = "console with dash"
   case consoleBash = "console with bash"
   case consoleBusybox = "console with busybox"
+  case consoleMksh = "console with mksh"
 
   static let allCases: [ConformanceKind] =
     [
       .local, .dash, .bash, .busybox, .adbDirect, .adbOld, .consoleDash, .consoleBash,
-      .consoleBusybox
+      .consoleBusybox, .consoleMksh
     ] + (hasADB ? [.adb] : [])
     + (RealADBD.isThere ? [.adbdDirect] : [])
     + (RealADBD.isThere && hasADB ? [.adbd] : [])
@@ -33,7 +34,7 @@ enum ConformanceKind: String, Sendable, CaseIterable {
   private static let serverSshdBusybox = Result { try SSHServer(.sshd, login: .busybox) }
   private static let serverDropbear = Result { try SSHServer(.dropbear, login: .dash) }
 
-  var isConsole: Bool { [.consoleDash, .consoleBash, .consoleBusybox].contains(self) }
+  var isConsole: Bool { [.consoleDash, .consoleBash, .consoleBusybox, .consoleMksh].contains(self) }
 
   /// What a line that carries checked frames brings over while a test waits.
   func bytes(_ count: Int) -> Int { isConsole ? count / 10 : count }
@@ -52,6 +53,7 @@ enum ConformanceKind: String, Sendable, CaseIterable {
     case .consoleDash: try ShellLine(.dash).connection()
     case .consoleBash: try ShellLine(.bash).connection()
     case .consoleBusybox: try ShellLine(.busybox).connection()
+    case .consoleMksh: try ShellLine(.mksh).connection()
     }
   }
 }

@@ -30,7 +30,7 @@ struct SimulateConsoleCommand: AsyncParsableCommand {
         kelvin simulate console --telnet 2323 --fault vanish=20000:3 -- bash -l
       """)
 
-  @Option(help: "dash, bash or busybox, which has its own applets only.")
+  @Option(help: "dash, bash, mksh, or busybox, which has its own applets only.")
   var shell: String?
 
   @Argument(help: "A program in the shell's place, and its arguments.") var program: [String] = []
@@ -68,7 +68,7 @@ struct SimulateConsoleCommand: AsyncParsableCommand {
       throw ValidationError("one of --link, --tcp, --telnet and --socket")
     }
     guard shell.map({ BoardShell(rawValue: $0) != nil }) ?? true else {
-      throw ValidationError("--shell: dash, bash or busybox; any other program comes after '--'")
+      throw ValidationError("--shell: dash, bash, mksh or busybox; any other program comes after '--'")
     }
     guard shell == nil || program.isEmpty else {
       throw ValidationError("--shell and a program: one of them")

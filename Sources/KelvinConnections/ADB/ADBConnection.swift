@@ -6,10 +6,10 @@ internal import Synchronization
 public final class ADBConnection: Connection {
   /// What it leads to, for reboot and root.
   package let device: any ADBDevice
-  private let shell: ShellConnection
+  let shell: ShellConnection
   private let restartsAsRoot: Bool
   /// One push or pull at a time.
-  private let sync: Mutex<ADBSync>
+  let sync: Mutex<ADBSync>
 
   public var name: String { shell.name }
   public var capabilities: Capabilities { shell.capabilities }
@@ -46,6 +46,7 @@ public final class ADBConnection: Connection {
     _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline,
     progress: ADBSync.Progress?
   ) throws(ConnectionFailure) {
+    if try pushLarge(hostPath, to: path, mode: mode, until: deadline, progress: progress) { return }
     let temporary = TargetPath(path.string + ".kelvin-part")
     do throws(ConnectionFailure) {
       try sync.withLock { sync throws(ConnectionFailure) in
@@ -90,6 +91,7 @@ public final class ADBConnection: Connection {
   package func pull(
     _ path: TargetPath, to hostPath: String, until deadline: Deadline, progress: ADBSync.Progress?
   ) throws(ConnectionFailure) {
+    if try pullRest(path, to: hostPath, until: deadline, progress: progress) { return }
     try sync.withLock { sync throws(ConnectionFailure) in
       let size = progress == nil ? 0 : try? sync.status([path], until: deadline)[0].get().size
       try sync.pull(
@@ -154,7 +156,7 @@ public final class ADBConnection: Connection {
   }
 
   /// adbd gives group and others what it gives the owner, so the mode is set here.
-  private func move(
+  func move(
     _ from: TargetPath, to path: TargetPath, mode: UInt16, until deadline: Deadline
   ) throws(ConnectionFailure) {
     let (source, target) = (ShellWords.quote(from.string), ShellWords.quote(path.string))
@@ -203,7 +205,7 @@ public final class ADBConnection: Connection {
   }
 
   /// Removes what a failed push left; a lost link leaves it, under a name that says whose it is.
-  private func discard(_ paths: [TargetPath]) {
+  func discard(_ paths: [TargetPath]) {
     let words = paths.map { ShellWords.quote($0.string) }.joined(separator: " ")
     _ = try? shell.run("rm -rf \(words)", until: .after(seconds: 5))
   }

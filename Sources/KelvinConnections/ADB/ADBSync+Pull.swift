@@ -66,15 +66,23 @@ extension ADBSync {
     let temporary = item.hostPath + ".kelvin-\(getpid())"
     var file: Int32 = -1
     var isComplete = false
+    var received: Int64 = 0
+    var isCut = false
     defer {
       if file >= 0 {
         Glibc.close(file)
-        if !isComplete { unlink(temporary) }
+        // A later pull goes on with what a broken link has left of a large file.
+        let isKept =
+          isCut && received > PartialCopy.threshold
+          && rename(temporary, item.hostPath + PartialCopy.suffix) == 0
+        if !isComplete, !isKept { unlink(temporary) }
       }
     }
     var chunk = [UInt8](repeating: 0, count: ADBSyncID.dataLimit)
     while true {
+      isCut = true
       let head = try stream.read(8, until: deadline)
+      isCut = false
       let id = head.adb32(at: 0)
       let count = Int(head.adb32(at: 4))
       if id == ADBSyncID.done { break }
@@ -90,7 +98,10 @@ extension ADBSync {
         throw damaged(stream, "\(count) bytes in a packet")
       }
       if file < 0 { file = try ADBSync.create(temporary) }
+      isCut = true
       try read(count, into: &chunk, stream, until: deadline)
+      isCut = false
+      received += Int64(count)
       try ADBSync.write(chunk, count, to: file, temporary)
       took(UInt64(count))
     }

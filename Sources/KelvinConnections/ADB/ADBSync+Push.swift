@@ -33,16 +33,21 @@ extension ADBSync {
   /// Nothing waits for a file's answer before the next is sent. A refusal ends it at once, in the
   /// middle of the file too.
   ///
+  /// - Parameter aside: asked to take a single file to another name while it is sent, and, with false,
+  ///   back before its end, so that adbd does not find it when it removes what a broken link has cut
+  ///   short; says whether it could.
   /// - Throws: the first file's failure. Files are in place one by one: callers send to temporary
   ///   names where others look.
   package func push(
-    _ items: [ADBPushItem], until deadline: Deadline, progress: Progress? = nil
+    _ items: [ADBPushItem], until deadline: Deadline, progress: Progress? = nil,
+    aside: ((Bool) throws(ConnectionFailure) -> Bool)? = nil
   ) throws(ConnectionFailure) {
     let isLong = try has("stat_v2", until: deadline)
     let isSecond = try has("sendrecv_v2", until: deadline)
     try dialog(until: deadline) { stream throws(ConnectionFailure) in
       var push = ADBPush(
-        self, stream, isLong: isLong, isSecond: isSecond, deadline: deadline, progress: progress)
+        self, stream, isLong: isLong, isSecond: isSecond, deadline: deadline, progress: progress,
+        aside: aside)
       for item in items { try push.add(item) }
       try push.finish()
     }
@@ -57,9 +62,12 @@ private struct ADBPush {
   let isSecond: Bool
   let deadline: Deadline
   let progress: ADBSync.Progress?
-  /// Sent in large pieces: a system call for each packet would cost more than the packet.
-  private var buffer: [UInt8] = []
-  private var chunk = [UInt8](repeating: 0, count: ADBSyncID.dataLimit)
+  let aside: ((Bool) throws(ConnectionFailure) -> Bool)?
+  private var isAside = false
+  /// Sent in large pieces: a system call for each packet would cost more than the packet. Its room is
+  /// kept: fresh memory for each piece costs the kernel more than the copy.
+  private var buffer = [UInt8](repeating: 0, count: ADBPush.pieces + 2 * (ADBSyncID.dataLimit + 8))
+  private var used = 0
   private var answers: [UInt8] = []
   /// Files whose answers are due, in order, and how many bytes they had.
   private var due: [(path: TargetPath, size: UInt64)] = []
@@ -72,18 +80,20 @@ private struct ADBPush {
   private var total: UInt64 = 0
 
   private static let pieces = 1 << 19
+  /// Bytes after which the device has surely begun the file.
+  private static let asideFrom: UInt64 = 4 << 20
 
   init(
     _ sync: ADBSync, _ stream: ADBStream, isLong: Bool, isSecond: Bool, deadline: Deadline,
-    progress: ADBSync.Progress?
+    progress: ADBSync.Progress?, aside: ((Bool) throws(ConnectionFailure) -> Bool)?
   ) {
+    self.aside = aside
     self.sync = sync
     self.stream = stream
     self.isLong = isLong
     self.isSecond = isSecond
     self.deadline = deadline
     self.progress = progress
-    buffer.reserveCapacity(ADBPush.pieces + 2 * ADBSyncID.dataLimit)
   }
 
   mutating func add(_ item: ADBPushItem) throws(ConnectionFailure) {
@@ -95,9 +105,11 @@ private struct ADBPush {
       begin(path, 0o100000 | UInt32(item.mode))
       for start in stride(from: 0, to: bytes.count, by: ADBSyncID.dataLimit) {
         let part = bytes[start..<min(start + ADBSyncID.dataLimit, bytes.count)]
-        buffer.appendADB(ADBSyncID.data)
-        buffer.appendADB(UInt32(part.count))
-        buffer.append(contentsOf: part)
+        put { bytes in
+          bytes.appendADB(ADBSyncID.data)
+          bytes.appendADB(UInt32(part.count))
+          bytes.append(contentsOf: part)
+        }
         try flushIfFull()
       }
       try end(item, path, size: UInt64(bytes.count), modified: nil)
@@ -105,7 +117,7 @@ private struct ADBPush {
       let bytes = Array(target.utf8)
       begin(path, 0o120777)
       // adbd takes what it gets for a C string.
-      buffer.appendADB(ADBSyncID.data, path: bytes + [0])
+      put { $0.appendADB(ADBSyncID.data, path: bytes + [0]) }
       try end(item, path, size: UInt64(bytes.count), modified: nil)
     }
   }
@@ -124,58 +136,85 @@ private struct ADBPush {
     while true {
       var count = -1
       repeat {
-        count = chunk.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
+        // To its place behind the packet's head.
+        count = buffer.withUnsafeMutableBytes {
+          read(file, $0.baseAddress?.advanced(by: used + 8), ADBSyncID.dataLimit)
+        }
       } while count < 0 && errno == EINTR
       guard count >= 0 else { throw ADBSync.hostFailure(host) }
       if count == 0 { break }
-      buffer.appendADB(ADBSyncID.data)
-      buffer.appendADB(UInt32(count))
-      buffer.append(contentsOf: chunk[..<count])
+      let end = used + 8 + count
+      put { bytes in
+        bytes.appendADB(ADBSyncID.data)
+        bytes.appendADB(UInt32(count))
+      }
+      used = end
       size += UInt64(count)
       done += UInt64(count)
       try flushIfFull()
+      if !isAside, let aside, done > ADBPush.asideFrom { isAside = (try? aside(true)) ?? false }
+    }
+    if isAside, let aside, try !aside(false) {
+      throw ConnectionFailure(
+        .system(.io), "\(item.path): was taken away while it was sent (\(sync.name))",
+        hint: "does another program copy there? Try again")
     }
     try end(item, path, size: size, modified: Int64(status.st_mtim.tv_sec))
   }
 
   private mutating func begin(_ path: [UInt8], _ mode: UInt32) {
-    if isSecond {
-      buffer.appendADB(ADBSyncID.send2, path: path)
-      buffer.appendADB(ADBSyncID.send2)
-      buffer.appendADB(mode)
-      buffer.appendADB(0)
-    } else {
-      buffer.appendADB(ADBSyncID.send, path: path + Array(",\(mode)".utf8))
+    let isSecond = isSecond
+    put { bytes in
+      if isSecond {
+        bytes.appendADB(ADBSyncID.send2, path: path)
+        bytes.appendADB(ADBSyncID.send2)
+        bytes.appendADB(mode)
+        bytes.appendADB(0)
+      } else {
+        bytes.appendADB(ADBSyncID.send, path: path + Array(",\(mode)".utf8))
+      }
     }
+  }
+
+  /// Puts a few bytes behind what is to be sent; all that is put between two looks at whether the buffer
+  /// is full is less than two packets.
+  private mutating func put(_ body: (inout [UInt8]) -> Void) {
+    var bytes: [UInt8] = []
+    body(&bytes)
+    buffer.replaceSubrange(used..<(used + bytes.count), with: bytes)
+    used += bytes.count
   }
 
   private mutating func end(
     _ item: ADBPushItem, _ path: [UInt8], size: UInt64, modified: Int64?
   ) throws(ConnectionFailure) {
     let time = item.modified ?? modified ?? MonotonicTime.wallNanoseconds / 1_000_000_000
-    buffer.appendADB(ADBSyncID.done)
-    buffer.appendADB(UInt32(clamping: time))
-    buffer.appendADB(isLong ? ADBSyncID.linkStat2 : ADBSyncID.stat, path: path)
+    let isLong = isLong
+    put { bytes in
+      bytes.appendADB(ADBSyncID.done)
+      bytes.appendADB(UInt32(clamping: time))
+      bytes.appendADB(isLong ? ADBSyncID.linkStat2 : ADBSyncID.stat, path: path)
+    }
     due.append((item.path, size))
     sending = nil
     try flushIfFull()
   }
 
   private mutating func flushIfFull() throws(ConnectionFailure) {
-    if buffer.count >= ADBPush.pieces { try flush() }
+    if used >= ADBPush.pieces { try flush() }
   }
 
   /// Sends the buffer, and takes answers as they come: a refusal must not wait for the end, and a
   /// device that waits for its answers to be taken takes nothing more itself.
   private mutating func flush() throws(ConnectionFailure) {
-    var rest = buffer[...]
-    while !rest.isEmpty {
-      rest = rest.dropFirst(try sendOrRefusal(rest))
-      if rest.isEmpty { break }
+    var sent = 0
+    while sent < used {
+      sent += try sendOrRefusal(buffer[sent..<used])
+      if sent == used { break }
       try stream.wait(for: Int16(POLLIN | POLLOUT), until: deadline)
       try takeAnswers()
     }
-    buffer.removeAll(keepingCapacity: true)
+    used = 0
     try takeAnswers()
     if deadline.isInterrupted || deadline.hasPassed {
       throw ConnectionFailure(

@@ -47,8 +47,14 @@ final class SSHSession: ShellLink {
   private static let slowLogin: Int64 = 80_000_000
 
   /// Asks for a channel, and does not wait for the answer.
+  ///
+  /// - Parameters:
+  ///   - command: for the user's login shell.
+  ///   - source: a file that the client reads itself as the command's input, from where it stands;
+  ///     nil: what is sent.
   init(
-    _ master: SSHMaster, name: String, until deadline: Deadline,
+    _ master: SSHMaster, name: String, command: String = "exec sh", source: Int32? = nil,
+    until deadline: Deadline,
     onSlowLogin: @escaping @Sendable () -> Void
   ) throws(Refusal) {
     self.master = master
@@ -74,18 +80,24 @@ final class SSHSession: ShellLink {
     output = pipes[1].read
     self.error = pipes[2].read
     _ = kelvin_set_nonblocking(input)
+    if source != nil {
+      Glibc.close(input)
+      state.withLock { $0.isInputOpen = false }
+    }
     // Larger pipes: fewer turns between this process and the client where much is copied.
-    for pipe in [input, output] { _ = kelvin_set_pipe_size(pipe, 1 << 18) }
+    for pipe in source == nil ? [input, output] : [output] {
+      _ = kelvin_set_pipe_size(pipe, 1 << 18)
+    }
     defer { for end in [pipes[0].read, pipes[1].write, pipes[2].write] { Glibc.close(end) } }
     // The socket of a new connection has room for all of it.
     let request =
       SSHMuxMessage.hello(version: SSHMuxMessage.version).bytes
-      + SSHMuxMessage.newSession(request: 0, command: "exec sh").bytes
+      + SSHMuxMessage.newSession(request: 0, command: command).bytes
     // Each descriptor goes with a byte that means nothing.
     let zero: [UInt8] = [0]
     let isSent =
       Glibc.send(socket, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
-      && [pipes[0].read, pipes[1].write, pipes[2].write].allSatisfy {
+      && [source ?? pipes[0].read, pipes[1].write, pipes[2].write].allSatisfy {
         kelvin_send_descriptor(socket, zero, zero.count, $0) == 1
       }
     guard isSent else {

@@ -31,41 +31,63 @@ package final class SSHTransport: ShellTransport {
   package func open(until deadline: Deadline) throws(ConnectionFailure) -> any ShellLink {
     try state.withLock { state throws(ConnectionFailure) in
       if let session = try takeSpare(&state, deadline) { return session }
-      var refusal = ""
-      for master in state.masters {
-        guard master.isAlive else {
-          remove(master, &state)
-          continue
-        }
-        do throws(SSHSession.Refusal) {
-          return try session(of: master, deadline)
-        } catch {
-          switch error {
-          case .refused(let reason): refusal = reason
-          case .lost: remove(master, &state)
-          case .timedOut:
-            // A link that was cut without a word looks so: the next call makes another.
-            remove(master, &state)
-            throw failure(error)
-          case .interrupted: throw failure(error)
-          }
-        }
+      return try open(&state, until: deadline) { master throws(SSHSession.Refusal) in
+        try request(master, deadline)
       }
-      if state.masters.count < SSHTransport.mostMasters {
-        let master = try SSHMaster(options, name: name, until: deadline)
-        do throws(SSHSession.Refusal) {
-          let session = try session(of: master, deadline)
-          state.masters.append(master)
-          return session
-        } catch {
-          master.close()
-          throw failure(error)
-        }
-      }
-      throw ConnectionFailure(
-        .unsupported, "\(name): the target opens no further channel", evidence: refusal,
-        hint: "raise MaxSessions in its sshd_config, or run fewer commands at once")
     }
+  }
+
+  /// The client reads the file itself: no byte of it passes through this process.
+  package func open(
+    _ words: [String], reading source: Int32, until deadline: Deadline
+  ) throws(ConnectionFailure) -> (any ShellLink)? {
+    try state.withLock { state throws(ConnectionFailure) in
+      try open(&state, until: deadline) { master throws(SSHSession.Refusal) in
+        try SSHSession(
+          master, name: name, command: "exec " + ShellWords.join(words), source: source,
+          until: deadline, onSlowLogin: {})
+      }
+    }
+  }
+
+  private func open(
+    _ state: inout State, until deadline: Deadline,
+    _ request: (SSHMaster) throws(SSHSession.Refusal) -> SSHSession
+  ) throws(ConnectionFailure) -> SSHSession {
+    var refusal = ""
+    for master in state.masters {
+      guard master.isAlive else {
+        remove(master, &state)
+        continue
+      }
+      do throws(SSHSession.Refusal) {
+        return try session(request(master), deadline)
+      } catch {
+        switch error {
+        case .refused(let reason): refusal = reason
+        case .lost: remove(master, &state)
+        case .timedOut:
+          // A link that was cut without a word looks so: the next call makes another.
+          remove(master, &state)
+          throw failure(error)
+        case .interrupted: throw failure(error)
+        }
+      }
+    }
+    if state.masters.count < SSHTransport.mostMasters {
+      let master = try SSHMaster(options, name: name, until: deadline)
+      do throws(SSHSession.Refusal) {
+        let session = try session(request(master), deadline)
+        state.masters.append(master)
+        return session
+      } catch {
+        master.close()
+        throw failure(error)
+      }
+    }
+    throw ConnectionFailure(
+      .unsupported, "\(name): the target opens no further channel", evidence: refusal,
+      hint: "raise MaxSessions in its sshd_config, or run fewer commands at once")
   }
 
   /// By a client that asks the one which is logged in for a channel: nothing is asked twice.
@@ -92,9 +114,8 @@ package final class SSHTransport: ShellTransport {
   }
 
   private func session(
-    of master: SSHMaster, _ deadline: Deadline
+    _ session: SSHSession, _ deadline: Deadline
   ) throws(SSHSession.Refusal) -> SSHSession {
-    let session = try request(master, deadline)
     do {
       try session.waitUntilOpened(until: deadline)
     } catch {

@@ -41,7 +41,7 @@ extension ShellConnection {
       endsDescendants: false)
     do {
       let result = try begin(command, until: deadline).wait(
-        until: deadline, hasChecksum: false, progress: nil
+        until: deadline, checksum: nil, progress: nil
       ).result
       let lines = result.standardOutput.bytes.split(separator: 10)
       // A name may hold newlines, but then there are more lines than files.

@@ -40,94 +40,179 @@ extension ShellConnection {
     defer { Glibc.close(source) }
     var status = stat()
     fstat(source, &status)
-    let temporary = path.string + ".kelvin-" + ShellChannel.nonce().suffix(12)
-    // The file's own checksum, read back, tells what the target has; where it has no cksum, the size.
-    let script = """
-      case $1 in */*) mkdir -p -- "${1%/*}" || exit;; esac
-      cat >"$1" && chmod "$2" "$1" && { cksum <"$1" 2>/dev/null || wc -c <"$1"; } && exit
-      status=$?; rm -f -- "$1"; exit $status
-      """
-    let process = try begin(
-      Command(
-        ["sh", "-c", script, "sh", temporary, String(mode, radix: 8)],
-        environment: ["LC_ALL": "C"], standardInput: .descriptor(source), endsDescendants: false),
+    let isLarge = status.st_mode & S_IFMT == S_IFREG && status.st_size > PartialCopy.threshold
+    let temporary = PartialCopy.temporary(for: path, isLarge: isLarge)
+    let head =
+      isLarge ? try claim(path, as: temporary, for: source, hostPath, until: deadline) : nil
+    try push(
+      source, hostPath, after: head ?? PosixChecksum(), by: temporary, to: path, mode: mode,
+      meter: TransferMeter(total: Int64(status.st_size), progress), isLarge: isLarge,
       until: deadline)
-    let meter = TransferMeter(total: Int64(status.st_size), progress)
-    let (result, input): (CommandResult, InputSource)
-    do throws(ConnectionFailure) {
-      (result, input) = try process.wait(until: deadline, hasChecksum: true) { sent, _ in
-        meter.tell(sent)
-      }
+  }
+
+  /// Takes what an earlier copy left, as `temporary`.
+  ///
+  /// - Parameter source: the file that is to be copied, whose beginning it must be.
+  /// - Returns: its checksum; nil when there is nothing, or it is of something else.
+  func claim(
+    _ path: TargetPath, as temporary: String, for source: Int32, _ hostPath: String,
+    until deadline: Deadline
+  ) throws(ConnectionFailure) -> PosixChecksum? {
+    let answer = try output(of: PartialCopy.claim(path, as: temporary), until: deadline)
+    guard let check = PartialCopy.Check(answer) else { return nil }
+    do {
+      return try check.matches(source, until: deadline)
     } catch {
-      if error.code != .connectionLost { discard(temporary) }
-      throw transferFailure(error, path)
-    }
-    if let error = input.failure {
-      discard(temporary)
       throw ConnectionFailure(hostFile: hostPath, error)
     }
-    guard result.isSuccess, let checksum = input.checksum else {
-      throw ConnectionFailure(
-        ShellReply.errno(inMessage: result.standardError.bytes) ?? .io, path: path,
-        connection: name)
+  }
+
+  /// Sends a file from where another copy of it ended, and gives it its name when the whole is right.
+  ///
+  /// - Parameters:
+  ///   - head: the checksum of what is on the target already.
+  ///   - temporary: where that is, and where the rest goes.
+  ///   - isLarge: whether what a broken link leaves is kept for the next attempt.
+  func push(
+    _ source: Int32, _ hostPath: String, after head: PosixChecksum, by temporary: String,
+    to path: TargetPath, mode: UInt16, meter: TransferMeter, isLarge: Bool,
+    until deadline: Deadline
+  ) throws(ConnectionFailure) {
+    // What comes of it is read back, and compared; where the target has no cksum, by its size.
+    let script =
+      "LC_ALL=C; export LC_ALL; case $1 in */*) mkdir -p -- \"${1%/*}\" || exit;; esac; umask 077; "
+      + "echo \"$4\"; if [ \"$2\" = 0 ]; then cat >\"$1\"; else cat >>\"$1\"; fi && "
+      + "{ cksum <\"$1\" 2>/dev/null || wc -c <\"$1\"; } && exit; s=$?; "
+      + "[ \"$3\" ] && [ $s -gt 128 ] || rm -f -- \"$1\"; exit $s"
+    let nonce = ShellChannel.nonce()
+    let words = ["sh", "-c", script, "sh", temporary, "\(head.count)", isLarge ? "x" : "", nonce]
+    let sent: (answer: [UInt8], error: [UInt8], isSuccess: Bool, checksum: PosixChecksum)
+    do throws(ConnectionFailure) {
+      lseek(source, off_t(head.count), SEEK_SET)
+      if isLarge,
+        let streamed = try stream(
+          source, hostPath, words, after: head, nonce: nonce, meter: meter, until: deadline)
+      {
+        sent = streamed
+      } else {
+        lseek(source, off_t(head.count), SEEK_SET)
+        let process = try begin(
+          Command(words, standardInput: .descriptor(source), endsDescendants: false),
+          until: deadline)
+        let (result, input) = try process.wait(until: deadline, checksum: head) { sent, _ in
+          meter.tell(sent)
+        }
+        if let error = input.failure { throw ConnectionFailure(hostFile: hostPath, error) }
+        sent = (
+          result.standardOutput.bytes, result.standardError.bytes, result.isSuccess,
+          input.checksum ?? head
+        )
+      }
+    } catch {
+      let isKept = isLarge && PartialCopy.mayGoOn(after: error)
+      if error.code != .connectionLost, !isKept { discard(temporary) }
+      throw transferFailure(error, path)
     }
-    let answer = result.standardOutput.text.split { $0 == " " || $0 == "\n" }.map { UInt64($0) }
+    guard sent.isSuccess else { throw refusal(sent.error, path) }
+    let lines = sent.answer.split(separator: 10)
+    let answer =
+      lines.last?.split(separator: 32).map { UInt64(String(decoding: $0, as: UTF8.self)) } ?? []
     let isWhole =
-      answer == [UInt64(checksum.value), checksum.count] || answer == [checksum.count]
+      answer == [UInt64(sent.checksum.value), sent.checksum.count]
+      || answer == [sent.checksum.count]
     let (from, to) = (ShellWords.quote(temporary), ShellWords.quote(path.string))
     // A directory of that name is no place for the file: mv would put it inside.
     let reply = try run(
       isWhole
-        ? "if [ -d \(to) ]; then echo ': Is a directory' >&2; (exit 1); else mv -f -- \(from) \(to); fi "
+        ? "if [ -d \(to) ]; then echo ': Is a directory' >&2; (exit 1); "
+          + "else chmod \(String(mode, radix: 8)) \(from) && mv -f -- \(from) \(to); fi "
           + "|| { rm -f -- \(from); (exit 1); }"
         : "rm -f -- \(from)", until: deadline)
     guard isWhole else {
       throw ConnectionFailure(
         .system(.io),
-        "\(path): what arrived is not what was sent: \(checksum.count) bytes, checksum "
-          + "\(checksum.value) (\(name))", evidence: "\(result.standardOutput.text.prefix(80))")
+        "\(path): what arrived is not what was sent: \(sent.checksum.count) bytes, checksum "
+          + "\(sent.checksum.value) (\(name))",
+        evidence: String(decoding: sent.answer.suffix(80), as: UTF8.self),
+        hint: "did the file change meanwhile? Copy it again")
     }
-    guard reply.status == 0 else {
-      throw ConnectionFailure(
-        ShellReply.errno(inMessage: reply.error) ?? .io, path: path, connection: name)
-    }
-    meter.finish(Int64(checksum.count))
+    guard reply.status == 0 else { throw refusal(reply.error, path) }
+    meter.finish(Int64(sent.checksum.count))
+  }
+
+  /// What the target's tools said when they could not store a file.
+  func refusal(_ words: [UInt8], _ path: TargetPath) -> ConnectionFailure {
+    let failure = ConnectionFailure(
+      ShellReply.errno(inMessage: words) ?? .io, path: path, connection: name)
+    return ConnectionFailure(
+      failure.code, failure.message,
+      evidence: String(decoding: words.suffix(400), as: UTF8.self),
+      hint: PartialCopy.hint(for: failure.code))
   }
 
   private func pull(
     _ path: TargetPath, to destination: String, until deadline: Deadline,
     progress: TransferProgress?
   ) throws(ConnectionFailure) {
-    let temporary = destination + ".kelvin-\(getpid())"
-    // Of an empty file nothing would be written.
-    let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw ConnectionFailure(hostFile: temporary, .current) }
-    Glibc.close(file)
-    var isDone = false
-    defer { if !isDone { unlink(temporary) } }
-    let process = try begin(
-      Command(
-        ["cat", "--", path.string], environment: ["LC_ALL": "C"],
-        standardOutput: .file(temporary, limit: .max), endsDescendants: false), until: deadline)
     let meter = TransferMeter(total: nil, progress)
-    let result: CommandResult
+    let part = try HostPart(destination)
+    let start = try resume(part, path, until: deadline)
+    try pull(path, part, from: start, meter: meter, until: deadline)
+  }
+
+  /// Takes what an earlier copy left on this machine, if it is the beginning of the target's file.
+  ///
+  /// - Returns: how many bytes of it are right.
+  func resume(
+    _ part: HostPart, _ path: TargetPath, until deadline: Deadline
+  ) throws(ConnectionFailure) -> Int64 {
+    guard part.claim() else { return 0 }
+    let answer = try output(
+      of: PartialCopy.check(ShellWords.quote(path.string), first: part.count), until: deadline)
+    if let check = PartialCopy.Check(answer), check.count == part.count,
+      try part.matches(check, until: deadline)
+    {
+      return part.count
+    }
+    try part.truncate()
+    return 0
+  }
+
+  /// Fetches a file, or its rest, into a part file, which then takes its name.
+  func pull(
+    _ path: TargetPath, _ part: HostPart, from start: Int64, meter: TransferMeter,
+    until deadline: Deadline
+  ) throws(ConnectionFailure) {
     do throws(ConnectionFailure) {
-      result = try process.wait(until: deadline, hasChecksum: false) { _, received in
-        meter.tell(received)
+      let process = try begin(
+        Command(
+          start == 0
+            ? ["cat", "--", path.string] : ["tail", "-c", "+\(start + 1)", "--", path.string],
+          environment: ["LC_ALL": "C"], standardOutput: .descriptor(part.descriptor),
+          endsDescendants: false), until: deadline)
+      let result = try process.wait(until: deadline, checksum: nil) { _, received in
+        meter.tell(start + received)
       }.result
+      guard result.isSuccess else { throw refusal(result.standardError.bytes, path) }
+      if start > 0 {
+        // Its beginning may have changed since.
+        let answer = try output(
+          of: PartialCopy.check(ShellWords.quote(path.string)), until: deadline)
+        guard let check = PartialCopy.Check(answer), try part.matches(check, until: deadline) else {
+          throw ConnectionFailure(
+            .system(.io), "\(path): it changed while it was copied (\(name))",
+            hint: "copy it again, from its beginning")
+        }
+      }
+      try part.finish()
     } catch {
+      part.close(keeps: PartialCopy.mayGoOn(after: error))
+      if case .hostFile(let code) = error.code {
+        throw ConnectionFailure(hostFile: part.destination, code)
+      }
       throw transferFailure(error, path)
     }
-    guard result.isSuccess else {
-      throw ConnectionFailure(
-        ShellReply.errno(inMessage: result.standardError.bytes) ?? .io, path: path,
-        connection: name)
-    }
-    guard rename(temporary, destination) == 0 else {
-      throw ConnectionFailure(hostFile: destination, .current)
-    }
-    isDone = true
-    meter.finish(result.standardOutput.totalBytes)
+    meter.finish(part.count)
   }
 
   /// Removes what a push left on the target, where the target can still be reached.

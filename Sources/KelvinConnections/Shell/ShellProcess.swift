@@ -66,17 +66,17 @@ final class ShellProcess: RemoteProcess {
   }
 
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult {
-    try wait(until: deadline, hasChecksum: false, progress: nil).result
+    try wait(until: deadline, checksum: nil, progress: nil).result
   }
 
   /// Waits for the end as above.
   ///
   /// - Parameters:
-  ///   - hasChecksum: whether one is taken over an input that is a descriptor's.
+  ///   - checksum: over what was sent before, where one is taken over an input that is a descriptor's.
   ///   - progress: told how many bytes of such an input were sent, and how many of output received.
   /// - Returns: the result, and what became of the input.
   func wait(
-    until deadline: Deadline, hasChecksum: Bool,
+    until deadline: Deadline, checksum: PosixChecksum?,
     progress: ((_ input: Int64, _ output: Int64) -> Void)?
   ) throws(ConnectionFailure) -> (result: CommandResult, input: InputSource) {
     guard collect() else {
@@ -86,7 +86,7 @@ final class ShellProcess: RemoteProcess {
     var pump = ShellPump(
       link, output: command.standardOutput, error: command.standardError,
       input: command.standardInput, closesInput: command.standardInput != .null,
-      hasChecksum: hasChecksum, nonce: nonce)
+      checksum: checksum, nonce: nonce)
     pump.begin(output: received.output, error: received.error)
     defer { link.abandon() }
     let stopped = pump.run(until: deadline, progress: progress)

@@ -16,18 +16,18 @@ struct ShellPump {
   /// - Parameters:
   ///   - error: nil: nothing ends standard error.
   ///   - input: sent while output is taken; then the input is closed if `closesInput`.
-  ///   - hasChecksum: whether one is taken over an input that is a descriptor's.
+  ///   - checksum: over what was sent before, where one is taken over an input that is a descriptor's.
   ///   - nonce: of the trailers.
   init(
     _ link: any ShellLink, output: Command.Output, error: Command.Output?,
-    input: Command.Input = .null, closesInput: Bool = false, hasChecksum: Bool = false,
+    input: Command.Input = .null, closesInput: Bool = false, checksum: PosixChecksum? = nil,
     nonce: String
   ) {
     self.link = link
     self.output = OutputSink(output, nonce: nonce)
     self.error = OutputSink(error ?? .discard, nonce: error == nil ? nil : nonce)
     hasError = error != nil
-    self.input = InputSource(input, hasChecksum: hasChecksum)
+    self.input = InputSource(input, checksum: checksum)
     isInputOpen = closesInput || !self.input.isAtEnd
     self.closesInput = closesInput
   }

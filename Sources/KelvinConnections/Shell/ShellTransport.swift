@@ -17,6 +17,15 @@ package protocol ShellTransport: Sendable {
   ///   `timedOut`, `interrupted`.
   func open(until deadline: Deadline) throws(ConnectionFailure) -> any ShellLink
 
+  /// Runs a program whose input is a file of this machine, from where that stands, without a byte of it
+  /// passing through this process.
+  ///
+  /// - Returns: nil where the link has no such way. What the link takes of the file shows in the
+  ///   descriptor's offset; ``ShellLinkEvent/ended(status:)`` tells the program's own status.
+  func open(
+    _ words: [String], reading source: Int32, until deadline: Deadline
+  ) throws(ConnectionFailure) -> (any ShellLink)?
+
   /// A command of this machine that gives its terminal to the target's login shell, which runs
   /// `command`, or what is typed when that is empty.
   ///
@@ -31,6 +40,10 @@ package protocol ShellTransport: Sendable {
 }
 
 extension ShellTransport {
+  package func open(
+    _ words: [String], reading source: Int32, until deadline: Deadline
+  ) throws(ConnectionFailure) -> (any ShellLink)? { nil }
+
   package func terminalWords(
     for command: [String], until deadline: Deadline
   ) throws(ConnectionFailure) -> [String] {

@@ -123,10 +123,9 @@ final class ADBDShell {
       ]
       // A session that ends rings no bell of its streams.
       poll(&polled, 4, 200)
-      if polled[0].revents != 0 {
-        stream.bell.silence()
-        takeInput()
-      }
+      if polled[0].revents != 0 { stream.bell.silence() }
+      // Whatever rang: what was left while the program did not read rings no more.
+      takeInput()
       feed()
       if polled[1].revents != 0 { isOutputOpen = forward(output, 1, &buffer) }
       if polled[2].revents != 0 { isErrorOpen = forward(error, 2, &buffer) }

@@ -167,12 +167,24 @@ struct ADBDSync {
         return fail("invalid data message")
       }
       if isLink { target += bytes }
-      if file >= 0, reason == nil, write(file, bytes, bytes.count) != bytes.count {
-        reason = .current
-        _ = fail("write failed: \(reason ?? .io)")
+      if file >= 0, reason == nil, let error = ADBDSync.write(bytes, to: file) {
+        reason = error
+        _ = fail("write failed: \(error)")
       }
     }
     return false
+  }
+
+  /// Writes all; a disk that is nearly full takes a part first, and says why with the next.
+  private static func write(_ bytes: [UInt8], to file: Int32) -> Errno? {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { return .current }
+      rest = rest.dropFirst(count)
+    }
+    return nil
   }
 
   private static func makeDirectories(_ path: String) {

@@ -39,7 +39,8 @@ struct ADBConnectionTests {
   func aCutPushLeavesTheOldFile(route: ADBRoute) async throws {
     try await ReachedADB.with(route) { reached in
       let (host, target) = (try Scratch(), try Scratch())
-      try host.write("new", [UInt8](repeating: 1, count: 10_000_000))
+      // Of larger ones a beginning is kept: see ResumedCopyTests.
+      try host.write("new", [UInt8](repeating: 1, count: 7_000_000))
       try target.write("file", [9])
       let connection = ADBConnection(reached.device)
       _ = try await connection.execute(Command(["true"]), until: adbSoon())
@@ -54,7 +55,7 @@ struct ADBConnectionTests {
       reached.daemon.fault = ADBDFault()
       try await connection.push(
         host.path + "/new", to: TargetPath(target.path + "/file"), mode: 0o600, until: adbSoon())
-      #expect(try target.read("file").count == 10_000_000)
+      #expect(try target.read("file").count == 7_000_000)
       await connection.close()
     }
   }
