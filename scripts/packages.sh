@@ -13,7 +13,7 @@ packages_quickstart=(linux-perf openssl rt-tests stress-ng)
 # hosts with devices that are not there.
 packages_test=(
   adb android-sdk-libsparse-utils apache2-utils busybox-static curl dash dropbear-bin fastboot fio fish
-  inetutils-telnet libnss-wrapper libumockdev-dev libxml2-utils mksh openssh-client openssh-server openssl procps python3
+  inetutils-telnet libnss-wrapper libumockdev-dev libxml2-utils lrzsz mksh openssh-client openssh-server openssl procps python3
   python3-serial rt-app ser2net socat sqlite3 strace sudo sysbench udev umockdev util-linux zsh
 )
 

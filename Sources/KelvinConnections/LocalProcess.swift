@@ -58,6 +58,20 @@ final class LocalProcess: RemoteProcess {
     closeAll()
   }
 
+  /// Reaps the process, which is ended first when it still runs; nil when that was done before. For
+  /// those who move the bytes of its streams themselves.
+  func collect() -> CommandResult.Termination? {
+    let isFirst = isCollected.withLock { isCollected in
+      defer { isCollected = true }
+      return !isCollected
+    }
+    guard isFirst else { return nil }
+    _ = kelvin_pidfd_send_signal(pidfd, SIGKILL)
+    _ = Deadline.after(seconds: 2).wait(for: pidfd)
+    defer { closeAll() }
+    return reap().termination
+  }
+
   private var tree: ProcessTree {
     ProcessTree(root: processID, marker: marker, startTicks: startTicks)
   }

@@ -9,7 +9,7 @@ internal import KelvinStore
 struct TargetUBootCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "uboot",
-    abstract: "Runs a command in a board's U-Boot.",
+    abstract: "Runs a command in a board's U-Boot, loads files into its memory, boots it.",
     discussion: """
       Over the console of a board that says 'bootloader: uboot'. The words after -- are U-Boot's own \
       language, joined by blanks: quote them for your shell. The board must be at U-Boot's prompt, \
@@ -22,6 +22,7 @@ struct TargetUBootCommand: AsyncParsableCommand {
         kelvin target uboot rock --env
         kelvin target uboot rock --stop-autoboot         and nothing else: it waits at its prompt
         kelvin target uboot rock --reset --boot -- 'setenv bootargs console=ttyS0'
+        kelvin target uboot rock --load Image@kernel_addr_r --load board.dtb@0x43000000
 
       EXIT CODES
         the command's own: U-Boot before 2024 knows 0 and 1
@@ -45,7 +46,16 @@ struct TargetUBootCommand: AsyncParsableCommand {
   @Flag(name: .customLong("boot"), help: "Boot the board afterwards, and wait for the kernel.")
   var boots = false
 
-  @Option(help: "How long it may take in all.") var timeout = "60 s"
+  @Option(
+    help: ArgumentHelp(
+      "First load a file into memory, by YMODEM, to an address in hexadecimal or that a variable has.",
+      discussion: "May be given several times. U-Boot's crc32 confirms what arrived. Needs lrzsz.",
+      valueName: "file@address"))
+  var load: [String] = []
+
+  @Option(
+    help: "How long it may take in all. Default: 60 s, and what the files need on a slow console.")
+  var timeout: String?
 
   @OptionGroup var bench: BenchOptions
 
@@ -54,16 +64,35 @@ struct TargetUBootCommand: AsyncParsableCommand {
   @Option(help: "Print variables as text or json.") var format = OutputFormat.text
 
   func validate() throws {
+    for text in load where Self.parsed(text) == nil {
+      throw ValidationError(
+        "--load \(text): that is no FILE@ADDRESS; an address is hexadecimal, or a variable's name")
+    }
     guard listsVariables, !words.isEmpty else { return }
     throw ValidationError("--env prints the variables, and runs no command")
   }
 
+  /// A file's path and its address; nil when it is not both.
+  private static func parsed(_ text: String) -> (path: String, address: UBootAddress)? {
+    guard let sign = text.lastIndex(of: "@"), sign > text.startIndex,
+      let address = UBootAddress(String(text[text.index(after: sign)...]))
+    else { return nil }
+    return (String(text[..<sign]), address)
+  }
+
   func run() async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let interrupt = SignalInterrupt.begin()
+    let limit = try timeout.map { try DurationText.seconds($0, "--timeout") }
     var ending: CommandEnding?
     do {
-      let status = try await carryOut(until: deadline)
+      // Read before the board is touched.
+      var files: [(file: UBootFile, address: UBootAddress)] = []
+      for case (let path, let address)? in load.map(Self.parsed) {
+        files.append((try UBootFile(path), address))
+      }
+      let seconds = limit ?? files.reduce(60) { $0 + UBootShell.loadSeconds($1.file.size) }
+      let status = try await carryOut(
+        files, until: .after(seconds: seconds, interrupt: interrupt))
       if let status, status != 0 { throw CommandExit(code: status) }
     } catch let exit as CommandExit {
       throw exit
@@ -81,7 +110,9 @@ struct TargetUBootCommand: AsyncParsableCommand {
   /// Leases the board, and does what was asked.
   ///
   /// - Returns: the command's status.
-  private func carryOut(until deadline: Deadline) async throws -> Int32? {
+  private func carryOut(
+    _ files: [(file: UBootFile, address: UBootAddress)], until deadline: Deadline
+  ) async throws -> Int32? {
     let environment = CommandEnvironment.current
     let bench = try bench.read(environment).bench
     let entry = try self.bench.board(board, in: bench)
@@ -98,7 +129,7 @@ struct TargetUBootCommand: AsyncParsableCommand {
         let shell = UBootShell(try line.open(until: deadline), options: options)
         guard wish.reset else {
           try shell.reach(wish.stopAutoboot ? .stoppingAutoboot : .asItIs, until: deadline)
-          return try wish.work(in: shell, until: deadline)
+          return try wish.work(in: shell, files, until: deadline)
         }
         if let kind = Self.restarter(of: entry) {
           if kind == .power {
@@ -114,13 +145,17 @@ struct TargetUBootCommand: AsyncParsableCommand {
           try shell.reach(.stoppingAutoboot, until: deadline)
           try shell.reset(stopsAutoboot: true, until: deadline)
         }
-        return try wish.work(in: shell, until: deadline)
+        return try wish.work(in: shell, files, until: deadline)
       }
     }
   }
 
   /// What is done at the prompt.
-  private func work(in shell: UBootShell, until deadline: Deadline) throws -> Int32? {
+  private func work(
+    in shell: UBootShell, _ files: [(file: UBootFile, address: UBootAddress)],
+    until deadline: Deadline
+  ) throws -> Int32? {
+    try load(files, in: shell, until: deadline)
     var status: Int32?
     if listsVariables {
       show(try shell.variables(until: deadline))
@@ -136,11 +171,28 @@ struct TargetUBootCommand: AsyncParsableCommand {
           "kelvin: the console damaged the command's output; its status is right")
       }
       status = known
-    } else {
+    } else if files.isEmpty {
       Terminal.standardError.line("\(board): at its prompt, \(shell.version)")
     }
     if boots, status ?? 0 == 0 { try shell.boot(until: deadline) }
     return status
+  }
+
+  private func load(
+    _ files: [(file: UBootFile, address: UBootAddress)], in shell: UBootShell,
+    until deadline: Deadline
+  ) throws {
+    let meter = CopyMeter(total: files.reduce(0) { $0 + $1.file.size }, files: files.count)
+    defer { meter.finish() }
+    for (file, address) in files {
+      meter.begin(file.path)
+      let load = try shell.load(file, at: address, until: deadline) { meter.tell($0, file.size) }
+      meter.end(size: file.size)
+      meter.finish()
+      Terminal.standardError.line(
+        "\(board): \(file.path) is at 0x\(String(load.address, radix: 16)), \(load.size) bytes, "
+          + "CRC-32 \(String(load.checksum, radix: 16))")
+    }
   }
 
   private func show(_ environment: UBootEnvironment) {

@@ -94,10 +94,14 @@ package final class UBootShell {
 
   /// Types a command until it has been run.
   ///
-  /// - Parameter leaves: whether it is meant to start something else: then that is no failure, and
-  ///   nothing ends it when the deadline passes.
+  /// - Parameters:
+  ///   - leaves: whether it is meant to start something else: then that is no failure, and nothing
+  ///     ends it when the deadline passes.
+  ///   - work: is done once it was typed, and before its end is looked for: what the command does over
+  ///     the line itself; true when that is over, and only the command's last words are to come.
   func carryOut(
-    _ command: [UInt8], leaves: Bool = false, until deadline: Deadline
+    _ command: [UInt8], leaves: Bool = false, until deadline: Deadline,
+    during work: (UBootLine) throws(ConnectionFailure) -> Bool = { _ in false }
   ) throws(ConnectionFailure) -> Ending {
     guard isOpen else { throw lost("its prompt has not been reached") }
     let line = UBootLine(id: "\(number + 1).\(session)", isHush: parser == .hush)
@@ -107,7 +111,10 @@ package final class UBootShell {
     while attempt < UBootShell.attempts {
       attempt += 1
       guard try typed(lines, attempt - 1, until: deadline) else { continue }
-      let ending = try ending(of: line, leaves: leaves, until: deadline)
+      let isOver = try work(line)
+      let isLate = deadline.hasPassed || deadline.isInterrupted
+      let ending = try ending(
+        of: line, leaves: leaves, until: isOver && isLate ? .after(seconds: 20) : deadline)
       if case .notRun = ending {
         isNoisy = true
         continue
