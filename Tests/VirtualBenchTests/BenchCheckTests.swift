@@ -91,7 +91,7 @@ struct BenchCheckTests {
 
 /// Runs the built kelvin with state and owner of its own.
 final class KelvinBench {
-  private let directory: String
+  let directory: String
 
   init() throws {
     directory = NSTemporaryDirectory() + "kelvin-bench-\(getpid())-\(UInt32.random(in: 0 ... .max))"

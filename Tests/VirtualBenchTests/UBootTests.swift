@@ -54,6 +54,21 @@ struct UBootTests {
     #expect(done.code == 125 && done.error.contains("nothing was booted"), "\(done)")
   }
 
+  @Test func loadsAFile() throws {
+    let path = bench.directory + "/an image@1"
+    try Data((0..<3000).map { UInt8(truncatingIfNeeded: $0 * 7) }).write(
+      to: URL(fileURLWithPath: path))
+    let done = try uboot(
+      "rock", "--reset", "--timeout", "3 min", "--load", path + "@kernel_addr_r", "--",
+      "echo $filesize")
+    #expect(done.code == 0 && done.output == "bb8\n", "\(done)")
+    #expect(done.error.contains("3000 bytes, CRC-32"), "\(done)")
+    let refused = try uboot("rock", "--load", path + "@0")
+    #expect(refused.code == 125 && refused.error.contains("no memory"), "\(refused)")
+    let odd = try uboot("rock", "--load", path + "@")
+    #expect(odd.code != 0 && odd.error.contains("FILE@ADDRESS"), "\(odd)")
+  }
+
   @Test func saysThatABoardHasNoUBoot() throws {
     let done = try uboot("bare", "--", "version")
     #expect(done.code == 2 && done.error.contains("bootloader: uboot"), "\(done)")

@@ -22,6 +22,7 @@ struct TargetUBootCommand: AsyncParsableCommand {
         kelvin target uboot rock --env
         kelvin target uboot rock --stop-autoboot         and nothing else: it waits at its prompt
         kelvin target uboot rock --reset --boot -- 'setenv bootargs console=ttyS0'
+        kelvin target uboot rock --boot-command 'booti $kernel_addr_r - $fdt_addr'
         kelvin target uboot rock --load Image@kernel_addr_r --load board.dtb@0x43000000
 
       EXIT CODES
@@ -43,8 +44,14 @@ struct TargetUBootCommand: AsyncParsableCommand {
 
   @Flag(name: .customLong("env"), help: "Print all variables.") var listsVariables = false
 
-  @Flag(name: .customLong("boot"), help: "Boot the board afterwards, and wait for the kernel.")
+  @Flag(
+    name: .customLong("boot"), help: "Boot the board afterwards, and wait for its login or shell.")
   var boots = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Boot by this command and not by U-Boot's own 'boot'.", valueName: "command"))
+  var bootCommand: String?
 
   @Option(
     help: ArgumentHelp(
@@ -54,7 +61,9 @@ struct TargetUBootCommand: AsyncParsableCommand {
   var load: [String] = []
 
   @Option(
-    help: "How long it may take in all. Default: 60 s, and what the files need on a slow console.")
+    help:
+      "How long it may take in all. Default: 60 s, 120 s more to boot, and what files need on a slow console."
+  )
   var timeout: String?
 
   @OptionGroup var bench: BenchOptions
@@ -90,7 +99,8 @@ struct TargetUBootCommand: AsyncParsableCommand {
       for case (let path, let address)? in load.map(Self.parsed) {
         files.append((try UBootFile(path), address))
       }
-      let seconds = limit ?? files.reduce(60) { $0 + UBootShell.loadSeconds($1.file.size) }
+      let base = boots || bootCommand != nil ? 180.0 : 60
+      let seconds = limit ?? files.reduce(base) { $0 + UBootShell.loadSeconds($1.file.size) }
       let status = try await carryOut(
         files, until: .after(seconds: seconds, interrupt: interrupt))
       if let status, status != 0 { throw CommandExit(code: status) }
@@ -171,10 +181,15 @@ struct TargetUBootCommand: AsyncParsableCommand {
           "kelvin: the console damaged the command's output; its status is right")
       }
       status = known
-    } else if files.isEmpty {
+    } else if files.isEmpty, !boots, bootCommand == nil {
       Terminal.standardError.line("\(board): at its prompt, \(shell.version)")
     }
-    if boots, status ?? 0 == 0 { try shell.boot(until: deadline) }
+    guard boots || bootCommand != nil, status ?? 0 == 0 else { return status }
+    let begin = MonotonicTime.now
+    let end = try shell.bootSystem(bootCommand ?? "boot", until: deadline)
+    Terminal.standardError.line(
+      "\(board): \(end == .shell ? "a shell's prompt waits" : "it asks for a login"), after "
+        + DurationText.short(MonotonicTime.now - begin))
     return status
   }
 

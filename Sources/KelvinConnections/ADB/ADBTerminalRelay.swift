@@ -27,6 +27,9 @@ struct ADBTerminalRelay {
   /// Typed, and not sent yet.
   private var typed: [UInt8] = []
   private var isInputOpen = true
+  /// What came of the terminal, and what came beside it: adbd's own words, as a terminal has one stream.
+  private var hasShown = false
+  private var beside: [UInt8] = []
   private var scratch = [UInt8](repeating: 0, count: 65_536)
 
   init(_ link: any ADBTerminalLink, _ terminal: UserTerminal) {
@@ -99,16 +102,33 @@ struct ADBTerminalRelay {
   }
 
   /// Shows what has come; the shell's status at its end.
-  private func receive() throws(ConnectionFailure) -> Int32? {
+  private mutating func receive() throws(ConnectionFailure) -> Int32? {
     var (output, error): ([UInt8], [UInt8]) = ([], [])
     let event = try link.receive(into: &output, error: &error)
     try UserTerminal.write(output, to: terminal.output)
-    try UserTerminal.write(error, to: terminal.error)
+    hasShown = hasShown || !output.isEmpty
+    if terminal.isTerminal, !hasShown {
+      beside += error.prefix(4096 - min(4096, beside.count))
+    } else {
+      try UserTerminal.write(error, to: terminal.error)
+    }
     guard case .ended(let status) = event else { return nil }
+    if let status, status != 0, !hasShown, !beside.isEmpty { throw noTerminal }
     guard let status else {
       throw ConnectionFailure(.connectionLost, "the shell ended without an exit status")
     }
     return status
+  }
+}
+
+extension ADBTerminalRelay {
+  /// ReportError() of adbd's shell_service.cpp: what kept it from starting the shell.
+  private var noTerminal: ConnectionFailure {
+    let words = String(decoding: ConsoleText.visible(beside), as: UTF8.self)
+      .split(whereSeparator: \.isNewline).joined(separator: "; ")
+    return ConnectionFailure(
+      .refused(words), "the device gives no pseudo terminal: \(words)",
+      hint: "are all in use ('ls /dev/pts' there)? 'kelvin target exec' needs none")
   }
 }
 

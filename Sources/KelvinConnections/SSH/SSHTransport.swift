@@ -1,4 +1,6 @@
+internal import Glibc
 package import KelvinModel
+internal import KelvinSystem
 internal import Synchronization
 
 /// Shells of a target by OpenSSH's client: one login, a channel for each shell.
@@ -94,15 +96,51 @@ package final class SSHTransport: ShellTransport {
   package func terminalWords(
     for command: [String], until deadline: Deadline
   ) throws(ConnectionFailure) -> [String] {
+    let client = try client(until: deadline)
+    if isatty(0) == 1 { try checkTerminal(until: deadline) }
+    return client + ["-t", "--", options.host]
+      + (command.isEmpty ? [] : [ShellWords.join(command)])
+  }
+
+  /// The client that asks for a channel, but for what it asks.
+  private func client(until deadline: Deadline) throws(ConnectionFailure) -> [String] {
     try open(until: deadline).abandon()
     guard let master = state.withLock({ $0.masters.first }) else {
       throw ConnectionFailure(.connectionLost, "\(name): the ssh client is gone")
     }
-    let client = [
+    return [
       "ssh", "-F", "none", "-S", master.directory + "/s", "-o", "ControlMaster=no", "-o",
-      "LogLevel=ERROR", "-t", "--", options.host
+      "LogLevel=ERROR"
     ]
-    return client + (command.isEmpty ? [] : [ShellWords.join(command)])
+  }
+
+  /// Makes sure that the target gives a pseudo terminal. Without one OpenSSH's client goes on with a
+  /// shell that has none and so prints no prompt, when it is not the client that is logged in.
+  ///
+  /// - Throws: `refused` when it gives none.
+  package func checkTerminal(until deadline: Deadline) throws(ConnectionFailure) {
+    let argv = try client(until: deadline) + ["-tt", "--", options.host, "exit 0"]
+    let process = try ProcessLauncher(environment: ["LC_ALL": "C"]).start(
+      Command(argv, standardOutput: .discard))
+    defer { process.abandon() }
+    guard deadline.wait(for: process.pidfd) == .ready else {
+      throw ConnectionFailure(
+        deadline.isInterrupted ? .interrupted : .timedOut,
+        "\(name): the target has not said whether it gives a terminal")
+    }
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    _ = fcntl(process.streams.error, F_SETFL, O_NONBLOCK)
+    let count = buffer.withUnsafeMutableBytes {
+      read(process.streams.error, $0.baseAddress, $0.count)
+    }
+    let words = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+    guard words.contains("PTY allocation request failed") else { return }
+    throw ConnectionFailure(
+      .refused("PTY allocation request failed"),
+      "\(name): the target gives no pseudo terminal",
+      evidence: words.split(whereSeparator: \.isNewline).joined(separator: "; "),
+      hint: "are all in use ('ls /dev/pts' there), or has its sshd 'PermitTTY no'? "
+        + "'kelvin target exec' needs none")
   }
 
   package func close() {

@@ -26,7 +26,10 @@ final class RealADBD: Sendable {
   /// - Parameters:
   ///   - properties: Android's, `NAME=VALUE`.
   ///   - environment: `ADBD_KEYS`, `ADBD_HOOK`.
-  init(_ properties: [String] = [], environment: [String: String] = [:]) throws {
+  ///   - mounts: a script of what it mounts in a namespace of its own; needs root.
+  init(
+    _ properties: [String] = [], environment: [String: String] = [:], mounts: String? = nil
+  ) throws {
     guard let path = RealADBD.path else {
       throw PlainFailure(.infrastructure, "no adbd: run scripts/build-adbd")
     }
@@ -37,8 +40,10 @@ final class RealADBD: Sendable {
       }
     ).start(
       Command(
-        endsWithUs + [path], standardInput: .bytes([]), standardOutput: .discard,
-        standardError: .discard))
+        endsWithUs
+          + (mounts.map { ["unshare", "-m", "sh", "-ec", $0 + "\nexec \"$@\"", "sh"] } ?? [])
+          + [path],
+        standardInput: .bytes([]), standardOutput: .discard, standardError: .discard))
     let deadline = adbSoon(5)
     while true {
       if let socket = try? TCPSocket.connect(host: "127.0.0.1", port: port, until: deadline) {

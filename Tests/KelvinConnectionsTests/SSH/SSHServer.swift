@@ -33,10 +33,11 @@ final class SSHServer: Sendable {
   ///   - login: dropbear takes none that is not in /etc/shells: not busybox.
   ///   - start: a line of bash's start file, which is read before each shell.
   ///   - settings: lines of sshd's configuration.
+  ///   - mounts: a script of what it mounts in a namespace of its own; needs root.
   ///   - port: 0 chooses a free one.
   init(
     _ kind: Kind, login: Login = .bash, start: String = "", settings: [String] = [],
-    port: Int = 0, scratch: Scratch? = nil
+    mounts: String? = nil, port: Int = 0, scratch: Scratch? = nil
   ) throws {
     let scratch = try scratch ?? Scratch()
     self.scratch = scratch
@@ -76,6 +77,9 @@ final class SSHServer: Sendable {
       ]
     }
     // It ends when its standard input does: with this process at the latest.
+    if let mounts {
+      argv = ["unshare", "-m", "sh", "-ec", mounts + "\nexec \"$@\"", scratch.path] + argv
+    }
     let watch = "\"$@\" </dev/null & IFS= read -r line; kill $!; wait"
     let launcher = ProcessLauncher(environment: [
       "LD_PRELOAD": SSHServer.nssWrapper() ?? "", "NSS_WRAPPER_PASSWD": scratch.path + "/passwd",

@@ -39,6 +39,23 @@ package enum UBootQuoting {
     return scanner.end()
   }
 
+  /// What of a command only hush understands, and the simple parser would take for an argument or for a
+  /// command's name; nil when there is nothing.
+  package static func hushWord(in command: [UInt8]) -> String? {
+    var isQuoted = false
+    var bare: [UInt8] = []
+    for byte in command {
+      if byte == UInt8(ascii: "'") { isQuoted.toggle() }
+      bare.append(isQuoted ? UInt8(ascii: "x") : byte)
+    }
+    let text = String(decoding: bare, as: UTF8.self)
+    for sign in ["&&", "||"] where text.contains(sign) { return sign }
+    let keywords = ["if", "for", "while", "until"]
+    return text.split(whereSeparator: { $0 == ";" || $0 == "\n" }).lazy
+      .compactMap { $0.split(separator: " ").first.map(String.init) }.first(
+        where: keywords.contains)
+  }
+
   private struct Scanner {
     private var quote: UInt8?
     private var isEscaped = false

@@ -22,6 +22,51 @@ extension UBootShell {
         + "booted", evidence: text)
   }
 
+  /// Boots the board until its system asks for a login, or a shell's prompt waits; nothing is sent to it.
+  ///
+  /// - Throws: as ``boot(_:until:)``; `refused` when the kernel panics or the board starts anew before;
+  ///   `timedOut` when nothing of that happens in time.
+  package func bootSystem(
+    _ command: String = "boot", until deadline: Deadline
+  ) throws(ConnectionFailure) -> SystemWatch.End {
+    try boot(command, until: deadline)
+    var system = SystemWatch()
+    system.append(heard)
+    while true {
+      switch system.end {
+      case .panic(let words):
+        throw ConnectionFailure(
+          .refused(words), "\(link.name): the system did not come up: \(words)",
+          evidence: lastWords,
+          hint: "'kelvin bench console' shows all that it said")
+      case .restart(let words):
+        throw ConnectionFailure(
+          .refused(words), "\(link.name): the board has started anew before its login: \(words)",
+          evidence: lastWords, hint: "'kelvin bench console' shows all that it said")
+      case .login, .shell: return .login
+      case nil: break
+      }
+      let count = heard.count
+      // A prompt is the last for a while; what is still being written goes on.
+      let isAtPrompt = system.isAtPrompt
+      if try hear(until: isAtPrompt ? deadline.limited(toSeconds: 2) : deadline) {
+        system.append(heard[count...])
+        if heard.count > 65_536 { heard.removeFirst(32_768) }
+        continue
+      }
+      if deadline.isInterrupted {
+        throw ConnectionFailure(.interrupted, "\(link.name): stopped while the system started")
+      }
+      if isAtPrompt { return .shell }
+      guard deadline.hasPassed else { continue }
+      throw ConnectionFailure(
+        .timedOut,
+        "\(link.name): a kernel has started, but there is no login and no shell's prompt in time",
+        evidence: lastWords,
+        hint: "does its command line name this console ('console=' in 'bootargs')? Or '--timeout'")
+    }
+  }
+
   /// Restarts the board by U-Boot's own `reset`, and returns when it has begun anew.
   ///
   /// - Parameter stopsAutoboot: whether the prompt is reached again; else the board boots.

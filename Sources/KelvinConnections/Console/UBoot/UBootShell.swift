@@ -131,6 +131,12 @@ package final class UBootShell {
       throw ConnectionFailure(
         .unsupported, "\(link.name): the command cannot be run in U-Boot: \(obstacle)")
     }
+    if parser == .simple, let word = UBootQuoting.hushWord(in: command) {
+      throw ConnectionFailure(
+        .unsupported,
+        "\(link.name): this board's U-Boot is built without its hush shell, and knows no '\(word)'; "
+          + "nothing was run", hint: "it knows ';' only, and tells no command's status")
+    }
     let lines = line.command(command)
     guard lines.count == 1 || parser == .hush else {
       throw ConnectionFailure(

@@ -28,19 +28,25 @@ final class UBootBoard {
   private let process: pid_t
 
   /// Starts it; it counts down from two and then finds nothing to boot.
-  init(_ faults: LineFaults = LineFaults()) throws {
+  ///
+  /// - Parameter memory: files that lie in its memory from the start, by their addresses.
+  init(_ faults: LineFaults = LineFaults(), memory: [(path: String, address: UInt64)] = []) throws {
     // As kelvin does: a line that is gone is an error, not an end.
     signal(SIGPIPE, SIG_IGN)
     scratch = try Scratch()
     let path = scratch.path + "/console"
-    let arguments = [
-      // Ends it even if the tests crash.
-      UBootBoard.timeout, "-k", "5", "900", UBootBoard.qemu, "-M", "virt", "-cpu", "cortex-a57",
-      "-accel", "tcg", "-m", "128",
-      "-nodefaults", "-no-user-config", "-display", "none", "-bios", UBootBoard.firmware,
-      // What is said before somebody listens is lost.
-      "-serial", "unix:\(path),server=on,wait=on"
-    ]
+    let loaders = memory.flatMap {
+      ["-device", "loader,file=\($0.path),addr=0x\(String($0.address, radix: 16)),force-raw=on"]
+    }
+    let arguments =
+      [
+        // Ends it even if the tests crash.
+        UBootBoard.timeout, "-k", "5", "900", UBootBoard.qemu, "-M", "virt", "-cpu", "cortex-a57",
+        "-accel", "tcg", "-m", memory.isEmpty ? "128" : "512",
+        "-nodefaults", "-no-user-config", "-display", "none", "-bios", UBootBoard.firmware,
+        // What is said before somebody listens is lost.
+        "-serial", "unix:\(path),server=on,wait=on"
+      ] + loaders
     var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
     defer { for pointer in pointers { free(pointer) } }
     pointers.append(nil)
