@@ -40,7 +40,7 @@ struct ADBTerminalRelay {
 
   consuming func run(until deadline: Deadline) throws(ConnectionFailure) -> TerminalEnd {
     defer { link.abandon() }
-    if terminal.isTerminal { try resize() }
+    if terminal.isTerminal { resize() }
     while true {
       if let status = try receive() { return .exited(status) }
       try sendTyped()
@@ -54,7 +54,7 @@ struct ADBTerminalRelay {
       if UserTerminal.isReadable(terminal.resized) {
         var count: UInt64 = 0
         _ = Glibc.read(terminal.resized, &count, 8)
-        try resize()
+        resize()
       }
       if isInputOpen, typed.isEmpty, UserTerminal.isReadable(terminal.input), try read() {
         return .left
@@ -62,8 +62,9 @@ struct ADBTerminalRelay {
     }
   }
 
-  private func resize() throws(ConnectionFailure) {
-    if let size = terminal.size() { try link.resize(size) }
+  private func resize() {
+    // Of a shell that has ended, or never began, what is received tells how.
+    if let size = terminal.size() { try? link.resize(size) }
   }
 
   /// Takes what was typed.
