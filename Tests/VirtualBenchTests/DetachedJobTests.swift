@@ -108,13 +108,15 @@ struct DetachedJobTests {
     let early = try run(
       agenda(watching: "carrier", link: "{state: detached, seconds: 2}", seconds: 5), "early", link)
     #expect(early.code == 1, "\(early)")
-    #expect(try results(of: "early").contains(",PARTIAL,") || early.output.contains("PARTIAL"))
+    #expect(early.output.contains("partial"), "\(early)")
     try expectNothingLeft()
   }
 
   @Test(arguments: [false, true])
   func aBoardThatSleepsIsMeasuredThroughIt(overConsole: Bool) throws {
     let name = overConsole ? "sleep-console" : "sleep-ssh"
+    // What it tells the plant goes over 9p, and a process that waits for that does not freeze.
+    try board.run("for p in $(pidof vb-report); do kill $p; done")
     let done = try run(
       """
       workloads:
@@ -131,7 +133,7 @@ struct DetachedJobTests {
   @Test func aModeThatTheBoardLacksIsToldByTheBoard() throws {
     let done = try run(
       "workloads: [{name: suspend, params: {mode: deep, duration: 1 s}}]", "deep", "quiet")
-    #expect(done.code == 1 && done.output.contains("this board offers"), "\(done)")
+    #expect(done.code == 1 && done.error.contains("this board offers"), "\(done)")
     try expectNothingLeft()
   }
 
@@ -139,16 +141,16 @@ struct DetachedJobTests {
     let text = """
       config: {run_timeout: 6 s}
       workloads:
-        - {name: command, link: detached, params: {argv: [sleep, '500']}}
+        - {name: command, link: detached, params: {argv: [sh, -c, 'echo it runs >/dev/console; exec sleep 500']}}
       """
     try text.write(toFile: "\(folder)/stop.yaml", atomically: true, encoding: .utf8)
+    let routes = try board.run("ip route")
     let process = try bench.start(
       ["run", "\(folder)/stop.yaml", "--board", "arm", "-d", "\(folder)/stop"],
       bench: try benchText())
     defer { process.terminate() }
-    try VirtualGuest.wait("the job is detached", seconds: 60) {
-      let log = try? String(contentsOfFile: "\(folder)/stop/run.log", encoding: .utf8)
-      return log?.contains("takes eth0 down") == true
+    try VirtualGuest.wait("the workload runs", seconds: 60) {
+      board.consoleLog().contains("it runs")
     }
     kill(process.processIdentifier, SIGINT)
     try VirtualGuest.wait("kelvin ends", seconds: 60) { !process.isRunning }
@@ -159,6 +161,7 @@ struct DetachedJobTests {
     try VirtualGuest.wait("the board is back", seconds: 60) {
       (try? board.run("ls -d /tmp/kelvin-*/detached-*/over")) != nil
     }
+    #expect(try board.run("ip route") == routes)
     // A resume ends what is left, and tries the job again: its time is too short.
     let resumed = try bench.kelvin(["resume", "\(folder)/stop"], bench: try benchText())
     #expect(resumed.code == 1 && resumed.output.contains("timed out"), "\(resumed)")

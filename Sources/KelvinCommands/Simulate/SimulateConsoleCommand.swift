@@ -68,7 +68,8 @@ struct SimulateConsoleCommand: AsyncParsableCommand {
       throw ValidationError("one of --link, --tcp, --telnet and --socket")
     }
     guard shell.map({ BoardShell(rawValue: $0) != nil }) ?? true else {
-      throw ValidationError("--shell: dash, bash, mksh or busybox; any other program comes after '--'")
+      throw ValidationError(
+        "--shell: dash, bash, mksh or busybox; any other program comes after '--'")
     }
     guard shell == nil || program.isEmpty else {
       throw ValidationError("--shell and a program: one of them")

@@ -51,11 +51,11 @@ enum DetachedScript {
     k_now() { read -r k_u k_x </proc/uptime; echo "$1 $k_u $(date +%s%N)"; }
     k_down() { [ "$k_if" = - ] && return; k_keep=/proc/sys/net/ipv6/conf/$k_if/keep_addr_on_down
     read -r k_kept <$k_keep && echo 1 >$k_keep
-    if command -v ip; then ip route show dev "$k_if" >"$k_dir/routes"; ip link set dev "$k_if" down
+    if command -v ip; then k_routes=$(ip route show dev "$k_if"); ip link set dev "$k_if" down
     else ifconfig "$k_if" down; fi; }
     k_up() { [ "$k_if" = - ] && return
     if command -v ip; then ip link set dev "$k_if" up || return 1
-    while IFS= read -r k_r; do ip route add $k_r dev "$k_if"; done <"$k_dir/routes"
+    echo "$k_routes" | while IFS= read -r k_r; do ip route add $k_r dev "$k_if"; done
     else ifconfig "$k_if" up || return 1; fi
     [ "$k_kept" ] && echo "$k_kept" >$k_keep; return 0; }
     k_close() { k_up && echo link up || echo link lost; }

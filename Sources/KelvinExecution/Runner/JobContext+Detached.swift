@@ -32,7 +32,7 @@ extension JobContext {
       return result
     } catch {
       keep((error as? ConnectionFailure)?.partial, cpuBefore: cpuBefore)
-      await absence.giveUp(after: error)
+      await absence.giveUp()
       throw error
     }
   }
@@ -169,26 +169,22 @@ private struct Absence {
   // MARK: Something went wrong
 
   /// Brings the link back, and ends what can be reached; what cannot, ends itself.
-  func giveUp(after error: any Error) async {
+  func giveUp() async {
     do { try await bringLinkBack() } catch {
       job.record(.error, source: source, "the link stays away: \(PlainFailure(error))")
       return
     }
-    // Over a link that the board itself took down nobody is heard.
-    let failure = error as? ConnectionFailure
-    let isUnheard = if case .interface = link { failure?.code == .interrupted } else { false }
-    guard !isUnheard else {
+    let isOwn = if case .interface = link { true } else { false }
+    do {
+      _ = try await run.end(through: connection, until: .after(seconds: isOwn ? 5 : 15))
+    } catch {
+      // Over a link that the board itself took down nobody is heard.
       job.record(
         .warning, source: source,
-        "\(job.target.name) cannot be told: \(run.interface ?? "its interface") comes back when the "
-          + "workload ends, at the latest \(Int64(limit)) s after its start")
-      return
-    }
-    do {
-      _ = try await run.end(through: connection, until: .after(seconds: 15))
-    } catch {
-      job.record(
-        .warning, source: source, "what was left on the board could not be ended: \(error)")
+        isOwn
+          ? "\(job.target.name) cannot be told: \(run.interface ?? "its interface") comes back when the "
+            + "workload ends, at the latest \(Int64(limit)) s after its start"
+          : "what was left on the board could not be ended: \(error)")
     }
   }
 }
