@@ -60,6 +60,7 @@ struct DetachedJobTests {
 
   private func agenda(watching file: String, link: String, seconds: Int = 4) -> String {
     """
+    config: {max_retries: 0}
     workloads:
       - name: command
         link: \(link)
@@ -119,6 +120,7 @@ struct DetachedJobTests {
     try board.run("for p in $(pidof vb-report); do kill $p; done")
     let done = try run(
       """
+      config: {max_retries: 0}
       workloads:
         - name: suspend
           params: {duration: 4 s, mode: s2idle, cycles: 2, pause: 1 s}
@@ -132,14 +134,15 @@ struct DetachedJobTests {
 
   @Test func aModeThatTheBoardLacksIsToldByTheBoard() throws {
     let done = try run(
-      "workloads: [{name: suspend, params: {mode: deep, duration: 1 s}}]", "deep", "quiet")
+      "config: {max_retries: 0}\nworkloads: [{name: suspend, params: {mode: deep, duration: 1 s}}]",
+      "deep", "quiet")
     #expect(done.code == 1 && done.error.contains("this board offers"), "\(done)")
     try expectNothingLeft()
   }
 
   @Test func anInterruptedJobEndsByItselfAndTheRunGoesOn() throws {
     let text = """
-      config: {run_timeout: 6 s}
+      config: {run_timeout: 20 s, max_retries: 0}
       workloads:
         - {name: command, link: detached, params: {argv: [sh, -c, 'echo it runs >/dev/console; exec sleep 500']}}
       """
@@ -159,7 +162,14 @@ struct DetachedJobTests {
     #expect(log.contains("comes back"), "\(log)")
     // The board brings its interface back without being told.
     try VirtualGuest.wait("the board is back", seconds: 60) {
-      (try? board.run("ls -d /tmp/kelvin-*/detached-*/over")) != nil
+      // Until then nobody answers, and ssh waits.
+      try VirtualGuest.program(
+        "/usr/bin/timeout",
+        [
+          "5", VirtualGuest.root + "/scripts/virtual-bench", "ssh", board.name, "--",
+          "ls /tmp/kelvin-*/detached-*/over"
+        ]
+      ).code == 0
     }
     #expect(try board.run("ip route") == routes)
     // A resume ends what is left, and tries the job again: its time is too short.
