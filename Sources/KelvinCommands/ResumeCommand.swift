@@ -70,6 +70,7 @@ struct ResumeCommand: AsyncParsableCommand {
     of runID: String, on board: RunBoard, in store: RunStore
   ) async throws {
     let open = try store.openAttempts()
+    try await board.bringLinkBack()
     let connection = try board.connection([:])
     if connection.capabilities.isThisMachine {
       try endSurvivorsHere(of: runID, open, in: store)

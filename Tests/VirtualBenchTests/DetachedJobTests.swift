@@ -84,7 +84,8 @@ struct DetachedJobTests {
     try expectNothingLeft()
   }
 
-  @Test func aSwitchTakesTheLinkAway() throws {
+  /// A switch of the guest's network card.
+  private func cable() throws -> String {
     // The guest's network card is unplugged by QEMU, as a hub would cut a cable's power.
     let script = "\(folder)/link.sh"
     try """
@@ -95,8 +96,17 @@ struct DetachedJobTests {
     printf '{"name":"net","up":%s}}\\n' $up; sleep 0.3) |
       socat -t1 - UNIX-CONNECT:\(board.folder)/qmp.sock | grep -q return && echo $1 >\(folder)/link
     """.write(toFile: script, atomically: true, encoding: .utf8)
-    let link =
+    return
       "{command: {on: [sh, \(script), 'on'], off: [sh, \(script), 'off'], state: [sh, \(script), state]}}"
+  }
+
+  private var cableState: String {
+    let text = try? String(contentsOfFile: folder + "/link", encoding: .utf8)
+    return text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
+  }
+
+  @Test func aSwitchTakesTheLinkAway() throws {
+    let link = try cable()
     let refused = try run(agenda(watching: "carrier", link: "detached"), "unknown", link)
     #expect(refused.code == 2 && refused.error.contains("seconds: 90"), "\(refused)")
     let done = try run(
@@ -110,6 +120,22 @@ struct DetachedJobTests {
       agenda(watching: "carrier", link: "{state: detached, seconds: 2}", seconds: 5), "early", link)
     #expect(early.code == 1, "\(early)")
     #expect(early.output.contains("partial"), "\(early)")
+    try expectNothingLeft()
+  }
+
+  @Test func aDeadKelvinsLinkIsSwitchedOnByTheNext() throws {
+    let link = try cable()
+    let text = agenda(watching: "carrier", link: "{state: detached, seconds: 6}", seconds: 2)
+    try text.write(toFile: "\(folder)/dead.yaml", atomically: true, encoding: .utf8)
+    let process = try bench.start(
+      ["run", "\(folder)/dead.yaml", "--board", "arm", "-d", "\(folder)/dead"],
+      bench: try benchText(link))
+    try VirtualGuest.wait("the link is off", seconds: 60) { cableState == "off" }
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    let resumed = try bench.kelvin(["resume", "\(folder)/dead"], bench: try benchText(link))
+    #expect(resumed.code == 0, "\(resumed)")
+    #expect(cableState == "on")
     try expectNothingLeft()
   }
 
