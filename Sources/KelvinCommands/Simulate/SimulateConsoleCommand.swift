@@ -60,15 +60,17 @@ struct SimulateConsoleCommand: AsyncParsableCommand {
   @Option(name: .customLong("fault"), help: "What is wrong with it, several times.")
   var faults: [String] = []
 
-  @Option(name: .customLong("for"), help: "Seconds after which it ends.") var seconds: Double?
+  @Option(name: .customLong("for"), help: "End after this time, such as '10 min'.")
+  var duration: TimeArgument?
 
   func validate() throws {
-    try SimulatedBench.check(seconds)
+    try SimulatedBench.check(duration)
     guard [link != nil, tcp != nil, telnet != nil, socket != nil].count(where: { $0 }) < 2 else {
       throw ValidationError("one of --link, --tcp, --telnet and --socket")
     }
     guard shell.map({ BoardShell(rawValue: $0) != nil }) ?? true else {
-      throw ValidationError("--shell: dash, bash, mksh or busybox; any other program comes after '--'")
+      throw ValidationError(
+        "--shell: dash, bash, mksh or busybox; any other program comes after '--'")
     }
     guard shell == nil || program.isEmpty else {
       throw ValidationError("--shell and a program: one of them")
@@ -113,7 +115,7 @@ struct SimulateConsoleCommand: AsyncParsableCommand {
     defer { simulator.end() }
     Terminal.standardOutput.line("# Faults at once: echo cut 3 > \(simulator.controlPath)")
     SimulatedBench.print("a serial console", connection: connection(simulator.address))
-    SimulatedBench.wait(seconds, stop)
+    SimulatedBench.wait(duration, stop)
   }
 
   /// What a bench file says of it.

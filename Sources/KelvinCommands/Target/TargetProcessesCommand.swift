@@ -127,11 +127,13 @@ struct TargetProcessesCommand: AsyncParsableCommand {
   }
 }
 
-/// Signals by their names.
+/// Signals by their names, with the numbers that they have on ARM, x86 and RISC-V (signal(7)).
 enum SignalName {
   private static let numbers: [String: Int32] = [
-    "HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "USR1": 10, "SEGV": 11, "USR2": 12,
-    "ALRM": 14, "TERM": 15, "CONT": 18, "STOP": 19, "TSTP": 20, "WINCH": 28
+    "HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9,
+    "USR1": 10, "SEGV": 11, "USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15, "CHLD": 17, "CONT": 18,
+    "STOP": 19, "TSTP": 20, "TTIN": 21, "TTOU": 22, "URG": 23, "XCPU": 24, "XFSZ": 25,
+    "VTALRM": 26, "PROF": 27, "WINCH": 28, "IO": 29, "PWR": 30, "SYS": 31
   ]
 
   /// Reads `TERM`, `SIGTERM` or `15`; nil for what is none.
