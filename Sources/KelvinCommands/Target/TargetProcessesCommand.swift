@@ -21,7 +21,8 @@ struct TargetProcessesCommand: AsyncParsableCommand {
         kelvin target processes rock 4711 --signal STOP
 
       EXIT CODES
-        0 when there was such a process; 1 when there was none, or a signal was refused
+        0 when there was such a process; 1 when there was none, or a signal was refused; 3 when one that \
+      was waited for, or was to end, did not come or go in time
       """)
 
   @Argument(help: "The board, by its name in the bench file; local is this machine.")
@@ -95,6 +96,9 @@ struct TargetProcessesCommand: AsyncParsableCommand {
         "kelvin: \(board): \(process.processID) (\(process.name)): left alone: Kelvin works by it")
     }
     let isRefused = report.map { !$0.refused.isEmpty || !$0.spared.isEmpty } ?? false
+    if found.isEmpty {
+      Terminal.standardError.line("kelvin: \(board): no process is '\(processes)'")
+    }
     if found.isEmpty || isRefused { throw CommandExit(code: 1) }
   }
 
