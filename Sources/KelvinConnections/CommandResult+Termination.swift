@@ -9,3 +9,13 @@ extension CommandResult.Termination {
       (129...192).contains(status) && !isExit ? .signaled(status - 128) : .exited(status)
   }
 }
+
+extension CommandResult.Termination: CustomStringConvertible {
+  /// `exited with 1`, `was ended by signal 9`: what stands behind a program's name in a sentence.
+  public var description: String {
+    switch self {
+    case .exited(let code): "exited with \(code)"
+    case .signaled(let number): "was ended by signal \(number)"
+    }
+  }
+}
