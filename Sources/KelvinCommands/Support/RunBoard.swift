@@ -76,14 +76,6 @@ struct RunBoard {
     }
   }
 
-  /// Switches the link on: a life that died with a detached job may have left it off.
-  func bringLinkBack() async throws {
-    guard case .switched(let control) = link else { return }
-    _ = try await BoardSeat(name).run {
-      try await control.set(.on, until: .after(seconds: 30))
-    }
-  }
-
   private static func powerHost() -> PowerHost {
     var host = PowerHost(warn: { Terminal.standardError.line("kelvin: \($0)") })
     host.keeper = LineKeeper(as: "kelvin run")

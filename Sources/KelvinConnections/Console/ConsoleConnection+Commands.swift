@@ -151,7 +151,7 @@ extension ConsoleConnection {
     errorOutput.finish()
     if let failure = output.failure ?? errorOutput.failure { throw failure }
     return CommandResult(
-      termination: ConsoleConnection.termination(reply.status, String(word)),
+      termination: CommandResult.Termination(status: reply.status, word: String(word)),
       standardOutput: output.output, standardError: errorOutput.output, startTime: startTime,
       endTime: .now)
   }
@@ -217,14 +217,6 @@ extension ConsoleConnection {
     output.totalBytes -= count
     output.keptBytes -= count
     return (output, words)
-  }
-
-  /// - Parameter word: `e`, exited, `s`, signaled; anything else: nobody knows which.
-  static func termination(_ status: Int32, _ word: String) -> CommandResult.Termination {
-    guard (129...192).contains(status) else { return .exited(status) }
-    // Of SIGINT and SIGPIPE shells say nothing: they end far more programs than exit so.
-    return word == "e" && status != 130 && status != 141
-      ? .exited(status) : .signaled(status - 128)
   }
 
   /// What a command did that took with it what would have told its end.

@@ -1,7 +1,6 @@
 internal import Glibc
 internal import KelvinModel
 internal import KelvinSystem
-internal import Synchronization
 
 /// A command that runs on a board beside its console's agent, its streams in files there.
 ///
@@ -26,7 +25,7 @@ final class ConsoleProcess: RemoteProcess {
   private let command: Command
   private let connection: ConsoleConnection
   private let place: Place
-  private let isCollected = Mutex(false)
+  private let collection = Once()
 
   /// Seconds between questions, the first and the longest.
   private static let pauses = (first: 0.25, longest: 15.0)
@@ -62,23 +61,16 @@ final class ConsoleProcess: RemoteProcess {
     }
   }
 
-  private func collect() -> Bool {
-    isCollected.withLock { isCollected in
-      defer { isCollected = true }
-      return !isCollected
-    }
-  }
-
   /// Ends the whole tree at once; idempotent, and nothing after ``wait(until:)``.
   func abandon() {
-    guard collect() else { return }
+    guard collection.begin() else { return }
     // A lost line leaves it: then there is no way to it.
     _ = try? tree.end(grace: 0, by: run)
     _ = try? run("rm -f ${0%/*}/\(place.job).*", until: .after(seconds: 10))
   }
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
-    guard !isCollected.withLock({ $0 }) else { return }
+    guard !collection.hasBegun else { return }
     let whom = place.entry?.group == processID ? "-\(processID)" : "\(processID)"
     // Once it has ended, its number may be another's.
     _ = try run(
@@ -87,7 +79,7 @@ final class ConsoleProcess: RemoteProcess {
   }
 
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult {
-    guard collect() else {
+    guard collection.begin() else {
       throw ConnectionFailure(
         .unsupported, "\(command.argv[0]): was waited for or ended already")
     }
@@ -236,7 +228,7 @@ final class ConsoleProcess: RemoteProcess {
     if let failure = output.failure ?? errorOutput.failure { throw failure }
     let termination =
       words.first.flatMap { Int32($0) }.map {
-        ConsoleConnection.termination($0, words.count > 1 ? String(words[1]) : "")
+        CommandResult.Termination(status: $0, word: words.count > 1 ? words[1] : "")
       } ?? .signaled(SIGKILL)
     let result = CommandResult(
       termination: termination, standardOutput: output.output,

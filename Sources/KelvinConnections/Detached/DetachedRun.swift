@@ -222,7 +222,7 @@ package struct DetachedRun: Sendable {
       nanoseconds: clock.host.nanoseconds + max(0, begin.since(clock.board)))
     let length = report.end.map { max(0, $0.since(begin)) } ?? 0
     return DetachedOutcome(
-      termination: ConsoleConnection.termination(report.status ?? 127, report.word),
+      termination: CommandResult.Termination(status: report.status ?? 127, word: report.word),
       startTime: start, endTime: MonotonicTime(nanoseconds: start.nanoseconds + length),
       cpuNanoseconds: report.cpuNanoseconds, isLate: report.isLate,
       hasBegun: report.begin != nil && report.status != nil)

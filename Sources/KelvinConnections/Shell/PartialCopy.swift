@@ -113,18 +113,27 @@ enum PartialCopy {
 
     /// Whether the first bytes of a file of this machine are these.
     ///
+    /// - Parameter path: of the file, for messages.
     /// - Returns: the checksum of them, nil when they are others.
-    func matches(_ file: Int32, until deadline: Deadline) throws(Errno) -> PosixChecksum? {
+    /// - Throws: `hostFile`; `timedOut` and `interrupted`, after which nothing is known of them.
+    func matches(
+      _ file: Int32, _ path: String, until deadline: Deadline
+    ) throws(ConnectionFailure) -> PosixChecksum? {
       var digest = Checksum.Digest()
       let wantsDigest = if case .sha256 = sum { true } else { false }
       var checksum = PosixChecksum()
       var buffer = [UInt8](repeating: 0, count: 1 << 18)
       while checksum.count < UInt64(count) {
-        if deadline.hasPassed || deadline.isInterrupted { return nil }
+        if deadline.isInterrupted {
+          throw ConnectionFailure(.interrupted, "\(path): stopped while it was compared")
+        }
+        if deadline.hasPassed {
+          throw ConnectionFailure(.timedOut, "\(path): timed out while it was compared")
+        }
         let wanted = Int(min(Int64(buffer.count), count - Int64(checksum.count)))
         let done = pread(file, &buffer, wanted, off_t(checksum.count))
         if done < 0, errno == EINTR { continue }
-        guard done >= 0 else { throw .current }
+        guard done >= 0 else { throw ConnectionFailure(hostFile: path, .current) }
         guard done > 0 else { return nil }
         buffer.withUnsafeBytes { bytes in
           let piece = UnsafeRawBufferPointer(rebasing: bytes[..<done])

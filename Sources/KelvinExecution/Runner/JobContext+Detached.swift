@@ -50,6 +50,8 @@ private struct Absence {
 
   /// Seconds that a board may need to be reachable again.
   private static let returnSeconds = 120.0
+  /// Seconds for what went wrong to be ended.
+  private static let giveUpSeconds = 30.0
   /// Seconds for one try to reach it.
   private static let trySeconds = 5.0
 
@@ -170,8 +172,10 @@ private struct Absence {
 
   /// Brings the link back, and ends what can be reached; what cannot, ends itself.
   func giveUp() async {
-    do { try await bringLinkBack() } catch {
-      job.record(.error, source: source, "the link stays away: \(PlainFailure(error))")
+    do {
+      try await link.bringBack(connection, until: .after(seconds: Absence.giveUpSeconds))
+    } catch {
+      job.record(.error, source: source, "the board is not back: \(PlainFailure(error))")
       return
     }
     let isOwn = if case .interface = link { true } else { false }
@@ -185,18 +189,6 @@ private struct Absence {
           ? "\(job.target.name) cannot be told: \(run.interface ?? "its interface") comes back when the "
             + "workload ends, at the latest \(Int64(limit)) s after its start"
           : "what was left on the board could not be ended: \(error)")
-    }
-  }
-}
-
-extension ConnectionFailure {
-  /// Whether the same may work a little later, when a link is on its way back.
-  fileprivate var mayPass: Bool {
-    switch code {
-    case .connectionLost, .timedOut, .badReply, .unreachable(.noAnswer), .unreachable(.refused),
-      .unreachable(.closed), .unreachable(.inUse), .unreachable(.unknownHost):
-      true
-    default: false
     }
   }
 }
