@@ -1,6 +1,6 @@
 internal import KelvinModel
 
-/// The scripts that a connection sends: POSIX shell, tried with dash, bash and busybox ash.
+/// The scripts that a connection sends: POSIX shell, tried with dash, bash, busybox ash and mksh.
 ///
 /// Names that begin with `kelvin_` are the connection's own. In every shell that a prelude has
 /// prepared, descriptor 7 is standard error, and 2 takes what the shell itself has to say.
@@ -21,18 +21,19 @@ enum ShellScript {
   ///
   /// A shell says nothing of a command that exits, and names the signal of one that was killed,
   /// except SIGINT and SIGPIPE, on its own standard error. That becomes a pipe which the shell reads
-  /// itself: the one that holds a here-document, opened once more for writing. Where that does not
-  /// work, `kelvin_end` answers `u`, unknown; else `e`, exited, or `s`, signaled.
+  /// itself: the one that holds a here-document, opened once more for writing. mksh has a file without
+  /// a name for it, which must not be cut. Where neither works, `kelvin_end` answers `u`, unknown; else
+  /// `e`, exited, or `s`, signaled.
   ///
   /// A command is run as `(exec ...)`: dash redirects for a simple command in itself, and would speak
   /// where the command's own errors go.
   static let signals = """
     kelvin_told=
-    if (exec 8<<KELVIN 9>/proc/self/fd/8 && IFS= read -r kelvin_word <&8 && [ "$kelvin_word" = . ]
+    if (exec 8<<KELVIN 9>>/proc/self/fd/8 && IFS= read -r kelvin_word <&8 && [ "$kelvin_word" = . ]
     .
     KELVIN
     ) 2>/dev/null; then
-    exec 8<<KELVIN 9>/proc/self/fd/8 7>&2
+    exec 8<<KELVIN 9>>/proc/self/fd/8 7>&2
     .
     KELVIN
     IFS= read -r kelvin_word <&8; exec 2>&9 9>&-; kelvin_told=x
