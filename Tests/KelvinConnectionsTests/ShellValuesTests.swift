@@ -41,7 +41,9 @@ import Testing
     mkdir(scratch.path + "/bin", 0o755)
     try scratch.write(
       "bin/head",
-      Array("#!/bin/sh\nrm -f \(gone.joined(separator: " "))\nexec /usr/bin/head \"$@\"\n".utf8))
+      Array(
+        "#!/bin/sh\nrm -f \(gone.joined(separator: " "))\nexec env -i K=$K /usr/bin/head \"$@\"\n"
+          .utf8))
     #expect(chmod(scratch.path + "/bin/head", 0o755) == 0)
     let values = ShellValues(limit: 100)
     let bytes = try await read(

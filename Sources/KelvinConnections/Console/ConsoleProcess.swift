@@ -163,7 +163,8 @@ final class ConsoleProcess: RemoteProcess {
             ? "k_x \(place.job) \(place.nonce) \(processID) \(startTicks.map { "\($0)" } ?? "-")\(limit)"
             : "k_z \(place.job) \(processID);k_w \(place.job) \(place.nonce)\(limit)",
           until: deadline, time)
-        if reply.status == 0 || reply.status == 101 { return (reply, time) }
+        // It may have ended while the question was on its way.
+        if reply.status == 0 || reply.status == 101 { return (reply, isCalled ? time : .now) }
         // Its end is noted right behind it.
         if reply.status == 102, isGone {
           _ = try tree.end(grace: 0, by: run)
