@@ -64,7 +64,7 @@ enum ConsoleLibrary {
     [ "$kelvin_plain" ] && k_no $1 f; k_no $1 m; }
     k_s() { k_n=$1; shift
     : >${0%/*}/f
-    (export KELVIN_COMMAND=$k_S-$k_n; exec "$@" 2>&6 3>&- 6>&- 7>&- 8<&-)
+    (export KELVIN_COMMAND=$k_S-$k_n; \#(ShellScript.noBuiltin); exec "$@" 2>&6 3>&- 6>&- 7>&- 8<&-)
     kelvin_status=$?; kelvin_end; k_why "$1"; printf '~%s%s' $k_n $kelvin_word >&7
     exit $kelvin_status; }
     k_keep() { if [ "$k_F" ]; then dd iflag=fullblock bs=4096 count=$(((k_L+4095)/4096))
@@ -87,7 +87,8 @@ enum ConsoleLibrary {
     k_in='k_d=$1; [ $2 = - ] || [ "$(nice)" = $2 ] || { echo nice >$k_d.r; exit 126; }
     k_t=-; k_x=; k_y=; { IFS= read -r k_x </proc/$$/stat; IFS= read -r k_y <\#(ShellScript.bootIDFile)
     IFS=" " read -r k_t k_u </proc/uptime; } 2>/dev/null
-    echo $$ ${k_y:--} $k_t "$k_x" >&5; : >$k_d.i; shift 2; kill -9 $0; exec "$@" 5>&-'
+    echo $$ ${k_y:--} $k_t "$k_x" >&5; : >$k_d.i; shift 2; \#(ShellScript.noBuiltin)
+    kill -9 $0; exec "$@" 5>&-'
     k_w() { k_d=${0%/*}/$1; k_i=0
     while [ -p $k_d.p -o -p $k_d.q ] && [ $k_i -lt 60 ]; do
     k_i=$((k_i+1)); sleep 0.05 2>/dev/null || { sleep 1; k_i=$((k_i+19)); }; done

@@ -78,7 +78,7 @@ enum DetachedScript {
     exec 2>"$k_dir/stderr"
     \(ShellScript.signals)
     k_now begin >"$k_dir/begun"
-    (exec sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$k_dir/pid" $k_env "$@" \
+    (exec sh -c 'echo $$ >"$1"; shift; \(ShellScript.noBuiltin); exec "$@"' sh "$k_dir/pid" $k_env "$@" \
     2>&7 7>&- 8<&-) <"$k_dir/stdin" >"$k_dir/stdout"
     kelvin_status=$?
     k_over=$(k_now end); kelvin_end; exec 2>/dev/null; echo >"$k_dir/done"

@@ -42,6 +42,11 @@ enum ShellScript {
     while IFS= read -r kelvin_line <&8 && [ "$kelvin_line" != . ]; do kelvin_word=s; done; }
     """
 
+  /// Has `exec "$@"` begin a program in every shell: mksh runs commands of its own there, which cat and
+  /// echo are too, and ends with them.
+  static let noBuiltin =
+    "case ${KSH_VERSION:+$1} in \"\"|*[=/]*) ;; *) command -v env >/dev/null && set -- env \"$@\";; esac"
+
   /// Names a boot of the target: process ids of another boot are others' (random(4)).
   static let bootIDFile = "/proc/sys/kernel/random/boot_id"
 
@@ -99,7 +104,9 @@ enum ShellScript {
       }
       kelvin_run() {
       kelvin_set || exit 126
-      exec \(ShellWords.join(command.argv))
+      set -- \(ShellWords.join(command.argv))
+      \(noBuiltin)
+      exec "$@"
       }
       (kelvin_run \(error) 7>&- 8<&-) </dev/null\(output)
       kelvin_status=$?
@@ -138,7 +145,7 @@ enum ShellScript {
       + "IFS= read -r kelvin_boot <\(bootIDFile); } 2>/dev/null; "
       + "printf \"%s ready %d %s %s\\n\" \(nonce) $$ \"${kelvin_boot:--}\" \"$kelvin_stat\"; "
       + "printf \"%s ready\\n\" \(nonce) >&2; "
-      + "IFS= read -r kelvin_go || exit 125; unset kelvin_go kelvin_stat kelvin_boot; "
+      + "IFS= read -r kelvin_go || exit 125; unset kelvin_go kelvin_stat kelvin_boot; \(noBuiltin); "
       + "exec \"$@\"" + redirections
     // One compound command: the shell has read all of it before it runs any of it, and so leaves
     // the standard input that follows to the command.
