@@ -19,6 +19,8 @@ final class ConsoleProcess: RemoteProcess {
     let uptime: Double?
     /// When it was known to have begun.
     let readyTime: MonotonicTime
+    /// Bytes of each stream that are wanted at most; the board may have more, where it has no pipes.
+    let limit: Int?
   }
 
   let startTime: MonotonicTime
@@ -71,6 +73,7 @@ final class ConsoleProcess: RemoteProcess {
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
     guard !collection.hasBegun else { return }
+    guard SignalGuard().allows(processID, startTicks: startTicks) else { return }
     let whom = place.entry?.group == processID ? "-\(processID)" : "\(processID)"
     // Once it has ended, its number may be another's.
     _ = try run(
@@ -90,8 +93,9 @@ final class ConsoleProcess: RemoteProcess {
       let isOver = reply == nil
       if reply?.status != 0 {
         ending = try tree.end(grace: command.grace, by: run)
+        let limit = isOver ? min(ConsoleChannel.partialLimit, place.limit ?? .max) : place.limit
         reply = try fetch(
-          "k_w \(place.job) \(place.nonce)" + (isOver ? " \(ConsoleChannel.partialLimit)" : ""),
+          "k_w \(place.job) \(place.nonce)\(limit.map { " \($0)" } ?? "")",
           until: isOver ? .after(seconds: fetchSeconds) : deadline, endTime)
         if isOver { endTime = .now }
       }
@@ -134,6 +138,7 @@ final class ConsoleProcess: RemoteProcess {
   private func end(
     until deadline: Deadline
   ) throws(ConnectionFailure) -> (reply: ShellReply?, time: MonotonicTime) {
+    let limit = place.limit.map { " \($0)" } ?? ""
     var heard = place.calls
     var isGone = false
     var pause = ConsoleProcess.pauses.first
@@ -147,10 +152,11 @@ final class ConsoleProcess: RemoteProcess {
       if isCalled || next.hasPassed {
         let reply = try fetch(
           command.endsDescendants
-            ? "k_x \(place.job) \(place.nonce) \(processID) \(startTicks.map { "\($0)" } ?? "-")"
-            : "k_z \(place.job) \(processID);k_w \(place.job) \(place.nonce)",
+            ? "k_x \(place.job) \(place.nonce) \(processID) \(startTicks.map { "\($0)" } ?? "-")\(limit)"
+            : "k_z \(place.job) \(processID);k_w \(place.job) \(place.nonce)\(limit)",
           until: deadline, time)
-        if reply.status == 0 || reply.status == 101 { return (reply, time) }
+        // It may have ended while the question was on its way.
+        if reply.status == 0 || reply.status == 101 { return (reply, isCalled ? time : .now) }
         // Its end is noted right behind it.
         if reply.status == 102, isGone {
           _ = try tree.end(grace: 0, by: run)
@@ -209,9 +215,13 @@ final class ConsoleProcess: RemoteProcess {
     // The end, then bytes of each stream that the board did not keep.
     let lines = text.split(separator: "\n").map { $0.split(separator: " ") }
     let words = lines.first ?? []
-    func excess(_ letter: String) -> Int64 {
+    func sum(_ letter: String) -> Int64 {
       lines.dropFirst().filter { $0.count == 2 && $0[0] == letter }
-        .reduce(0) { $0 + (Int64($1[1]) ?? 0) }
+        .reduce(0) { $0 + max(0, Int64($1[1]) ?? 0) }
+    }
+    // Subtracted here: numbers of some shells have 32 bits.
+    func excess(_ stream: String, _ file: String, handedOver count: Int) -> Int64 {
+      sum(stream) + max(0, sum(file) - Int64(count))
     }
     // A count without a number: there was no room for it, or for what it counts.
     let isWhole =
@@ -221,8 +231,8 @@ final class ConsoleProcess: RemoteProcess {
     var errorOutput = OutputSink(command.standardError)
     reply.output.withUnsafeBytes { output.take($0) }
     error.withUnsafeBytes { errorOutput.take($0) }
-    output.skip(excess("m"))
-    errorOutput.skip(excess("n"))
+    output.skip(excess("m", "o", handedOver: reply.output.count))
+    errorOutput.skip(excess("n", "e", handedOver: error.count))
     output.finish()
     errorOutput.finish()
     if let failure = output.failure ?? errorOutput.failure { throw failure }

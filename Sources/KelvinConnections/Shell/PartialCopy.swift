@@ -48,7 +48,9 @@ enum PartialCopy {
     """
     kelvin_writers() { kelvin_w=; kelvin_n=${1##*\(suffix)-}
     kelvin_l=$(ls -l /proc/[0-9]*/fd/1 2>/dev/null | grep -F -e "\(suffix)-$kelvin_n") || return 0
-    while IFS= read -r kelvin_x; do kelvin_x=${kelvin_x#*/proc/}; kelvin_w="$kelvin_w ${kelvin_x%%/*}"
+    while IFS= read -r kelvin_x; do kelvin_x=${kelvin_x#*/proc/}; kelvin_x=${kelvin_x%%/*}
+    case $kelvin_x in ''|0*|1|*[!0-9]*) continue;; esac
+    case $(readlink /proc/$kelvin_x/fd/1) in *"\(suffix)-$kelvin_n") kelvin_w="$kelvin_w $kelvin_x";; esac
     done <<KELVIN
     $kelvin_l
     KELVIN

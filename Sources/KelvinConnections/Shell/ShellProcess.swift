@@ -51,6 +51,7 @@ final class ShellProcess: RemoteProcess {
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
     guard !collection.hasBegun else { return }
+    guard SignalGuard().allows(processID, startTicks: startTicks) else { return }
     let whom = hasOwnGroup ? "-\(processID)" : "\(processID)"
     _ = try connection.run(
       ShellScript.inBoot(tree.bootID, "kill -\(number) \(whom) 2>/dev/null; :"),
