@@ -4,6 +4,7 @@ internal import KelvinExecution
 internal import KelvinModel
 internal import KelvinStore
 internal import KelvinSystem
+internal import KelvinTargets
 
 /// `kelvin resume`: continues a run that was killed, interrupted, or could not go on.
 struct ResumeCommand: AsyncParsableCommand {
@@ -75,7 +76,7 @@ struct ResumeCommand: AsyncParsableCommand {
       try endSurvivorsHere(of: runID, open, in: store)
     } else {
       // Their process ids mean something on the board alone.
-      try await endSurvivors(of: runID, on: board.name, by: connection, in: store)
+      try await endSurvivors(of: runID, on: board, by: connection, in: store)
     }
     for attempt in open {
       try store.finishAttempt(
@@ -85,12 +86,14 @@ struct ResumeCommand: AsyncParsableCommand {
   }
 
   private func endSurvivors(
-    of runID: String, on board: String, by connection: any Connection, in store: RunStore
+    of runID: String, on board: RunBoard, by connection: any Connection, in store: RunStore
   ) async throws {
     let text: String
     do {
-      let count = try await BoardSeat(board).run {
+      let count = try await BoardSeat(board.name).run {
         do {
+          // What was detached may still run where nobody can see it.
+          try await board.link.bringBack(connection, until: .after(seconds: 60))
           let count = try await connection.endProcesses(
             withEnvironment: "KELVIN_RUN=\(runID)", grace: 2, until: .after(seconds: 30))
           await connection.close()

@@ -20,8 +20,13 @@ public enum ConnectionDeclarations {
           + "tools, as busybox has them.",
         options: [
           .init("host", .text, required: true, "Name or address."),
-          .init("port", .integer, default: 22, range: 1...65_535, "TCP port."),
-          .init("user", .text, default: "root", isDetail: true, "Who logs in."),
+          .init(
+            "port", .integer, usually: 22, range: 1...65_535,
+            "TCP port; without it, ssh's own configuration decides, and else it is 22."),
+          .init(
+            "user", .text, isDetail: true,
+            "Who logs in; without it, ssh's own configuration decides, and else it is who runs "
+              + "Kelvin."),
           .init(
             "key", .path, isDetail: true,
             "The private key's file; without it, ssh's own configuration decides."), passwordSource,

@@ -14,12 +14,16 @@ final class HostPart {
   init(_ destination: String) throws(ConnectionFailure) {
     self.destination = destination
     temporary = destination + ".kelvin-\(getpid())"
-    descriptor = kelvin_open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    descriptor = HostPart.create(temporary)
     if descriptor < 0, errno == ENOENT, let slash = destination.lastIndex(of: "/") {
       HostDirectories.make(String(destination[..<slash]))
-      descriptor = kelvin_open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+      descriptor = HostPart.create(temporary)
     }
     guard descriptor >= 0 else { throw ConnectionFailure(hostFile: temporary, .current) }
+  }
+
+  private static func create(_ path: String) -> Int32 {
+    kelvin_open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
   }
 
   deinit { close(keeps: false) }
@@ -34,17 +38,21 @@ final class HostPart {
   /// other copy takes it, too. What is written next goes to its end.
   ///
   /// - Returns: whether there was something.
-  func claim() -> Bool {
+  func claim() throws(ConnectionFailure) -> Bool {
     let old = destination + PartialCopy.suffix
     var status = stat()
     guard lstat(old, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0,
       rename(old, temporary) == 0
     else { return false }
-    let file = kelvin_open(temporary, O_RDWR | O_CLOEXEC, 0)
-    guard file >= 0 else { return false }
+    // The empty one has lost its name to it.
     Glibc.close(descriptor)
-    descriptor = file
-    return lseek(descriptor, 0, SEEK_END) > 0
+    descriptor = kelvin_open(temporary, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0)
+    guard descriptor < 0 else { return lseek(descriptor, 0, SEEK_END) > 0 }
+    // Another user's: it must not be given out for what comes now.
+    unlink(temporary)
+    descriptor = HostPart.create(temporary)
+    guard descriptor >= 0 else { throw ConnectionFailure(hostFile: temporary, .current) }
+    return false
   }
 
   /// Whether all of it is what the target says it is.
@@ -52,11 +60,7 @@ final class HostPart {
     _ check: PartialCopy.Check, until deadline: Deadline
   ) throws(ConnectionFailure) -> Bool {
     guard check.count == count else { return false }
-    do {
-      return try check.matches(descriptor, until: deadline) != nil
-    } catch {
-      throw ConnectionFailure(hostFile: temporary, error)
-    }
+    return try check.matches(descriptor, temporary, until: deadline) != nil
   }
 
   /// Starts over.

@@ -158,6 +158,7 @@ public final class LocalConnection: Connection {
   public func remove(
     _ path: TargetPath, until deadline: Deadline
   ) async throws(ConnectionFailure) {
+    try path.checkRemovable(connection: name)
     do {
       try LocalFile.remove(resolve(path))
     } catch {

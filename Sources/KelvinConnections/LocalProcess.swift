@@ -14,7 +14,7 @@ final class LocalProcess: RemoteProcess {
   let pidfd: Int32
   private let marker: String
   let streams: Streams
-  private let isCollected = Mutex(false)
+  private let collection = Once()
 
   init(
     command: Command, processID: Int32, pidfd: Int32, marker: String, startTime: MonotonicTime,
@@ -34,11 +34,7 @@ final class LocalProcess: RemoteProcess {
 
   /// Ends the whole tree at once; idempotent, and nothing after ``wait(until:)``.
   func abandon() {
-    let isFirst = isCollected.withLock { isCollected in
-      defer { isCollected = true }
-      return !isCollected
-    }
-    guard isFirst else { return }
+    guard collection.begin() else { return }
     _ = tree.end(grace: 0)
     _ = reap()
     closeAll()
@@ -47,11 +43,7 @@ final class LocalProcess: RemoteProcess {
   /// Ends the process alone, whatever it started; idempotent. For a shell whose commands are known,
   /// and were ended or left on purpose.
   func release() {
-    let isFirst = isCollected.withLock { isCollected in
-      defer { isCollected = true }
-      return !isCollected
-    }
-    guard isFirst else { return }
+    guard collection.begin() else { return }
     _ = kelvin_pidfd_send_signal(pidfd, SIGKILL)
     _ = Deadline.after(seconds: 2).wait(for: pidfd)
     _ = reap()
@@ -78,16 +70,12 @@ final class LocalProcess: RemoteProcess {
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
     // Until it is reaped, the group's number belongs to nobody else.
-    guard !isCollected.withLock({ $0 }) else { return }
+    guard !collection.hasBegun else { return }
     kill(-processID, number)
   }
 
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult {
-    let isFirst = isCollected.withLock { isCollected in
-      defer { isCollected = true }
-      return !isCollected
-    }
-    guard isFirst else {
+    guard collection.begin() else {
       throw ConnectionFailure(.unsupported, "\(command.argv[0]): was waited for or ended already")
     }
     var pump = Pump(streams, command)

@@ -33,11 +33,7 @@ final class LocalSampler: SampleSource {
 
   func stop() async -> SampleSummary {
     worker.stop.raise()
-    let running = thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }
-    running?.join()
+    thread.take()?.join()
     return worker.summary.withLock { $0 }
   }
 }

@@ -62,7 +62,8 @@ public struct ProcessLauncher: Sendable {
     let path = command.environment["PATH"] ?? base["PATH"] ?? "/usr/bin:/bin"
     let program = try ProcessLauncher.find(name, path: path)
     let number = ProcessLauncher.counter.wrappingAdd(1, ordering: .relaxed).newValue
-    let marker = "KELVIN_COMMAND=\(getpid())-\(number)"
+    // Never of the form that a console's agent ends when it finds it left behind.
+    let marker = "KELVIN_COMMAND=\(getpid()).\(number)"
     let streams = try Streams(command)
     let begin = MonotonicTime.now
     let launch = Launch(

@@ -71,14 +71,10 @@ struct ProcessTree {
 
   /// - Returns: false when this process may not signal it.
   private func signal(_ member: ProcessIdentity, _ number: Int32) -> Bool {
-    let descriptor = kelvin_pidfd_open(member.processID, 0)
-    guard descriptor >= 0 else { return true }
-    defer { close(descriptor) }
-    // The descriptor stands for one process; only now is it known for which.
-    guard member.isAlive else { return true }
-    if kelvin_pidfd_send_signal(descriptor, number) != 0, errno == EPERM { return false }
+    let spared = SignalGuard()
+    guard member.signal(number, unless: spared) else { return false }
     // A stopped process acts on SIGTERM only when it goes on.
-    if number == SIGTERM { _ = kelvin_pidfd_send_signal(descriptor, SIGCONT) }
+    if number == SIGTERM { _ = member.signal(SIGCONT, unless: spared) }
     return true
   }
 
@@ -105,7 +101,8 @@ struct ProcessTree {
     let assignment = Array(marker.utf8)
     // A child that another thread starts while /proc is read is in one of the two.
     let before = ProcessLauncher.live.withLock { Set($0.keys) }
-    let all = ProcessEntry.all().filter { $0.session != session && $0.processID != own }
+    let spared = SignalGuard()
+    let all = ProcessEntry.all().filter { $0.session != session && spared.allows($0.identity) }
     let live = before.union(ProcessLauncher.live.withLock { Set($0.keys) })
     let isAlone = live.isSubset(of: [root])
     var belongs: Set<Int32> = [root]

@@ -8,7 +8,8 @@ public enum SurvivorHunter {
   /// Ends every process whose environment holds `assignment`, and the named ones that still run:
   /// SIGTERM, after `grace` seconds SIGKILL, repeated until none is left or the deadline passes.
   ///
-  /// A process id that belongs to another process by now is left alone, and so is this process.
+  /// A process id that belongs to another process by now is left alone, and so are this process and
+  /// those that it was started by.
   /// - Parameter assignment: `NAME=VALUE`, as the processes were started with.
   /// - Returns: what was ended.
   public static func endProcesses(
@@ -24,8 +25,8 @@ public enum SurvivorHunter {
       ended.formUnion(found)
       guard !found.isEmpty, !deadline.hasPassed else { break }
       for survivor in found where survivor.isAlive {
-        kill(survivor.processID, isFirst ? SIGTERM : SIGKILL)
-        kill(survivor.processID, SIGCONT)
+        _ = survivor.signal(isFirst ? SIGTERM : SIGKILL)
+        _ = survivor.signal(SIGCONT)
       }
       let limit = isFirst ? graceEnd : deadline.limited(toSeconds: 1)
       for survivor in found { wait(for: survivor, until: limit) }
@@ -34,15 +35,14 @@ public enum SurvivorHunter {
     return ended.sorted { $0.processID < $1.processID }
   }
 
-  private static func survivors(
-    _ marker: [UInt8], _ identities: [ProcessIdentity]
+  static func survivors(
+    _ marker: [UInt8], _ identities: [ProcessIdentity], unless spared: SignalGuard = SignalGuard()
   ) -> [ProcessIdentity] {
-    let own = getpid()
     var found = Set(identities.filter(\.isAlive))
     for entry in ProcessEntry.all() where !entry.isZombie && entry.hasEnvironment(marker) {
       found.insert(entry.identity)
     }
-    return found.filter { $0.processID != own }
+    return found.filter(spared.allows)
   }
 
   private static func wait(for survivor: ProcessIdentity, until deadline: Deadline) {

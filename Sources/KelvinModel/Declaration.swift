@@ -78,9 +78,11 @@ public struct Declaration: Sendable, Hashable {
   /// The options that say which piece of equipment a choice means; details are left out, so that
   /// two choices with equal identities mean the same.
   public func identity(of choice: DriverChoice) -> [String: Value] {
-    choice.options.filter { name, _ in
-      !options.contains { $0.name == name && $0.isDetail }
+    var values = choice.options
+    for option in options where values[option.name] == nil {
+      values[option.name] = option.usualValue
     }
+    return values.filter { name, _ in !options.contains { $0.name == name && $0.isDetail } }
   }
 }
 

@@ -59,6 +59,9 @@ public struct OptionDeclaration: Sendable, Hashable {
   public let type: OptionType
   /// Nil: the option is absent unless written.
   public let defaultValue: Value?
+  /// What something else than Kelvin takes, mostly, where nothing is written: the same thing is meant
+  /// with and without it.
+  public let usualValue: Value?
   public let isRequired: Bool
   /// In the base unit for quantities.
   public let range: ClosedRange<Double>?
@@ -71,13 +74,14 @@ public struct OptionDeclaration: Sendable, Hashable {
   /// Declares an option.
   public init(
     _ name: String, _ type: OptionType, aliases: [String] = [], default defaultValue: Value? = nil,
-    required isRequired: Bool = false, range: ClosedRange<Double>? = nil,
-    isDetail: Bool = false, _ documentation: String
+    usually usualValue: Value? = nil, required isRequired: Bool = false,
+    range: ClosedRange<Double>? = nil, isDetail: Bool = false, _ documentation: String
   ) {
     self.name = name
     self.aliases = aliases
     self.type = type
     self.defaultValue = defaultValue
+    self.usualValue = usualValue
     self.isRequired = isRequired
     self.range = range
     self.documentation = documentation

@@ -7,7 +7,8 @@ extension Target {
   /// run programs (AOSP system/core/rootdir/init.rc makes it shell's); what survives a reboot.
   public static let usualDirectories: [TargetPath] = ["/tmp", "/data/local/tmp", "/var/tmp"]
 
-  /// A directory on the target that is this run's own; made on first use, removed at the end.
+  /// A directory on the target that is this run's own; made on first use, and again after a reboot,
+  /// removed at the end.
   ///
   /// It is in the first of the directories that takes files and lets programs in them run, else in the
   /// first that takes files at all.
@@ -16,7 +17,9 @@ extension Target {
   public func workingDirectory(
     until deadline: Deadline
   ) async throws(ConnectionFailure) -> TargetPath {
-    if let known = state.withLock({ $0.workingDirectory }) { return known }
+    if let known = state.withLock({ $0.hasWorkingDirectory ? $0.workingDirectory : nil }) {
+      return known
+    }
     let result = try await connection.execute(
       Command(
         ["sh", "-c", Target.directoryScript, "sh", directoryName] + directories.map(\.string),
@@ -34,7 +37,12 @@ extension Target {
         hint: "mount a file system that this user may write to in one of these")
     }
     let path = TargetPath(String(decoding: output.dropLast(), as: UTF8.self))
-    state.withLock { $0.workingDirectory = path }
+    let former = state.withLock { state in
+      defer { (state.workingDirectory, state.hasWorkingDirectory) = (path, true) }
+      return state.workingDirectory
+    }
+    // Elsewhere than before the reboot: what is left there is nobody's.
+    if let former, former != path { try? await connection.remove(former, until: deadline) }
     return path
   }
 

@@ -17,8 +17,10 @@ public final class Target: Sendable {
     var installed: [TargetPath: String] = [:]
     /// Programs that were found.
     var programs: [ProgramKey: Program] = [:]
-    /// Once it was made.
+    /// Once it was made; it is removed in the end.
     var workingDirectory: TargetPath?
+    /// Whether it is there since the last boot: /tmp may have been emptied.
+    var hasWorkingDirectory = false
     /// Once it was asked for: nil inside where there is none.
     var packageTool: PackageTool??
   }
@@ -47,10 +49,11 @@ public final class Target: Sendable {
     return facts
   }
 
-  /// Forgets what a reboot may have changed: facts, and what is installed below /tmp.
+  /// Forgets what a reboot may have changed: facts, and what is below /tmp.
   public func forgetFacts() {
     state.withLock { state in
       state.facts = nil
+      state.hasWorkingDirectory = false
       state.installed = [:]
       state.programs = [:]
     }

@@ -6,7 +6,7 @@ import KelvinSystem
 
 /// The ways to a board that must all keep the same promises.
 enum ConformanceKind: String, Sendable, CaseIterable {
-  case local, dash, bash, busybox
+  case local, dash, bash, busybox, mksh
   case sshd = "sshd with bash"
   case sshdBusybox = "sshd with busybox"
   case dropbear = "dropbear with dash"
@@ -22,7 +22,7 @@ enum ConformanceKind: String, Sendable, CaseIterable {
 
   static let allCases: [ConformanceKind] =
     [
-      .local, .dash, .bash, .busybox, .adbDirect, .adbOld, .consoleDash, .consoleBash,
+      .local, .dash, .bash, .busybox, .mksh, .adbDirect, .adbOld, .consoleDash, .consoleBash,
       .consoleBusybox, .consoleMksh
     ] + (hasADB ? [.adb] : [])
     + (RealADBD.isThere ? [.adbdDirect] : [])
@@ -46,6 +46,7 @@ enum ConformanceKind: String, Sendable, CaseIterable {
     case .dash: ShellConnection(argv: ["dash"])
     case .bash: ShellConnection(argv: ["bash"])
     case .busybox: ShellConnection(argv: ["busybox", "ash"])
+    case .mksh: ShellConnection(argv: ["mksh"])
     case .sshd: try Self.serverSshd.get().connection()
     case .sshdBusybox: try Self.serverSshdBusybox.get().connection()
     case .dropbear: try Self.serverDropbear.get().connection()

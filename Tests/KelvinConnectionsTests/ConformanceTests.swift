@@ -118,6 +118,11 @@ import Testing
       let got = result.standardOutput.bytes.split(separator: 0, omittingEmptySubsequences: false)
         .dropLast().map { String(decoding: $0, as: UTF8.self) }
       #expect(got == words)
+      // The program, not what some shells have under its name.
+      command = Command(["echo", "a\\tb"])
+      command.endsDescendants = endsDescendants
+      let echo = try await connection.execute(command, until: soon())
+      #expect(echo.standardOutput.text == "a\\tb\n")
     }
     await connection.close()
   }

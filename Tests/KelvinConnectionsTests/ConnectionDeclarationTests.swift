@@ -56,4 +56,21 @@ import Testing
       location: SourceLocation(file: "bench.yaml"))
     #expect(serial.identity(of: choice) == ["path": "/dev/ttyS0"])
   }
+
+  /// ssh's own configuration decides what is not written, and mostly names no port.
+  @Test func sshsPortIsLeftToItAndTellsBoardsApart() throws {
+    let ssh = try #require(ConnectionDeclarations.connections.first { $0.name == "ssh" })
+    let written: [[String: Value]] = [
+      ["host": "h"], ["host": "h", "port": 22, "user": "root"], ["host": "h", "port": 23]
+    ]
+    let identities = written.map {
+      ssh.identity(
+        of: DriverChoice("ssh", options: $0, location: SourceLocation(file: "bench.yaml")))
+    }
+    #expect(identities[0] == identities[1] && identities[0] != identities[2])
+    #expect(ssh.options.allSatisfy { $0.defaultValue == nil })
+    let connection = try Connections.make(
+      DriverChoice("ssh", options: written[0], location: SourceLocation(file: "bench.yaml")))
+    #expect(connection.name == "ssh h")
+  }
 }

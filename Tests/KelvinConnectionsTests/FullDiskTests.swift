@@ -72,7 +72,7 @@ struct FullDiskTests {
     await bench.end()
   }
 
-  @Test(arguments: [["dash"], ["bash"], ["busybox", "ash"]])
+  @Test(arguments: [["dash"], ["bash"], ["busybox", "ash"], ["mksh"]])
   func aBoardWithoutTemporaryDirectoriesDoesAll(shell: [String]) async throws {
     let words = shell.joined(separator: " ")
     let connection = ShellConnection(argv: [

@@ -247,6 +247,44 @@ struct ResumedCopyTests {
     return ends[0]
   }
 
+  /// What another user left can be renamed, but not written to.
+  @Test(.enabled(if: getuid() != 0, "root may write to every file"))
+  func aPartThatCannotBeWrittenToIsNotTakenForTheFile() async throws {
+    let scratch = try Scratch()
+    let connection = ShellConnection(argv: ["dash"])
+    try scratch.write("new", Array("new".utf8))
+    let part = scratch.path + "/file.kelvin-part"
+    try scratch.write("file.kelvin-part", Array("of another copy".utf8))
+    #expect(chmod(part, 0o400) == 0)
+    try await connection.pull(
+      TargetPath(scratch.path + "/new"), to: scratch.path + "/file", until: soon())
+    #expect(try scratch.read("file") == Array("new".utf8))
+    #expect(Set(SmallFile.names(in: scratch.path)) == ["file", "new"])
+    await connection.close()
+  }
+
+  /// The link is still away, or there is no time: the next attempt finds it again.
+  @Test func aPartThatCannotBeComparedIsKept() async throws {
+    let scratch = try Scratch()
+    let connection = ShellConnection(argv: ["dash"])
+    let bytes = [UInt8](repeating: 7, count: 9_000_000)
+    for name in ["big", "file.kelvin-part"] { try scratch.write(name, bytes) }
+    let error = await #expect(throws: ConnectionFailure.self) {
+      try await connection.pull(
+        TargetPath(scratch.path + "/big"), to: scratch.path + "/file", until: .after(seconds: 0))
+    }
+    #expect(error?.code == .timedOut)
+    #expect(Set(SmallFile.names(in: scratch.path)) == ["big", "file.kelvin-part"])
+    let part = try HostPart(scratch.path + "/file")
+    #expect(try part.claim())
+    let check = try #require(PartialCopy.Check(Array("1 9000000".utf8)))
+    let late = #expect(throws: ConnectionFailure.self) {
+      try part.matches(check, until: .after(seconds: 0))
+    }
+    #expect(late?.code == .timedOut)
+    await connection.close()
+  }
+
   @Test func checksOfTheTargetAreReadAndNothingElse() {
     #expect(PartialCopy.Check(Array("4294967295 0\n".utf8))?.sum == .posix(4_294_967_295))
     let digest = String(repeating: "a", count: 64)

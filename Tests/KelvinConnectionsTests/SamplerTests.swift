@@ -164,7 +164,7 @@ import Testing
     #expect(sample.channel == 3)
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: [["dash"], ["bash"], ["busybox", "ash"]])
+  @Test(.timeLimit(.minutes(1)), arguments: [["dash"], ["bash"], ["busybox", "ash"], ["mksh"]])
   func samplesThroughAShellAndSaysWhatItCannotPromise(shell: [String]) async throws {
     let scratch = try Scratch()
     try scratch.write("empty", [])

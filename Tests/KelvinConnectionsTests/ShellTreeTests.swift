@@ -50,11 +50,98 @@ import Testing
 
   @Test func aMarkerCountsOnlyAsAWholeLineBelowItsProcess() {
     let text =
-      "KELVIN_COMMAND=a\n=7\nKELVIN_COMMAND=ab\n=8\nKELVIN_COMMAND=a\n=x\nKELVIN_COMMAND=a\n=9\n"
-    #expect(ShellTree.carriers(in: Array(text.utf8), marker: "KELVIN_COMMAND=a") == [8])
+      "KELVIN_COMMAND=a\nn=7\nKELVIN_COMMAND=ab\nn=8\nKELVIN_COMMAND=a\nn=x\nKELVIN_COMMAND=a\nn=9\n"
+      + "=10\nm=11\n"
+    #expect(
+      ShellTree.carriers(in: Array(text.utf8), marker: "KELVIN_COMMAND=a", nonce: "n") == [8])
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: ["dash", "bash", "busybox"])
+  @Test func aProcessCannotBeNamedAsAnother() {
+    let name = "50 (x\n77 (a) S 4) S 40 50 50 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 1 1"
+    let text =
+      name.split(separator: "\n").map { "/proc/50/stat:\($0)\n" }.joined()
+      + "/proc/60/stat:" + Self.stat(60, parent: 50, session: 60, ticks: 101)
+    #expect(Self.members(text) == [50, 60])
+  }
+
+  @Test func noRootThatIsNoCommandHasMembers() {
+    let text =
+      Self.stat(2, parent: 0, session: 0, ticks: 100)
+      + Self.stat(3, parent: 2, session: 0, ticks: 100)
+      + Self.stat(70, parent: 1, session: 1, ticks: 105)
+      + Self.stat(71, parent: 1, session: -1, ticks: 105)
+    let entries = ShellTree.entries(in: Array(text.utf8), since: 100)
+    for root: Int32 in [.min, -1, 0, 1] {
+      #expect(
+        ShellTree.tree(of: entries, root: root, startTicks: 100, carriers: [.min, -1, 0, 1])
+          .isEmpty,
+        "\(root)")
+    }
+  }
+
+  /// Whatever a board lists: the numbers of this process and of those above it are real.
+  @Test func thisProcessAndItsParentAreNeverMembersNorSignaled() throws {
+    let own = try #require(ProcessEntry(processID: getpid()))
+    let parent = try #require(ProcessEntry(processID: getppid()))
+    let child = own.startTicks + 1
+    let text =
+      [own, parent].map {
+        Self.stat($0.processID, parent: $0.parent, session: 50, ticks: Int($0.startTicks))
+      }.joined() + Self.stat(9_999_999, parent: getppid(), session: 9, ticks: Int(child))
+    let entries = ShellTree.entries(in: Array(text.utf8), since: 0)
+    #expect(entries.count == 3)
+    #expect(
+      ShellTree.tree(
+        of: entries, root: 50, startTicks: 100, carriers: [getpid(), getppid(), 1, 0, -1]
+      ).isEmpty)
+    let never: Set = [
+      own.identity, parent.identity, ProcessIdentity(processID: 1, startTicks: 5),
+      ProcessIdentity(processID: 0, startTicks: 5), ProcessIdentity(processID: -1, startTicks: 5)
+    ]
+    #expect(ShellTree.signalScript(never, [SIGKILL]) == nil)
+    #expect(ShellTree.signalScript([], [SIGKILL]) == nil)
+    let other = ProcessIdentity(processID: 9_999_999, startTicks: 7)
+    #expect(
+      ShellTree.signalScript(never.union([other]), [SIGTERM, SIGCONT])
+        == "{ kill -15 9999999; kill -18 9999999; } 2>/dev/null; :")
+    #expect(SurvivorHunter.survivors([], Array(never)).isEmpty)
+    for process in never {
+      #expect(ConsoleTree.words(root: process.processID, process.startTicks) == "- -")
+    }
+    #expect(ConsoleTree.words(root: nil, 7) == "- -")
+    #expect(ConsoleTree.words(root: 77, nil) == "- -")
+    #expect(ConsoleTree.words(root: 9_999_999, 7) == "9999999 7")
+  }
+
+  /// busybox's kill takes an empty word for its own process group. Nothing is signaled: kill prints.
+  @Test(arguments: [["dash"], ["bash"], ["busybox", "ash"], ["mksh"]])
+  func aDetachedCommandsWatchEndsNothingThatIsNoProcess(shell: [String]) async throws {
+    let line = try #require(
+      DetachedScript.runner.split(separator: "\n").first { $0.hasPrefix("k_kill()") })
+    let script = """
+      kill() { echo "$@"; }
+      \(line)
+      for i in '' 0 00 1 -1 -77 x 7x '7 1' 12345; do k_kill TERM "$i"; done
+      """
+    let result = try await LocalConnection().execute(
+      Command(shell + ["-c", script]), until: .after(seconds: 20))
+    #expect(result.standardOutput.text == "-TERM 12345\n")
+  }
+
+  @Test func theRootAndWhatHasNoNameIsNotRemoved() {
+    for path in ["", "/", "//", "/.", "/./", "..", "/a/..", "/a/../", ".", "a\0b"] {
+      #expect(throws: ConnectionFailure.self, "\(path)") {
+        try TargetPath(path).checkRemovable(connection: "a board")
+      }
+    }
+    for path in ["/a", "/a/", "/../a", "a", "/...", "/a/..b"] {
+      #expect(throws: Never.self, "\(path)") {
+        try TargetPath(path).checkRemovable(connection: "a board")
+      }
+    }
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: ["dash", "bash", "busybox", "mksh"])
   func nothingOfAnotherBootIsEnded(shell: String) async throws {
     let connection = ShellConnection(argv: shell == "busybox" ? ["busybox", "ash"] : [shell])
     let process = try await connection.start(

@@ -50,6 +50,19 @@ import Testing
   }
 
   @Test(arguments: connectionNames)
+  func isMadeAgainWhereARebootHasClearedIt(through name: String) async throws {
+    let directory = try Directory()
+    let target = target(makeConnection(name), [directory.path])
+    let place = try await target.workingDirectory(until: soon)
+    try await target.connection.remove(place, until: soon)
+    target.forgetFacts()
+    #expect(try await target.workingDirectory(until: soon) == place)
+    #expect(access(place.string, W_OK) == 0)
+    await target.disconnect(until: soon)
+    #expect(access(place.string, F_OK) != 0)
+  }
+
+  @Test(arguments: connectionNames)
   func isAtHomeWhereNothingElseTakesFiles(through name: String) async throws {
     let home = try Directory()
     let target = target(

@@ -74,7 +74,7 @@ struct TargetTests {
   @Test func provesTheConnectionByACommand() throws {
     let done = try bench.kelvin(["bench", "check"], bench: text)
     #expect(done.code == 0, "\(done)")
-    #expect(done.output.contains("connection: commands run (ssh root@127.0.0.1:"), "\(done)")
+    #expect(done.output.contains("connection: commands run (ssh 127.0.0.1:"), "\(done)")
   }
 
   @Test func rebootsAndWaitsUntilTheBoardIsBack() throws {

@@ -47,7 +47,8 @@ struct BenchConsoleCommand: AsyncParsableCommand {
 
   @Flag(help: "Idleness never closes it.") var keep = false
 
-  @Option(name: .customLong("for"), help: "Leave after so many seconds.") var seconds: Double?
+  @Option(name: .customLong("for"), help: "Leave after this time, such as '30 s'.")
+  var duration: TimeArgument?
 
   func validate() throws {
     _ = try position()
@@ -140,7 +141,7 @@ struct BenchConsoleCommand: AsyncParsableCommand {
     }
     defer { kelvin_terminal_restore() }
     let deadline =
-      seconds.map { Deadline.after(seconds: $0, interrupt: interrupt) }
+      duration.map { Deadline.after(seconds: $0.seconds, interrupt: interrupt) }
       ?? Deadline(time: nil, interrupt: interrupt)
     let end = try relay.run(until: deadline)
     if isTerminal { Terminal.standardError.write("\r\n") }

@@ -92,17 +92,3 @@ enum SourceArgument: String, ExpressibleByArgument, CaseIterable {
 
   var source: HotplugSource { self == .udev ? .udev : .kernel }
 }
-
-/// A time on the command line, with its unit: `30 s`, `2 h`.
-struct TimeArgument: ExpressibleByArgument {
-  let seconds: Double
-
-  init?(argument: String) {
-    let digits = argument.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
-    let symbol = argument.dropFirst(digits.count).drop { $0 == " " }
-    guard let number = Double(digits), number.isFinite, let unit = Unit(symbol: String(symbol)),
-      unit.dimension == .time
-    else { return nil }
-    seconds = number * unit.factor
-  }
-}

@@ -66,8 +66,8 @@ struct SimulateADBDCommand: AsyncParsableCommand {
   @Option(help: "What the services that the fault strikes begin with; default: all.")
   var faultService = ""
 
-  @Option(name: .customLong("for"), help: "Seconds after which it ends.")
-  var seconds: Double?
+  @Option(name: .customLong("for"), help: "End after this time, such as '10 min'.")
+  var duration: TimeArgument?
 
   func validate() throws {
     guard (usb == nil) == (gadget == nil) else {
@@ -100,7 +100,7 @@ struct SimulateADBDCommand: AsyncParsableCommand {
       usb.map { "usb \($0), plugged into \(udc)" }
         ?? "listening on 127.0.0.1:\(device.port); 'adb connect 127.0.0.1:\(device.port)' finds it")
     _ =
-      (seconds.map { Deadline.after(seconds: $0, interrupt: stop) }
+      (duration.map { Deadline.after(seconds: $0.seconds, interrupt: stop) }
       ?? Deadline(time: nil, interrupt: stop)).wait()
     device.stop()
   }

@@ -60,10 +60,11 @@ struct SimulateConsoleCommand: AsyncParsableCommand {
   @Option(name: .customLong("fault"), help: "What is wrong with it, several times.")
   var faults: [String] = []
 
-  @Option(name: .customLong("for"), help: "Seconds after which it ends.") var seconds: Double?
+  @Option(name: .customLong("for"), help: "End after this time, such as '10 min'.")
+  var duration: TimeArgument?
 
   func validate() throws {
-    try SimulatedBench.check(seconds)
+    try SimulatedBench.check(duration)
     guard [link != nil, tcp != nil, telnet != nil, socket != nil].count(where: { $0 }) < 2 else {
       throw ValidationError("one of --link, --tcp, --telnet and --socket")
     }
@@ -114,7 +115,7 @@ struct SimulateConsoleCommand: AsyncParsableCommand {
     defer { simulator.end() }
     Terminal.standardOutput.line("# Faults at once: echo cut 3 > \(simulator.controlPath)")
     SimulatedBench.print("a serial console", connection: connection(simulator.address))
-    SimulatedBench.wait(seconds, stop)
+    SimulatedBench.wait(duration, stop)
   }
 
   /// What a bench file says of it.

@@ -53,7 +53,7 @@ struct SimulateFastbootCommand: AsyncParsableCommand {
   @Option(help: "How long it is away when it restarts.") var away = "1 s"
 
   @Option(name: .customLong("for"), help: "How long it lives; default: until it is ended.")
-  var duration: String?
+  var duration: TimeArgument?
 
   func validate() throws {
     guard [tcp != nil, udp != nil, usb != nil].count(where: { $0 }) == 1 else {
@@ -87,9 +87,7 @@ struct SimulateFastbootCommand: AsyncParsableCommand {
     }
     let stop = SignalInterrupt.begin()
     let until =
-      try duration.map {
-        Deadline.after(seconds: try DurationText.seconds($0, "--for"), interrupt: stop)
-      }
+      duration.map { Deadline.after(seconds: $0.seconds, interrupt: stop) }
       ?? Deadline(time: nil, interrupt: stop)
     let simulator = try FastbootSimulator(setup) { Terminal.standardOutput.line($0) }
     Terminal.standardOutput.line(

@@ -35,8 +35,8 @@ struct SimulatePlantCommand: AsyncParsableCommand {
   @Option(help: "Where the log goes; default: plant.csv in the guest's folder.")
   var log: String?
 
-  @Option(name: .customLong("for"), help: "Seconds after which it ends; default: with the guest.")
-  var seconds: Double?
+  @Option(name: .customLong("for"), help: "End after this time; default: with the guest.")
+  var duration: TimeArgument?
 
   @Flag(help: "Print the model and end.")
   var printModel = false
@@ -63,7 +63,7 @@ struct SimulatePlantCommand: AsyncParsableCommand {
       folder: guest, kind: kind, model: model, tickSeconds: tick / 1000,
       logPath: log ?? guest + "/plant.csv")
     let joules = try plant.run(
-      until: seconds.map { Deadline.after(seconds: $0, interrupt: stop) }
+      until: duration.map { Deadline.after(seconds: $0.seconds, interrupt: stop) }
         ?? Deadline(time: nil, interrupt: stop))
     Terminal.standardOutput.line(String(format: "energy %.3f J (virtual)", joules))
   }

@@ -39,10 +39,11 @@ struct SimulatePlugCommand: AsyncParsableCommand {
 
   @Option(help: "The TCP port; default: one that is free.") var port: UInt16 = 0
 
-  @Option(name: .customLong("for"), help: "Seconds after which it ends.") var seconds: Double?
+  @Option(name: .customLong("for"), help: "End after this time, such as '10 min'.")
+  var duration: TimeArgument?
 
   func validate() throws {
-    try SimulatedBench.check(seconds)
+    try SimulatedBench.check(duration)
     guard (1...8).contains(outputs) else { throw ValidationError("--outputs: 1 to 8") }
   }
 
@@ -59,6 +60,6 @@ struct SimulatePlugCommand: AsyncParsableCommand {
       "a plug (\(model.rawValue)) with "
         + (outputs == 1 ? "output \(first)" : "outputs \(first) to \(last)"),
       power: "{\(model.driver): {host: 127.0.0.1, port: \(server.address), output: \(first)}}")
-    SimulatedBench.wait(seconds, stop)
+    SimulatedBench.wait(duration, stop)
   }
 }

@@ -47,9 +47,10 @@ struct SimulateRelayCommand: AsyncParsableCommand {
   @Option(help: "A symbolic link to the terminal, for as long as it goes on.", completion: .file())
   var link: String?
 
-  @Option(name: .customLong("for"), help: "Seconds after which it ends.") var seconds: Double?
+  @Option(name: .customLong("for"), help: "End after this time, such as '10 min'.")
+  var duration: TimeArgument?
 
-  func validate() throws { try SimulatedBench.check(seconds) }
+  func validate() throws { try SimulatedBench.check(duration) }
 
   func run() async throws {
     let stop = SignalInterrupt.begin()
@@ -66,6 +67,6 @@ struct SimulateRelayCommand: AsyncParsableCommand {
       "a relay board (\(model.rawValue)) with relays 1 to \(model.relays)",
       power: "{\(model.driver): {path: \(YAMLText.quoted(link?.path ?? server.address)), relay: 1}}"
     )
-    SimulatedBench.wait(seconds, stop)
+    SimulatedBench.wait(duration, stop)
   }
 }

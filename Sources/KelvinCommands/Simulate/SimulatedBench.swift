@@ -5,8 +5,8 @@ internal import KelvinSystem
 /// What the commands share that stand in for switches: a bench file on standard output, what is
 /// switched on standard error, and a bounded wait.
 enum SimulatedBench {
-  static func check(_ seconds: Double?) throws {
-    guard let seconds else { return }
+  static func check(_ duration: TimeArgument?) throws {
+    guard let seconds = duration?.seconds else { return }
     guard seconds > 0, seconds <= 1e6 else { throw ValidationError("--for: 0 to 1000000 s") }
   }
 
@@ -33,9 +33,9 @@ enum SimulatedBench {
   }
 
   /// Until the time is over, or a signal comes: both are an end as it should be.
-  static func wait(_ seconds: Double?, _ stop: Interrupt) {
+  static func wait(_ duration: TimeArgument?, _ stop: Interrupt) {
     let deadline =
-      seconds.map { Deadline.after(seconds: $0, interrupt: stop) }
+      duration.map { Deadline.after(seconds: $0.seconds, interrupt: stop) }
       ?? Deadline(time: nil, interrupt: stop)
     _ = deadline.wait()
   }

@@ -23,3 +23,13 @@ enum DurationText {
 
   private static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 }
+
+/// A time on a command line: `30 s`, `5 min`; a bare number is in seconds.
+struct TimeArgument: ExpressibleByArgument {
+  let seconds: Double
+
+  init?(argument: String) {
+    guard let seconds = try? DurationText.seconds(argument, "") else { return nil }
+    self.seconds = seconds
+  }
+}

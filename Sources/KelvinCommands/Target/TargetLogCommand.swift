@@ -35,8 +35,8 @@ struct TargetLogCommand: AsyncParsableCommand {
   @Option(help: "How many of the last lines come first; of the kernel all that it has.")
   var lines = 10
 
-  @Option(name: .customLong("for"), help: "How long it is followed; default: without end.")
-  var duration: String?
+  @Option(name: .customLong("for"), help: "End after this time, such as '10 s'; default: never.")
+  var duration: TimeArgument?
 
   @Flag(help: "Read it as root, by the way that the bench file's 'become' says.") var root = false
 
@@ -50,7 +50,7 @@ struct TargetLogCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let seconds = try duration.map { try DurationText.seconds($0, "--for") }
+    let seconds = duration?.seconds
     let interrupt = SignalInterrupt.begin()
     let (isKernel, count, buffers, filters, asRoot) = (kernel, lines, buffer, filters, root)
     let ending: CommandEnding
@@ -60,7 +60,13 @@ struct TargetLogCommand: AsyncParsableCommand {
       ) { target -> CommandResult in
         let setup = Deadline.after(seconds: 30, interrupt: interrupt)
         var log = isKernel ? TargetLog.kernel : try await TargetLog.system(of: target, until: setup)
-        if case .logcat = log { log = .logcat(buffers: buffers, filters: filters) }
+        if case .logcat = log {
+          log = .logcat(buffers: buffers, filters: filters)
+        } else if !buffers.isEmpty || !filters.isEmpty {
+          throw ConnectionFailure(
+            .unsupported, "\(target.name): filters and --buffer are logcat's, and it has none",
+            hint: "leave them out, and look for lines with grep")
+        }
         let command = Command(
           log.following(lines: count), standardOutput: .descriptor(1),
           standardError: .descriptor(2), asRoot: asRoot)

@@ -52,7 +52,10 @@ struct TargetPackagesCommand: AsyncParsableCommand {
         }
       ).print()
     }
-    if wanted != nil, packages.isEmpty { throw CommandExit(code: 1) }
+    if let wanted, packages.isEmpty {
+      Terminal.standardError.line("kelvin: \(board): no package '\(wanted)' is installed")
+      throw CommandExit(code: 1)
+    }
   }
 
   private static func value(_ package: Package) -> Value {

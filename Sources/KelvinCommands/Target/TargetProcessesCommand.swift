@@ -21,7 +21,8 @@ struct TargetProcessesCommand: AsyncParsableCommand {
         kelvin target processes rock 4711 --signal STOP
 
       EXIT CODES
-        0 when there was such a process; 1 when there was none, or a signal was refused
+        0 when there was such a process; 1 when there was none, or a signal was refused; 3 when one that \
+      was waited for, or was to end, did not come or go in time
       """)
 
   @Argument(help: "The board, by its name in the bench file; local is this machine.")
@@ -95,6 +96,9 @@ struct TargetProcessesCommand: AsyncParsableCommand {
         "kelvin: \(board): \(process.processID) (\(process.name)): left alone: Kelvin works by it")
     }
     let isRefused = report.map { !$0.refused.isEmpty || !$0.spared.isEmpty } ?? false
+    if found.isEmpty {
+      Terminal.standardError.line("kelvin: \(board): no process is '\(processes)'")
+    }
     if found.isEmpty || isRefused { throw CommandExit(code: 1) }
   }
 
@@ -127,11 +131,13 @@ struct TargetProcessesCommand: AsyncParsableCommand {
   }
 }
 
-/// Signals by their names.
+/// Signals by their names, with the numbers that they have on ARM, x86 and RISC-V (signal(7)).
 enum SignalName {
   private static let numbers: [String: Int32] = [
-    "HUP": 1, "INT": 2, "QUIT": 3, "ABRT": 6, "KILL": 9, "USR1": 10, "SEGV": 11, "USR2": 12,
-    "ALRM": 14, "TERM": 15, "CONT": 18, "STOP": 19, "TSTP": 20, "WINCH": 28
+    "HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "BUS": 7, "FPE": 8, "KILL": 9,
+    "USR1": 10, "SEGV": 11, "USR2": 12, "PIPE": 13, "ALRM": 14, "TERM": 15, "CHLD": 17, "CONT": 18,
+    "STOP": 19, "TSTP": 20, "TTIN": 21, "TTOU": 22, "URG": 23, "XCPU": 24, "XFSZ": 25,
+    "VTALRM": 26, "PROF": 27, "WINCH": 28, "IO": 29, "PWR": 30, "SYS": 31
   ]
 
   /// Reads `TERM`, `SIGTERM` or `15`; nil for what is none.

@@ -48,9 +48,11 @@ struct TargetPropertyCommand: AsyncParsableCommand {
     }
     if let name {
       guard let value = properties[name] else {
-        throw PlainFailure(
+        let failure = PlainFailure(
           .target, "\(board): there is no property '\(name)'",
           hint: NearestName.hint(for: name, in: properties.keys.sorted()))
+        Terminal.standardError.line("kelvin: \(failure)")
+        throw CommandExit(code: 1)
       }
       properties = [name: value]
     }

@@ -95,7 +95,8 @@ public final class ADBConnection: Connection {
     try sync.withLock { sync throws(ConnectionFailure) in
       let size = progress == nil ? 0 : try? sync.status([path], until: deadline)[0].get().size
       try sync.pull(
-        [ADBPullItem(path, to: hostPath, size: size ?? 0)], until: deadline, progress: progress)
+        [ADBPullItem(path, to: hostPath, size: size ?? 0)], keepsParts: true, until: deadline,
+        progress: progress)
     }
   }
 

@@ -140,10 +140,6 @@ package final class ADBDirectDevice: ADBDevice {
 
   /// Hangs up: all streams end. Idempotent.
   package func close() {
-    let current = link.withLock { link in
-      defer { link = nil }
-      return link
-    }
-    current?.close()
+    link.take()?.close()
   }
 }

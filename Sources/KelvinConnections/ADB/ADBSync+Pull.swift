@@ -24,9 +24,11 @@ extension ADBSync {
   /// Fetches files in one go: many are asked for before the first has come. Each is written to a
   /// temporary name beside its own, and renamed when it is whole.
   ///
+  /// - Parameter keepsParts: whether a later copy is to find what a broken link leaves of a large file.
   /// - Throws: the first file's failure; the files before it are in place.
   package func pull(
-    _ items: [ADBPullItem], until deadline: Deadline, progress: Progress? = nil
+    _ items: [ADBPullItem], keepsParts: Bool = false, until deadline: Deadline,
+    progress: Progress? = nil
   ) throws(ConnectionFailure) {
     let isSecond = try has("sendrecv_v2", until: deadline)
     try dialog(until: deadline) { stream throws(ConnectionFailure) in
@@ -48,7 +50,7 @@ extension ADBSync {
           }
           try stream.send(request, until: deadline)
         }
-        try receive(items[index], stream, until: deadline) { count in
+        try receive(items[index], keepsParts, stream, until: deadline) { count in
           done += count
           progress?(done, total)
         }
@@ -61,7 +63,8 @@ extension ADBSync {
   private static let window = 32
 
   private func receive(
-    _ item: ADBPullItem, _ stream: ADBStream, until deadline: Deadline, took: (UInt64) -> Void
+    _ item: ADBPullItem, _ keepsPart: Bool, _ stream: ADBStream, until deadline: Deadline,
+    took: (UInt64) -> Void
   ) throws(ConnectionFailure) {
     let temporary = item.hostPath + ".kelvin-\(getpid())"
     var file: Int32 = -1
@@ -71,9 +74,8 @@ extension ADBSync {
     defer {
       if file >= 0 {
         Glibc.close(file)
-        // A later pull goes on with what a broken link has left of a large file.
         let isKept =
-          isCut && received > PartialCopy.threshold
+          keepsPart && isCut && received > PartialCopy.threshold
           && rename(temporary, item.hostPath + PartialCopy.suffix) == 0
         if !isComplete, !isKept { unlink(temporary) }
       }

@@ -62,18 +62,20 @@ extension ConsoleConnection {
       try channel.push(
         ConsoleSource(input), to: TargetPath(inputFile), mode: 0o600, until: deadline)
     }
-    let limits = [command.standardOutput, command.standardError].map {
+    let limits = [command.standardOutput, command.standardError].compactMap {
       switch $0 {
       case .capture(let limit), .file(_, let limit): limit
-      case .descriptor, .discard: Int.max
+      case .descriptor: Int.max
+      case .discard: nil
       }
     }
+    let limit = limits.max() ?? 0
     let tools = ShellScript.scheduling(of: command)
     let script =
       prologue(command, nonce)
       + tools.map { "k_find \($0[0]) || k_no \(nonce) t \($0[0])\n" }.joined()
       + "k_need \(nonce) \(ShellWords.quote(command.argv[0]))\n"
-      + "k_b \(nonce) \(job) \(min(ConsoleConnection.boardLimit, limits.max() ?? 0)) \(inputFile) "
+      + "k_b \(nonce) \(job) \(min(ConsoleConnection.boardLimit, limit)) \(inputFile) "
       + "\(way(command.standardOutput, command)) \(way(command.standardError, command)) "
       + "\(ShellWords.quote(command.argv[0])) \(tools.joined().joined(separator: " ")) sh -c \"$k_in\" $$ \(file) "
       + "\(command.niceness.map(String.init) ?? "-") \(ShellWords.join(command.argv))"
@@ -81,7 +83,9 @@ extension ConsoleConnection {
     let reply = try channel.run(script, until: deadline)
     let words = String(decoding: reply.output, as: UTF8.self).split(separator: " ", maxSplits: 3)
     // The script's shell was killed once the command could begin.
-    guard reply.status == 128 + SIGKILL, words.count >= 3, let processID = Int32(words[0]) else {
+    guard reply.status == 128 + SIGKILL, words.count >= 3, let processID = Int32(words[0]),
+      processID > 1
+    else {
       throw refusal(of: command, reply, nonce: nonce)
     }
     let entry =
@@ -91,7 +95,8 @@ extension ConsoleConnection {
       command, connection: self,
       ConsoleProcess.Place(
         session: channel.session, job: job, nonce: nonce, processID: processID, entry: entry,
-        calls: calls, uptime: Double(words[2]), readyTime: .now),
+        calls: calls, uptime: Double(words[2]), readyTime: .now,
+        limit: limit <= ConsoleConnection.boardLimit ? limit : nil),
       startTime: startTime)
   }
 
@@ -151,7 +156,7 @@ extension ConsoleConnection {
     errorOutput.finish()
     if let failure = output.failure ?? errorOutput.failure { throw failure }
     return CommandResult(
-      termination: ConsoleConnection.termination(reply.status, String(word)),
+      termination: CommandResult.Termination(status: reply.status, word: String(word)),
       standardOutput: output.output, standardError: errorOutput.output, startTime: startTime,
       endTime: .now)
   }
@@ -217,14 +222,6 @@ extension ConsoleConnection {
     output.totalBytes -= count
     output.keptBytes -= count
     return (output, words)
-  }
-
-  /// - Parameter word: `e`, exited, `s`, signaled; anything else: nobody knows which.
-  static func termination(_ status: Int32, _ word: String) -> CommandResult.Termination {
-    guard (129...192).contains(status) else { return .exited(status) }
-    // Of SIGINT and SIGPIPE shells say nothing: they end far more programs than exit so.
-    return word == "e" && status != 130 && status != 141
-      ? .exited(status) : .signaled(status - 128)
   }
 
   /// What a command did that took with it what would have told its end.

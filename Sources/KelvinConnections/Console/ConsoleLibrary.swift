@@ -1,5 +1,5 @@
 /// Shell functions that a console's agent keeps in a file, so that commands cost the line few bytes.
-/// Scripts read it as `. "$0"`. POSIX shell, tried with dash, bash and busybox ash.
+/// Scripts read it as `. "$0"`. POSIX shell, tried with dash, bash, busybox ash and mksh.
 ///
 /// Names that begin with `k_` or `kelvin_` are Kelvin's own. Scripts have the line itself as 3, for
 /// calls: a frame that is none, upon which the host asks how things are.
@@ -39,14 +39,15 @@ enum ConsoleLibrary {
   // room), J.p and J.q the pipes while they are read, J.i: it has begun, J.r why not, J.s its end: the
   // status, the word of kelvin_end (f: there was no room) and seconds since the board's boot (k_u).
   // k_w JOB NONCE [LIMIT] hands over streams and end, the last line of which is a dot: without it
-  // something is missing. k_z JOB ROOT ends a script with 100 when the command runs, with 102 when it
-  // is gone without an end. k_x JOB NONCE ROOT START is k_z, then k_w when it has left nothing (else
+  // something is missing; with LIMIT so much of each stream, and as o and e how long they are. k_z JOB ROOT ends a script with 100 when the command runs, with 102 when it
+  // is gone without an end. k_x JOB NONCE ROOT START [LIMIT] is k_z, then k_w when it has left nothing (else
   // 101).
   //
   // k_m MARKER ROOT START lists the living processes of a command, as process id and start, in k_l
   // the ids alone: those of the root's session that began no earlier than it, those that carry the
   // marker, and all below these; of ROOT and START '-': the marker alone. Starts are compared as
-  // text (k_late): numbers of some shells have 32 bits. k_k SIGNALS MARKER ROOT START signals them as well.
+  // text (k_late): numbers of some shells have 32 bits. The script's own shell and what that was
+  // started by are never among them, nor is 1. k_k SIGNALS MARKER ROOT START signals them as well.
   // k_old ends the commands of sessions whose agents are gone: of hosts that died, or lost the line.
   private static let functions = #"""
     k_sig() { k_end; exec 6>&7; if [ "$KELVIN_LC" ]; then LC_ALL=$KELVIN_LC; else unset LC_ALL; fi
@@ -63,7 +64,7 @@ enum ConsoleLibrary {
     [ "$kelvin_plain" ] && k_no $1 f; k_no $1 m; }
     k_s() { k_n=$1; shift
     : >${0%/*}/f
-    (export KELVIN_COMMAND=$k_S-$k_n; exec "$@" 2>&6 3>&- 6>&- 7>&- 8<&-)
+    (export KELVIN_COMMAND=$k_S-$k_n; \#(ShellScript.noBuiltin); exec "$@" 2>&6 3>&- 6>&- 7>&- 8<&-)
     kelvin_status=$?; kelvin_end; k_why "$1"; printf '~%s%s' $k_n $kelvin_word >&7
     exit $kelvin_status; }
     k_keep() { if [ "$k_F" ]; then dd iflag=fullblock bs=4096 count=$(((k_L+4095)/4096))
@@ -86,27 +87,30 @@ enum ConsoleLibrary {
     k_in='k_d=$1; [ $2 = - ] || [ "$(nice)" = $2 ] || { echo nice >$k_d.r; exit 126; }
     k_t=-; k_x=; k_y=; { IFS= read -r k_x </proc/$$/stat; IFS= read -r k_y <\#(ShellScript.bootIDFile)
     IFS=" " read -r k_t k_u </proc/uptime; } 2>/dev/null
-    echo $$ ${k_y:--} $k_t "$k_x" >&5; : >$k_d.i; shift 2; kill -9 $0; exec "$@" 5>&-'
+    echo $$ ${k_y:--} $k_t "$k_x" >&5; : >$k_d.i; shift 2; \#(ShellScript.noBuiltin)
+    kill -9 $0; exec "$@" 5>&-'
     k_w() { k_d=${0%/*}/$1; k_i=0
     while [ -p $k_d.p -o -p $k_d.q ] && [ $k_i -lt 60 ]; do
     k_i=$((k_i+1)); sleep 0.05 2>/dev/null || { sleep 1; k_i=$((k_i+19)); }; done
-    k_h=0; k_g=0; if [ "$3" ]; then k_h=$(($(wc -c <$k_d.o)-$3)); k_g=$(($(wc -c <$k_d.e)-$3)); fi
-    k_c o $3 && k_c e $3 >&2 && { printf '~%s' $2; cat $k_d.s; [ $k_h -le 0 ] || echo m $k_h
-    [ $k_g -le 0 ] || echo n $k_g
+    k_c o $3 && k_c e $3 >&2 && { printf '~%s' $2; cat $k_d.s
+    [ ! "$3" ] || { echo o $(wc -c <$k_d.o); echo e $(wc -c <$k_d.e); }
     for k_i in m n; do [ -e $k_d.$k_i ] && echo $k_i $(cat $k_d.$k_i); done; echo .; } >&2 2>/dev/null
     rm -f $k_d.*; }
-    k_c() { if [ "$2" ]; then head -c $2 $k_d.$1; else cat $k_d.$1; fi; }
+    k_c() { if [ "$2" ] && k_find head; then head -c $2 $k_d.$1; else cat $k_d.$1; fi; }
     k_z() { [ -s ${0%/*}/$1.s ] && return; [ ! -d /proc/self ] || [ -d /proc/$2 ] || exit 102; exit 100; }
     k_x() { k_z $1 $3; k_m KELVIN_COMMAND=$k_S-$2 $3 $4
-    [ "$k_l" ] && exit 101; k_w $1 $2; }
+    [ "$k_l" ] && exit 101; k_w $1 $2 $5; }
     k_m() { k_g=x; k_find grep &&
     k_g=$({ cat /proc/[0-9]*/environ | tr '\000' '\n'; cat /proc/[0-9]*/stat; } 2>/dev/null |
     grep -e "^$1\$" -e "^$2 " -e ") [^ZX] [0-9]* [0-9]* $2 "); k_l=; [ "$k_g" ] || return 0
-    k_M=$1 k_r=$2 k_t=$3 k_a=
+    k_M=$1 k_r=$2 k_t=$3 k_a= k_v=' 1 ' k_x=$$
+    while [ $k_x -gt 1 ]; do k_v="$k_v$k_x "; k_y=; IFS= read -r k_y </proc/$k_x/stat || break
+    set -- ${k_y##*) }; k_x=${2:-1}; done 2>/dev/null
     for k_x in /proc/[0-9]*; do k_y=; IFS= read -r k_y <$k_x/stat || continue
-    k_x=${k_x#/proc/}; set -- ${k_y##*) }; case $1 in Z*|X*) continue;; esac
+    k_x=${k_x#/proc/}; case $k_v in *" $k_x "*) continue;; esac
+    set -- ${k_y##*) }; case $1 in Z*|X*) continue;; esac
     k_a="$k_a $k_x/$2/${20}"
-    case $k_t,$k_r in -,*) ;; *,$4|*,$k_x) k_late ${20} && { k_l="$k_l $k_x"; continue; };; esac
+    case $k_t,$k_r in -,*|*,[01]) ;; *,$4|*,$k_x) k_late ${20} && { k_l="$k_l $k_x"; continue; };; esac
     case "
     $(tr '\000' '\n' </proc/$k_x/environ)
     " in *"

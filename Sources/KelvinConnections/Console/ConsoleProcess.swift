@@ -1,7 +1,6 @@
 internal import Glibc
 internal import KelvinModel
 internal import KelvinSystem
-internal import Synchronization
 
 /// A command that runs on a board beside its console's agent, its streams in files there.
 ///
@@ -20,13 +19,15 @@ final class ConsoleProcess: RemoteProcess {
     let uptime: Double?
     /// When it was known to have begun.
     let readyTime: MonotonicTime
+    /// Bytes of each stream that are wanted at most; the board may have more, where it has no pipes.
+    let limit: Int?
   }
 
   let startTime: MonotonicTime
   private let command: Command
   private let connection: ConsoleConnection
   private let place: Place
-  private let isCollected = Mutex(false)
+  private let collection = Once()
 
   /// Seconds between questions, the first and the longest.
   private static let pauses = (first: 0.25, longest: 15.0)
@@ -62,23 +63,17 @@ final class ConsoleProcess: RemoteProcess {
     }
   }
 
-  private func collect() -> Bool {
-    isCollected.withLock { isCollected in
-      defer { isCollected = true }
-      return !isCollected
-    }
-  }
-
   /// Ends the whole tree at once; idempotent, and nothing after ``wait(until:)``.
   func abandon() {
-    guard collect() else { return }
+    guard collection.begin() else { return }
     // A lost line leaves it: then there is no way to it.
     _ = try? tree.end(grace: 0, by: run)
     _ = try? run("rm -f ${0%/*}/\(place.job).*", until: .after(seconds: 10))
   }
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
-    guard !isCollected.withLock({ $0 }) else { return }
+    guard !collection.hasBegun else { return }
+    guard SignalGuard().allows(processID, startTicks: startTicks) else { return }
     let whom = place.entry?.group == processID ? "-\(processID)" : "\(processID)"
     // Once it has ended, its number may be another's.
     _ = try run(
@@ -87,7 +82,7 @@ final class ConsoleProcess: RemoteProcess {
   }
 
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult {
-    guard collect() else {
+    guard collection.begin() else {
       throw ConnectionFailure(
         .unsupported, "\(command.argv[0]): was waited for or ended already")
     }
@@ -98,8 +93,9 @@ final class ConsoleProcess: RemoteProcess {
       let isOver = reply == nil
       if reply?.status != 0 {
         ending = try tree.end(grace: command.grace, by: run)
+        let limit = isOver ? min(ConsoleChannel.partialLimit, place.limit ?? .max) : place.limit
         reply = try fetch(
-          "k_w \(place.job) \(place.nonce)" + (isOver ? " \(ConsoleChannel.partialLimit)" : ""),
+          "k_w \(place.job) \(place.nonce)\(limit.map { " \($0)" } ?? "")",
           until: isOver ? .after(seconds: fetchSeconds) : deadline, endTime)
         if isOver { endTime = .now }
       }
@@ -142,6 +138,7 @@ final class ConsoleProcess: RemoteProcess {
   private func end(
     until deadline: Deadline
   ) throws(ConnectionFailure) -> (reply: ShellReply?, time: MonotonicTime) {
+    let limit = place.limit.map { " \($0)" } ?? ""
     var heard = place.calls
     var isGone = false
     var pause = ConsoleProcess.pauses.first
@@ -155,10 +152,11 @@ final class ConsoleProcess: RemoteProcess {
       if isCalled || next.hasPassed {
         let reply = try fetch(
           command.endsDescendants
-            ? "k_x \(place.job) \(place.nonce) \(processID) \(startTicks.map { "\($0)" } ?? "-")"
-            : "k_z \(place.job) \(processID);k_w \(place.job) \(place.nonce)",
+            ? "k_x \(place.job) \(place.nonce) \(processID) \(startTicks.map { "\($0)" } ?? "-")\(limit)"
+            : "k_z \(place.job) \(processID);k_w \(place.job) \(place.nonce)\(limit)",
           until: deadline, time)
-        if reply.status == 0 || reply.status == 101 { return (reply, time) }
+        // It may have ended while the question was on its way.
+        if reply.status == 0 || reply.status == 101 { return (reply, isCalled ? time : .now) }
         // Its end is noted right behind it.
         if reply.status == 102, isGone {
           _ = try tree.end(grace: 0, by: run)
@@ -217,9 +215,13 @@ final class ConsoleProcess: RemoteProcess {
     // The end, then bytes of each stream that the board did not keep.
     let lines = text.split(separator: "\n").map { $0.split(separator: " ") }
     let words = lines.first ?? []
-    func excess(_ letter: String) -> Int64 {
+    func sum(_ letter: String) -> Int64 {
       lines.dropFirst().filter { $0.count == 2 && $0[0] == letter }
-        .reduce(0) { $0 + (Int64($1[1]) ?? 0) }
+        .reduce(0) { $0 + max(0, Int64($1[1]) ?? 0) }
+    }
+    // Subtracted here: numbers of some shells have 32 bits.
+    func excess(_ stream: String, _ file: String, handedOver count: Int) -> Int64 {
+      sum(stream) + max(0, sum(file) - Int64(count))
     }
     // A count without a number: there was no room for it, or for what it counts.
     let isWhole =
@@ -229,14 +231,14 @@ final class ConsoleProcess: RemoteProcess {
     var errorOutput = OutputSink(command.standardError)
     reply.output.withUnsafeBytes { output.take($0) }
     error.withUnsafeBytes { errorOutput.take($0) }
-    output.skip(excess("m"))
-    errorOutput.skip(excess("n"))
+    output.skip(excess("m", "o", handedOver: reply.output.count))
+    errorOutput.skip(excess("n", "e", handedOver: error.count))
     output.finish()
     errorOutput.finish()
     if let failure = output.failure ?? errorOutput.failure { throw failure }
     let termination =
       words.first.flatMap { Int32($0) }.map {
-        ConsoleConnection.termination($0, words.count > 1 ? String(words[1]) : "")
+        CommandResult.Termination(status: $0, word: words.count > 1 ? words[1] : "")
       } ?? .signaled(SIGKILL)
     let result = CommandResult(
       termination: termination, standardOutput: output.output,

@@ -49,8 +49,12 @@ struct ConsoleTree {
   }
 
   /// As `k_m` takes them.
-  static func words(root: Int32?, _ startTicks: UInt64?) -> String {
-    guard let root, root > 1, let startTicks else { return "- -" }
+  static func words(
+    root: Int32?, _ startTicks: UInt64?, unless spared: SignalGuard = SignalGuard()
+  ) -> String {
+    guard let root, let startTicks, spared.allows(root, startTicks: startTicks) else {
+      return "- -"
+    }
     return "\(root) \(startTicks)"
   }
 

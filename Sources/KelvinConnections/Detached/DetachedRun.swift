@@ -17,7 +17,8 @@ package struct DetachedPlan: Sendable {
   /// Unique on the board, of letters, digits, `_`, `-`, `.`: its processes carry it.
   package var name: String
   package var interface: Interface
-  /// Seconds between the answer and the command, for the link to be gone by then.
+  /// Seconds between the answer and the command, for the link to be gone by then; at least one where
+  /// an interface is taken down.
   package var settleSeconds: Double
   /// Seconds that the command may take.
   package var limitSeconds: Double
@@ -71,10 +72,12 @@ package struct DetachedRun: Sendable {
   ) async throws(ConnectionFailure) -> DetachedRun {
     let clock = try await readClocks(through: connection, until: deadline)
     let command = plan.command
+    // The answer must have gone before the interface does.
+    let settle = plan.interface == .none ? plan.settleSeconds : max(1, plan.settleSeconds)
     var launch = command
     launch.argv =
       ["sh", "-c", DetachedScript.launcher, "sh", DetachedScript.runner, plan.directory.string]
-      + [plan.interface.word, seconds(plan.settleSeconds), seconds(plan.limitSeconds)]
+      + [plan.interface.word, seconds(settle), seconds(plan.limitSeconds)]
       + [seconds(command.grace)] + command.argv
     launch.environment["KELVIN_DETACHED"] = plan.name
     launch.standardOutput = .capture(limit: 1 << 20)
@@ -219,7 +222,7 @@ package struct DetachedRun: Sendable {
       nanoseconds: clock.host.nanoseconds + max(0, begin.since(clock.board)))
     let length = report.end.map { max(0, $0.since(begin)) } ?? 0
     return DetachedOutcome(
-      termination: ConsoleConnection.termination(report.status ?? 127, report.word),
+      termination: CommandResult.Termination(status: report.status ?? 127, word: report.word),
       startTime: start, endTime: MonotonicTime(nanoseconds: start.nanoseconds + length),
       cpuNanoseconds: report.cpuNanoseconds, isLate: report.isLate,
       hasBegun: report.begin != nil && report.status != nil)

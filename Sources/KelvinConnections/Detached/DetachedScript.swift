@@ -40,7 +40,8 @@ enum DetachedScript {
   /// Waits, takes the interface down, runs the command, and takes the interface up again.
   ///
   /// Shells start what they leave behind with SIGINT and SIGQUIT ignored, which only env(1) of GNU can
-  /// undo: on boards without that the command does not hear them.
+  /// undo: on boards without that the command does not hear them. busybox's kill takes an empty word
+  /// for its own process group: `k_kill` takes nothing but a number.
   ///
   /// A watch beside it ends a command that takes too long, and sees to it that the interface comes back
   /// even then. In the directory it leaves `stdout`, `stderr`; `begun` and `over`, lines of what
@@ -51,36 +52,37 @@ enum DetachedScript {
     k_now() { read -r k_u k_x </proc/uptime; echo "$1 $k_u $(date +%s%N)"; }
     k_down() { [ "$k_if" = - ] && return; k_keep=/proc/sys/net/ipv6/conf/$k_if/keep_addr_on_down
     read -r k_kept <$k_keep && echo 1 >$k_keep
-    if command -v ip; then ip route show dev "$k_if" >"$k_dir/routes"; ip link set dev "$k_if" down
+    if command -v ip; then k_routes=$(ip route show dev "$k_if"); ip link set dev "$k_if" down
     else ifconfig "$k_if" down; fi; }
     k_up() { [ "$k_if" = - ] && return
     if command -v ip; then ip link set dev "$k_if" up || return 1
-    while IFS= read -r k_r; do ip route add $k_r dev "$k_if"; done <"$k_dir/routes"
+    echo "$k_routes" | while IFS= read -r k_r; do ip route add $k_r dev "$k_if"; done
     else ifconfig "$k_if" up || return 1; fi
     [ "$k_kept" ] && echo "$k_kept" >$k_keep; return 0; }
+    k_kill() { case $2 in ''|0*|1|*[!0-9]*) ;; *) kill -$1 $2;; esac; }
     k_close() { k_up && echo link up || echo link lost; }
     k_stop=; trap 'k_stop=x' TERM INT; trap '' HUP
     sleep "$k_settle"; [ "$k_stop" ] && exit 143
     k_down || { k_up; echo link kept >"$k_dir/over"; exit 1; }
-    (trap '' TERM; sleep "$k_limit" & echo $! >"$k_dir/watch"; wait
+    (trap '' TERM; sleep "$k_limit" & echo $! >"$k_dir/watch"; wait; : >"$k_dir/watch"
     [ -e "$k_dir/done" ] && exit
-    echo >"$k_dir/late"; read -r k_pid <"$k_dir/pid"
-    if [ "$k_group" ]; then kill -TERM -$$; else kill -TERM "$k_pid"; fi
+    echo >"$k_dir/late"; k_pid=; read -r k_pid <"$k_dir/pid"
+    if [ "$k_group" ]; then kill -TERM -$$; else k_kill TERM "$k_pid"; fi
     sleep "$k_grace"; [ -e "$k_dir/done" ] && exit
     { echo status 137 s; k_now end; k_close; } >"$k_dir/over.new"
     mv "$k_dir/over.new" "$k_dir/over"
-    if [ "$k_group" ]; then kill -KILL -$$; else kill -KILL "$k_pid" $$; fi) &
+    if [ "$k_group" ]; then kill -KILL -$$; else k_kill KILL "$k_pid"; kill -KILL $$; fi) &
     k_n=0; until [ -s "$k_dir/watch" ] || [ $k_n = 9999 ]; do k_n=$((k_n+1)); done
     k_env=; case $1 in *=*) ;; *) env --default-signal=INT,QUIT true && \
     k_env='env --default-signal=INT,QUIT';; esac
     exec 2>"$k_dir/stderr"
     \(ShellScript.signals)
     k_now begin >"$k_dir/begun"
-    (exec sh -c 'echo $$ >"$1"; shift; exec "$@"' sh "$k_dir/pid" $k_env "$@" \
+    (exec sh -c 'echo $$ >"$1"; shift; \(ShellScript.noBuiltin); exec "$@"' sh "$k_dir/pid" $k_env "$@" \
     2>&7 7>&- 8<&-) <"$k_dir/stdin" >"$k_dir/stdout"
     kelvin_status=$?
     k_over=$(k_now end); kelvin_end; exec 2>/dev/null; echo >"$k_dir/done"
-    read -r k_pid <"$k_dir/watch" && kill -KILL "$k_pid"
+    read -r k_pid <"$k_dir/watch" && k_kill KILL "$k_pid"
     { echo "status $kelvin_status $kelvin_word"; echo "$k_over"; times; k_close; } >"$k_dir/over.new"
     mv "$k_dir/over.new" "$k_dir/over"
     """

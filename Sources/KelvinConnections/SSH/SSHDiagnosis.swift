@@ -34,7 +34,9 @@ enum SSHDiagnosis {
         "UNPROTECTED PRIVATE KEY FILE", "no such identity", "Load key", "sign_and_send_pubkey")
       return failure(
         .notAdmitted, "it does not let \(options.user ?? "this user") in",
-        [cause, text].compactMap(\.self).joined(separator: "; "), admission(cause, text, options))
+        [cause, text].compactMap(\.self).joined(separator: "; "),
+        admission(cause, text, options)
+          + (options.user == nil ? "; another user is named by 'user'" : ""))
     }
     if let text = line("Could not resolve hostname") {
       return failure(.unknownHost, "nobody knows this host", text, "check the name")

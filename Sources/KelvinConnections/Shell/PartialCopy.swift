@@ -48,7 +48,9 @@ enum PartialCopy {
     """
     kelvin_writers() { kelvin_w=; kelvin_n=${1##*\(suffix)-}
     kelvin_l=$(ls -l /proc/[0-9]*/fd/1 2>/dev/null | grep -F -e "\(suffix)-$kelvin_n") || return 0
-    while IFS= read -r kelvin_x; do kelvin_x=${kelvin_x#*/proc/}; kelvin_w="$kelvin_w ${kelvin_x%%/*}"
+    while IFS= read -r kelvin_x; do kelvin_x=${kelvin_x#*/proc/}; kelvin_x=${kelvin_x%%/*}
+    case $kelvin_x in ''|0*|1|*[!0-9]*) continue;; esac
+    case $(readlink /proc/$kelvin_x/fd/1) in *"\(suffix)-$kelvin_n") kelvin_w="$kelvin_w $kelvin_x";; esac
     done <<KELVIN
     $kelvin_l
     KELVIN
@@ -113,18 +115,27 @@ enum PartialCopy {
 
     /// Whether the first bytes of a file of this machine are these.
     ///
+    /// - Parameter path: of the file, for messages.
     /// - Returns: the checksum of them, nil when they are others.
-    func matches(_ file: Int32, until deadline: Deadline) throws(Errno) -> PosixChecksum? {
+    /// - Throws: `hostFile`; `timedOut` and `interrupted`, after which nothing is known of them.
+    func matches(
+      _ file: Int32, _ path: String, until deadline: Deadline
+    ) throws(ConnectionFailure) -> PosixChecksum? {
       var digest = Checksum.Digest()
       let wantsDigest = if case .sha256 = sum { true } else { false }
       var checksum = PosixChecksum()
       var buffer = [UInt8](repeating: 0, count: 1 << 18)
       while checksum.count < UInt64(count) {
-        if deadline.hasPassed || deadline.isInterrupted { return nil }
+        if deadline.isInterrupted {
+          throw ConnectionFailure(.interrupted, "\(path): stopped while it was compared")
+        }
+        if deadline.hasPassed {
+          throw ConnectionFailure(.timedOut, "\(path): timed out while it was compared")
+        }
         let wanted = Int(min(Int64(buffer.count), count - Int64(checksum.count)))
         let done = pread(file, &buffer, wanted, off_t(checksum.count))
         if done < 0, errno == EINTR { continue }
-        guard done >= 0 else { throw .current }
+        guard done >= 0 else { throw ConnectionFailure(hostFile: path, .current) }
         guard done > 0 else { return nil }
         buffer.withUnsafeBytes { bytes in
           let piece = UnsafeRawBufferPointer(rebasing: bytes[..<done])

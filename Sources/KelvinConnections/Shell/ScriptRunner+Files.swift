@@ -91,6 +91,7 @@ extension ScriptRunner {
 
   package func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure)
   {
+    try path.checkRemovable(connection: name)
     let reply = try run("rm -rf -- \(ShellWords.quote(path.string))", until: deadline)
     guard reply.status == 0 else {
       throw ConnectionFailure(

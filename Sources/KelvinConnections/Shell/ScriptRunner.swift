@@ -5,7 +5,7 @@ package import KelvinModel
 /// extensions.
 ///
 /// Needs on the target: sh, head, dd, rm, find, stat, readlink, tr, grep; sha256sum for
-/// ``checksum(_:until:)``. Works with dash, bash and busybox ash.
+/// ``checksum(_:until:)``. Works with dash, bash, busybox ash and mksh.
 package protocol ScriptRunner: Connection {
   /// Bytes of a file beyond which ``read(_:until:)`` gives EFBIG.
   var readLimit: Int { get }

@@ -60,11 +60,7 @@ extension ShellConnection {
   ) throws(ConnectionFailure) -> PosixChecksum? {
     let answer = try output(of: PartialCopy.claim(path, as: temporary), until: deadline)
     guard let check = PartialCopy.Check(answer) else { return nil }
-    do {
-      return try check.matches(source, until: deadline)
-    } catch {
-      throw ConnectionFailure(hostFile: hostPath, error)
-    }
+    return try check.matches(source, hostPath, until: deadline)
   }
 
   /// Sends a file from where another copy of it ended, and gives it its name when the whole is right.
@@ -163,16 +159,23 @@ extension ShellConnection {
   /// Takes what an earlier copy left on this machine, if it is the beginning of the target's file.
   ///
   /// - Returns: how many bytes of it are right.
+  /// - Throws: that it could not be compared; then it is there for the next attempt, as it was.
   func resume(
     _ part: HostPart, _ path: TargetPath, until deadline: Deadline
   ) throws(ConnectionFailure) -> Int64 {
-    guard part.claim() else { return 0 }
-    let answer = try output(
-      of: PartialCopy.check(ShellWords.quote(path.string), first: part.count), until: deadline)
-    if let check = PartialCopy.Check(answer), check.count == part.count,
-      try part.matches(check, until: deadline)
-    {
-      return part.count
+    guard try part.claim() else { return 0 }
+    do throws(ConnectionFailure) {
+      let answer = try output(
+        of: PartialCopy.check(ShellWords.quote(path.string), first: part.count), until: deadline)
+      if let check = PartialCopy.Check(answer), check.count == part.count,
+        try part.matches(check, until: deadline)
+      {
+        return part.count
+      }
+    } catch {
+      // Nothing was found to be wrong with it.
+      part.close(keeps: PartialCopy.mayGoOn(after: error))
+      throw error
     }
     try part.truncate()
     return 0

@@ -8,7 +8,7 @@ internal import Synchronization
 /// sha256sum for ``checksum(_:until:)``; taskset, nice or chrt where a command asks for them. Uses where
 /// they are: cksum, by which copies are compared; setsid, without which a command shares the session of
 /// its shell; env, and tar, without which many values, and many files, cost a process each. Works with
-/// dash, bash and busybox ash.
+/// dash, bash, busybox ash and mksh.
 package final class ShellConnection: ScriptRunner {
   let transport: any ShellTransport
   /// Exported to every command.

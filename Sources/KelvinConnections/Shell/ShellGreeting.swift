@@ -94,7 +94,9 @@ struct ShellGreeting {
     }
     guard let (outputLine, outputRange) = line(in: output) else { return false }
     let words = outputLine.split(separator: " ", maxSplits: 3)
-    guard words.count >= 3, words[0] == "ready", let processID = Int32(words[1]) else {
+    // A signal to the group of 1 goes to everything.
+    guard words.count >= 3, words[0] == "ready", let processID = Int32(words[1]), processID > 1
+    else {
       throw ConnectionFailure(
         .connectionLost, "\(connection): the shell answered '\(outputLine.prefix(100))'")
     }

@@ -1,7 +1,6 @@
 internal import Glibc
 internal import KelvinModel
 internal import KelvinSystem
-internal import Synchronization
 
 /// A command that runs behind a further shell of a connection. Waited for once, by one thread.
 ///
@@ -20,7 +19,7 @@ final class ShellProcess: RemoteProcess {
   private let hasOwnGroup: Bool
   /// What came with the answer to the start.
   private let received: (output: [UInt8], error: [UInt8])
-  private let isCollected = Mutex(false)
+  private let collection = Once()
 
   init(
     _ command: Command, connection: ShellConnection, link: any ShellLink, nonce: String,
@@ -42,23 +41,17 @@ final class ShellProcess: RemoteProcess {
   /// A process that nobody waited for is ended: nothing is left running unseen.
   deinit { abandon() }
 
-  private func collect() -> Bool {
-    isCollected.withLock { isCollected in
-      defer { isCollected = true }
-      return !isCollected
-    }
-  }
-
   /// Ends the whole tree at once; idempotent, and nothing after ``wait(until:)``.
   func abandon() {
-    guard collect() else { return }
+    guard collection.begin() else { return }
     // A lost link leaves it: then there is no way to it.
     _ = try? tree.end(grace: 0, by: connection.run)
     link.abandon()
   }
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
-    guard !isCollected.withLock({ $0 }) else { return }
+    guard !collection.hasBegun else { return }
+    guard SignalGuard().allows(processID, startTicks: startTicks) else { return }
     let whom = hasOwnGroup ? "-\(processID)" : "\(processID)"
     _ = try connection.run(
       ShellScript.inBoot(tree.bootID, "kill -\(number) \(whom) 2>/dev/null; :"),
@@ -79,7 +72,7 @@ final class ShellProcess: RemoteProcess {
     until deadline: Deadline, checksum: PosixChecksum?,
     progress: ((_ input: Int64, _ output: Int64) -> Void)?
   ) throws(ConnectionFailure) -> (result: CommandResult, input: InputSource) {
-    guard collect() else {
+    guard collection.begin() else {
       throw ConnectionFailure(
         .unsupported, "\(command.argv[0]): was waited for or ended already")
     }

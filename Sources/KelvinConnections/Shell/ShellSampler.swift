@@ -45,11 +45,7 @@ final class ShellSampler: SampleSource {
 
   func stop() async -> SampleSummary {
     stopping.raise()
-    let running = thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }
-    running?.join()
+    thread.take()?.join()
     if ownsConnection { await connection.close() }
     return summary.withLock { $0 }
   }

@@ -1,6 +1,6 @@
 internal import KelvinModel
 
-/// The scripts that a connection sends: POSIX shell, tried with dash, bash and busybox ash.
+/// The scripts that a connection sends: POSIX shell, tried with dash, bash, busybox ash and mksh.
 ///
 /// Names that begin with `kelvin_` are the connection's own. In every shell that a prelude has
 /// prepared, descriptor 7 is standard error, and 2 takes what the shell itself has to say.
@@ -21,18 +21,19 @@ enum ShellScript {
   ///
   /// A shell says nothing of a command that exits, and names the signal of one that was killed,
   /// except SIGINT and SIGPIPE, on its own standard error. That becomes a pipe which the shell reads
-  /// itself: the one that holds a here-document, opened once more for writing. Where that does not
-  /// work, `kelvin_end` answers `u`, unknown; else `e`, exited, or `s`, signaled.
+  /// itself: the one that holds a here-document, opened once more for writing. mksh has a file without
+  /// a name for it, which must not be cut. Where neither works, `kelvin_end` answers `u`, unknown; else
+  /// `e`, exited, or `s`, signaled.
   ///
   /// A command is run as `(exec ...)`: dash redirects for a simple command in itself, and would speak
   /// where the command's own errors go.
   static let signals = """
     kelvin_told=
-    if (exec 8<<KELVIN 9>/proc/self/fd/8 && IFS= read -r kelvin_word <&8 && [ "$kelvin_word" = . ]
+    if (exec 8<<KELVIN 9>>/proc/self/fd/8 && IFS= read -r kelvin_word <&8 && [ "$kelvin_word" = . ]
     .
     KELVIN
     ) 2>/dev/null; then
-    exec 8<<KELVIN 9>/proc/self/fd/8 7>&2
+    exec 8<<KELVIN 9>>/proc/self/fd/8 7>&2
     .
     KELVIN
     IFS= read -r kelvin_word <&8; exec 2>&9 9>&-; kelvin_told=x
@@ -40,6 +41,11 @@ enum ShellScript {
     kelvin_end() { kelvin_word=u; [ "$kelvin_told" ] || return 0; kelvin_word=e; echo . >&2
     while IFS= read -r kelvin_line <&8 && [ "$kelvin_line" != . ]; do kelvin_word=s; done; }
     """
+
+  /// Has `exec "$@"` begin a program in every shell: mksh runs commands of its own there, which cat and
+  /// echo are too, and ends with them.
+  static let noBuiltin =
+    "case ${KSH_VERSION:+$1} in \"\"|*[=/]*) ;; *) command -v env >/dev/null && set -- env \"$@\";; esac"
 
   /// Names a boot of the target: process ids of another boot are others' (random(4)).
   static let bootIDFile = "/proc/sys/kernel/random/boot_id"
@@ -98,7 +104,9 @@ enum ShellScript {
       }
       kelvin_run() {
       kelvin_set || exit 126
-      exec \(ShellWords.join(command.argv))
+      set -- \(ShellWords.join(command.argv))
+      \(noBuiltin)
+      exec "$@"
       }
       (kelvin_run \(error) 7>&- 8<&-) </dev/null\(output)
       kelvin_status=$?
@@ -137,7 +145,7 @@ enum ShellScript {
       + "IFS= read -r kelvin_boot <\(bootIDFile); } 2>/dev/null; "
       + "printf \"%s ready %d %s %s\\n\" \(nonce) $$ \"${kelvin_boot:--}\" \"$kelvin_stat\"; "
       + "printf \"%s ready\\n\" \(nonce) >&2; "
-      + "IFS= read -r kelvin_go || exit 125; unset kelvin_go kelvin_stat kelvin_boot; "
+      + "IFS= read -r kelvin_go || exit 125; unset kelvin_go kelvin_stat kelvin_boot; \(noBuiltin); "
       + "exec \"$@\"" + redirections
     // One compound command: the shell has read all of it before it runs any of it, and so leaves
     // the standard input that follows to the command.

@@ -64,9 +64,8 @@ struct ShellTree: Sendable {
   private func signal(
     _ members: Set<ProcessIdentity>, _ numbers: [Int32], by run: Run
   ) throws(ConnectionFailure) {
-    let ids = members.map { "\($0.processID)" }.sorted().joined(separator: " ")
-    let script = numbers.map { "kill -\($0) \(ids)" }.joined(separator: "; ")
-    _ = try run("{ \(script); } 2>/dev/null; :", .after(seconds: 5))
+    guard let script = ShellTree.signalScript(members, numbers) else { return }
+    _ = try run(script, .after(seconds: 5))
   }
 
   /// The living members: by /proc/PID/stat, and those that are not known by it, by their markers.
@@ -85,7 +84,12 @@ struct ShellTree: Sendable {
       """ : all
     let stats = try run(
       ShellScript.inBoot(
-        bootID, "\(choice)\n[ -z \"$kelvin_s\" ] || cat $kelvin_s 2>/dev/null; :"),
+        bootID,
+        """
+        \(choice)
+        kelvin_find grep; if [ -z "$kelvin_s" ]; then :
+        elif [ "$kelvin_path" ]; then grep '' /dev/null $kelvin_s; else cat $kelvin_s; fi 2>/dev/null; :
+        """),
       .after(seconds: 5)
     ).output
     var entries = ShellTree.entries(in: stats, since: startTicks)
@@ -95,38 +99,73 @@ struct ShellTree: Sendable {
       entries = ShellTree.tree(of: entries, root: root, startTicks: startTicks, carriers: [])
       return Set(entries.map(\.identity))
     }
-    // Some greps end at the first NUL of a line.
+    // Some greps end at the first NUL of a line. A process may have any lines in its environment, but
+    // none with the nonce.
+    let nonce = ShellChannel.nonce()
     let carriers = try run(
       """
-      for kelvin_p in \(strangers.joined(separator: " ")); do printf '\\n=%s\\n' $kelvin_p
+      for kelvin_p in \(strangers.joined(separator: " ")); do printf '\\n\(nonce)=%s\\n' $kelvin_p
       cat /proc/$kelvin_p/environ; done 2>/dev/null | tr '\\000' '\\n' |
-      grep -E '^(=[0-9]+|\(marker))$'; :
+      grep -E '^(\(nonce)=[0-9]+|\(marker))$'; :
       """, .after(seconds: 5)
     ).output
     entries = ShellTree.tree(
       of: entries, root: root, startTicks: startTicks,
-      carriers: ShellTree.carriers(in: carriers, marker: marker))
+      carriers: ShellTree.carriers(in: carriers, marker: marker, nonce: nonce))
     return Set(entries.map(\.identity))
   }
 
   // MARK: Pure, so that it can be tested on any text
 
-  /// The processes in what `cat /proc/*/stat` printed that began no earlier than the command.
+  /// Signals processes in a shell; nil when none of them may be signaled: some shells take an empty
+  /// list for their own process group.
+  static func signalScript(
+    _ members: Set<ProcessIdentity>, _ numbers: [Int32], unless spared: SignalGuard = SignalGuard()
+  ) -> String? {
+    let ids = members.filter(spared.allows).map(\.processID).sorted()
+    guard !ids.isEmpty else { return nil }
+    let words = ids.map { "\($0)" }.joined(separator: " ")
+    return "{ \(numbers.map { "kill -\($0) \(words)" }.joined(separator: "; ")); } 2>/dev/null; :"
+  }
+
+  /// The processes in what `grep '' /proc/*/stat` printed, or cat, that began no earlier than the
+  /// command. A process may have line ends in its name, and so look like another to cat alone.
   static func entries(in stats: [UInt8], since startTicks: UInt64?) -> [ProcessEntry] {
-    stats.split(separator: 10).compactMap { line -> ProcessEntry? in
-      let digits = line.prefix { $0 != 32 }
-      guard let id = Int32(String(decoding: digits, as: UTF8.self)), id > 1 else { return nil }
-      return Array(line).withUnsafeBytes { ProcessEntry(processID: id, stat: $0) }
+    var texts: [(id: Int32, text: [UInt8])] = []
+    for line in stats.split(separator: 10) {
+      let (digits, rest) =
+        ShellTree.named(line) ?? (line.prefix(while: { $0 != UInt8(ascii: " ") }), line)
+      guard let id = Int32(String(decoding: digits, as: UTF8.self)), id > 1 else { continue }
+      if rest.startIndex > line.startIndex, let last = texts.indices.last, texts[last].id == id {
+        texts[last].text += [10] + Array(rest)
+      } else {
+        texts.append((id, Array(rest)))
+      }
+    }
+    return texts.compactMap { id, text in
+      text.withUnsafeBytes { ProcessEntry(processID: id, stat: $0) }
     }.filter { $0.startTicks >= startTicks ?? 0 }
   }
 
-  /// Which processes carry the marker, by lines `=PID` and, after some of them, the marker.
-  static func carriers(in text: [UInt8], marker: String) -> Set<Int32> {
+  /// Takes `/proc/ID/stat:` off a line.
+  private static func named(
+    _ line: ArraySlice<UInt8>
+  ) -> (id: ArraySlice<UInt8>, rest: ArraySlice<UInt8>)? {
+    guard line.starts(with: "/proc/".utf8) else { return nil }
+    let digits = line.dropFirst(6).prefix { $0 != UInt8(ascii: "/") }
+    let rest = line[digits.endIndex...]
+    guard rest.starts(with: "/stat:".utf8) else { return nil }
+    return (digits, rest.dropFirst(6))
+  }
+
+  /// Which processes carry the marker, by lines `NONCE=PID` and, after some of them, the marker.
+  static func carriers(in text: [UInt8], marker: String, nonce: String) -> Set<Int32> {
+    let head = Array(nonce.utf8) + [UInt8(ascii: "=")]
     var carriers: Set<Int32> = []
     var current: Int32?
     for line in text.split(separator: 10) {
-      if line.first == UInt8(ascii: "=") {
-        current = Int32(String(decoding: line.dropFirst(), as: UTF8.self))
+      if line.starts(with: head) {
+        current = Int32(String(decoding: line.dropFirst(head.count), as: UTF8.self))
       } else if let id = current, line.elementsEqual(marker.utf8) {
         carriers.insert(id)
       }
@@ -134,11 +173,14 @@ struct ShellTree: Sendable {
     return carriers
   }
 
-  /// The members among the processes: those that belong to it, and all below them; no zombies.
+  /// The members among the processes: those that belong to it, and all below them; no zombies, and
+  /// none that may not be signaled, nor what is below them for that reason alone.
   static func tree(
-    of entries: [ProcessEntry], root: Int32, startTicks: UInt64?, carriers: Set<Int32>
+    of entries: [ProcessEntry], root: Int32, startTicks: UInt64?, carriers: Set<Int32>,
+    unless spared: SignalGuard = SignalGuard()
   ) -> [ProcessEntry] {
-    var members = carriers
+    let entries = entries.filter { spared.allows($0.identity) }
+    var members = carriers.intersection(entries.map(\.processID))
     for entry in entries where belongs(entry, to: root, startTicks: startTicks) {
       members.insert(entry.processID)
     }
@@ -156,7 +198,7 @@ struct ShellTree: Sendable {
   private static func belongs(
     _ entry: ProcessEntry, to root: Int32, startTicks: UInt64?
   ) -> Bool {
-    guard let startTicks else { return false }
+    guard let startTicks, root > 1 else { return false }
     return entry.session == root || entry.processID == root && entry.startTicks == startTicks
   }
 }

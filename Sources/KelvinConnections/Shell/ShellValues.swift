@@ -6,8 +6,9 @@ internal import KelvinModel
 /// is sent, and what comes back. Pure.
 ///
 /// Reading: one `head` prints all regular files, behind each of them its own environment, which holds
-/// nothing but a mark (`/proc/self/environ`, proc(5)). What is no regular file, and everything when
-/// that `head` is not content, is read one by one, with the tool's message where it fails.
+/// nothing but a mark (`/proc/self/environ`, proc(5)). What is no regular file, and what that `head`
+/// complains of, is read one by one, with the tool's message where it fails; the others once more
+/// together, as a process may end while its files are read. Everything is when the complaints name none.
 ///
 /// A shell's own `read` would need no process, but drops NUL bytes, and dash reads single bytes: of
 /// /proc/sys the kernel then gives the first one only, and other values may change in between.
@@ -37,16 +38,21 @@ struct ShellValues {
     else kelvin_e=$(head -c $kelvin_n -- "$kelvin_f" 2>&1 >&6); kelvin_s=$?; fi
     printf '\\n%s %d\\n' $kelvin_p $kelvin_s
     [ $kelvin_s = 0 ] || printf '%s\\n%s \\n' "$kelvin_e" $kelvin_p; done; }
-    kelvin_all() { kelvin_i=0; kelvin_m=; kelvin_l=
+    kelvin_all() { kelvin_o=; kelvin_k=; kelvin_t=0
+    while :; do kelvin_i=0; kelvin_m=; kelvin_l=
     for kelvin_f do kelvin_i=$((kelvin_i+1))
     case $kelvin_f in */self/*|*/thread-self/*) kelvin_m=${kelvin_m}s; continue;; esac
+    case $kelvin_o in *"$kelvin_f"*) kelvin_m=${kelvin_m}s; continue;; esac
     if [ "$kelvin_path" ] && [ -f "$kelvin_f" ] && [ -r "$kelvin_f" ]; then
     kelvin_m=${kelvin_m}f; kelvin_l="$kelvin_l \\"\\${$kelvin_i}\\" /proc/self/environ"
     else kelvin_m=${kelvin_m}s; fi; done
-    printf '%s\\n' "$kelvin_m"; kelvin_s=0; [ -z "$kelvin_l" ] || {
-    eval "env -i K=$kelvin_p \\"\\$kelvin_path\\" -q -c $kelvin_n -- $kelvin_l"; kelvin_s=$?
-    printf '\\n%s %d\\n' $kelvin_p $kelvin_s; }
-    if [ $kelvin_s != 0 ]; then kelvin_each "$@"; return; fi
+    if [ "$kelvin_m" = "$kelvin_k" ] || [ $kelvin_t = 3 ]; then kelvin_l=; fi
+    [ "$kelvin_l" ] || { printf '\\n'; kelvin_each "$@"; return; }
+    printf '%s\\n' "$kelvin_m"; kelvin_k=$kelvin_m kelvin_t=$((kelvin_t+1))
+    kelvin_e=$(eval "exec env -i K=$kelvin_p \\"\\$kelvin_path\\" -q -c $kelvin_n -- $kelvin_l" 2>&1 >&6)
+    kelvin_s=$?; printf '\\n%s %d\\n' $kelvin_p $kelvin_s
+    [ $kelvin_s = 0 ] && break; kelvin_o="$kelvin_o
+    $kelvin_e"; done
     case $kelvin_m in *s*) for kelvin_g do case $kelvin_m in s*) kelvin_each "$kelvin_g";; esac
     kelvin_m=${kelvin_m#?}; done;; esac; }
     kelvin_put() { if [ ! -e "$1" ]; then echo ': No such file or directory'
@@ -99,21 +105,22 @@ struct ShellValues {
     var isAtEnd: Bool { index == bytes.count }
 
     mutating func batch(of count: Int, mark: [UInt8]) -> [Result<[UInt8], Errno>]? {
-      guard let kinds = part(before: [10]), kinds.count == count,
-        kinds.allSatisfy({ $0 == UInt8(ascii: "f") || $0 == UInt8(ascii: "s") })
-      else { return nil }
-      let isFast = kinds.map { $0 == UInt8(ascii: "f") }
       var results = [Result<[UInt8], Errno>?](repeating: nil, count: count)
-      if isFast.contains(true) {
-        guard let (block, status) = framed() else { return nil }
-        if status == 0 {
-          var inner = Reader(bytes: Array(block), frame: frame, limit: limit)
-          for index in isFast.indices where isFast[index] {
-            guard let value = inner.part(before: mark) else { return nil }
-            results[index] = ShellValues.result(value, limit)
-          }
-          guard inner.isAtEnd else { return nil }
+      // Without kinds all follow one by one.
+      while let kinds = part(before: [10]), !kinds.isEmpty {
+        let isFast = kinds.map { $0 == UInt8(ascii: "f") }
+        guard kinds.count == count, isFast.contains(true),
+          kinds.allSatisfy({ $0 == UInt8(ascii: "f") || $0 == UInt8(ascii: "s") }),
+          let (block, status) = framed()
+        else { return nil }
+        guard status == 0 else { continue }
+        var inner = Reader(bytes: Array(block), frame: frame, limit: limit)
+        for index in isFast.indices where isFast[index] {
+          guard let value = inner.part(before: mark) else { return nil }
+          results[index] = ShellValues.result(value, limit)
         }
+        guard inner.isAtEnd else { return nil }
+        break
       }
       for index in results.indices where results[index] == nil {
         guard let (value, status) = framed() else { return nil }

@@ -18,6 +18,12 @@ extension OwnerServer {
     guard !entry.isClosing else { throw OwnerServer.closing(name) }
     let purpose = entry.port.purpose
     guard purpose.address == address, purpose.isLink == isLink else {
+      if isForsaken(name) {
+        held[name]?.isClosing = true
+        held[name]?.successor = (client.id, number, text, keep, isLink)
+        entry.port.stop()
+        return
+      }
       throw OwnerFailure(
         .conflict,
         "'\(name)': is held at \(purpose.address) as a \(purpose.kind.rawValue), "
@@ -32,6 +38,13 @@ extension OwnerServer {
       return
     }
     client.answer(number, ["holding": holding.value])
+  }
+
+  /// Whether nothing is lost when it is let go: its far end is gone, nobody uses it, and it powers
+  /// nothing.
+  private func isForsaken(_ name: String) -> Bool {
+    guard let entry = held[name], case .lost = entry.port.snapshot.state else { return false }
+    return !entry.outlivesIdleness && entry.drives.isEmpty && users(of: name).isEmpty
   }
 
   /// Holds a console that is not held yet; a port that is, for its lines, serves both from now on.

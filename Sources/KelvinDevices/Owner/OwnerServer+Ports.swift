@@ -22,6 +22,14 @@ extension OwnerServer {
         held[name] = nil
         for client in clients.values { client.logs[name] = nil }
         report("\(name): closed")
+        if let next = entry.successor, let client = clients[next.client] {
+          do throws(OwnerFailure) {
+            try open(
+              name, next.address, keep: next.keep, isLink: next.isLink, next.request, client)
+          } catch {
+            client.refuse(next.request, error)
+          }
+        }
       }
     }
   }

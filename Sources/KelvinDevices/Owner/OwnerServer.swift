@@ -33,6 +33,8 @@ package final class OwnerServer {
     /// Requests that are answered when the first attempt to open is over, and when it is closed.
     var opening: [(client: Int, request: UInt64)] = []
     var closing: [(client: Int, request: UInt64)] = []
+    /// Who has the name when it is closed, at another place.
+    var successor: (client: Int, request: UInt64, address: String, keep: Bool, isLink: Bool)?
     /// What is asked of lines that are not there yet.
     var drives: [(client: Int, request: UInt64, drive: LineDrive, deadline: Deadline)] = []
     var isClosing = false

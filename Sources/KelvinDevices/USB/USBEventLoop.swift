@@ -53,11 +53,7 @@ final class USBEventLoop: Sendable {
   /// Ends the thread; no device may be open. Idempotent.
   func stop() {
     isStopping.store(true, ordering: .releasing)
-    let thread = self.thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }
-    guard let thread else { return }
+    guard let thread = thread.take() else { return }
     wake()
     thread.join()
   }

@@ -130,7 +130,7 @@ public struct FramesPerSecond: Instrument {
         standardError: .capture(limit: 4096), endsDescendants: false), until: deadline)
     guard result.isSuccess else {
       throw PlainFailure(
-        .target, "dumpsys \(words.joined(separator: " ")): ended with \(result.termination)",
+        .target, "dumpsys \(words.joined(separator: " ")) \(result.termination)",
         evidence: "\(result.standardError.text.prefix(500))")
     }
     return result.standardOutput.bytes

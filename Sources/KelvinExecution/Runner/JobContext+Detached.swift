@@ -32,7 +32,7 @@ extension JobContext {
       return result
     } catch {
       keep((error as? ConnectionFailure)?.partial, cpuBefore: cpuBefore)
-      await absence.giveUp(after: error)
+      await absence.giveUp()
       throw error
     }
   }
@@ -50,6 +50,8 @@ private struct Absence {
 
   /// Seconds that a board may need to be reachable again.
   private static let returnSeconds = 120.0
+  /// Seconds for what went wrong to be ended.
+  private static let giveUpSeconds = 30.0
   /// Seconds for one try to reach it.
   private static let trySeconds = 5.0
 
@@ -169,38 +171,24 @@ private struct Absence {
   // MARK: Something went wrong
 
   /// Brings the link back, and ends what can be reached; what cannot, ends itself.
-  func giveUp(after error: any Error) async {
-    do { try await bringLinkBack() } catch {
-      job.record(.error, source: source, "the link stays away: \(PlainFailure(error))")
+  func giveUp() async {
+    do {
+      try await link.bringBack(connection, until: .after(seconds: Absence.giveUpSeconds))
+    } catch {
+      job.record(.error, source: source, "the board is not back: \(PlainFailure(error))")
       return
     }
-    // Over a link that the board itself took down nobody is heard.
-    let failure = error as? ConnectionFailure
-    let isUnheard = if case .interface = link { failure?.code == .interrupted } else { false }
-    guard !isUnheard else {
+    let isOwn = if case .interface = link { true } else { false }
+    do {
+      _ = try await run.end(through: connection, until: .after(seconds: isOwn ? 5 : 15))
+    } catch {
+      // Over a link that the board itself took down nobody is heard.
       job.record(
         .warning, source: source,
-        "\(job.target.name) cannot be told: \(run.interface ?? "its interface") comes back when the "
-          + "workload ends, at the latest \(Int64(limit)) s after its start")
-      return
-    }
-    do {
-      _ = try await run.end(through: connection, until: .after(seconds: 15))
-    } catch {
-      job.record(
-        .warning, source: source, "what was left on the board could not be ended: \(error)")
-    }
-  }
-}
-
-extension ConnectionFailure {
-  /// Whether the same may work a little later, when a link is on its way back.
-  fileprivate var mayPass: Bool {
-    switch code {
-    case .connectionLost, .timedOut, .badReply, .unreachable(.noAnswer), .unreachable(.refused),
-      .unreachable(.closed), .unreachable(.inUse), .unreachable(.unknownHost):
-      true
-    default: false
+        isOwn
+          ? "\(job.target.name) cannot be told: \(run.interface ?? "its interface") comes back when the "
+            + "workload ends, at the latest \(Int64(limit)) s after its start"
+          : "what was left on the board could not be ended: \(error)")
     }
   }
 }

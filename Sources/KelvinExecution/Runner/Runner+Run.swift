@@ -14,10 +14,8 @@ extension Runner {
     do {
       try await wrap(.runInitialization) {
         try await wrap(.targetConnect) {
-          // One that died with a detached job may have left it off.
-          if case .switched(let control) = run.link {
-            _ = try await control.set(.on, until: .after(seconds: 30, interrupt: run.stop))
-          }
+          try await run.link.bringBack(
+            run.target.connection, until: .after(seconds: 60, interrupt: run.stop))
           let facts = try await run.target.facts(until: .after(seconds: 60, interrupt: run.stop))
           targetFingerprint = facts.fingerprint
         }.get()

@@ -72,6 +72,8 @@ extension Recipe {
     case " $k_l " in *" $2 "*|*" [$2] "*) ;; *) k_no "this board offers: $k_l ($1)";; esac; }
     k_state=$1 k_rtc=/sys/class/rtc/$5/wakealarm
     case $1 in s2idle|shallow|deep) k_has /sys/power/mem_sleep $1
+    k_l=${k_l#*\\[}; k_was=${k_l%%\\]*}
+    trap 'echo $k_was >/sys/power/mem_sleep' EXIT; trap 'exit 143' TERM INT
     echo $1 >/sys/power/mem_sleep || exit 1; k_state=mem;; esac
     k_has /sys/power/state $k_state
     [ -w $k_rtc ] || k_no "$5 has no alarm that could wake the board ($k_rtc)"

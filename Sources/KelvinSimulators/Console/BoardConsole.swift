@@ -99,11 +99,7 @@ package final class BoardConsole: Sendable {
   package func end() {
     ending.raise()
     restart()
-    let running = thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }
-    running?.join()
+    thread.take()?.join()
   }
 
   // MARK: The thread

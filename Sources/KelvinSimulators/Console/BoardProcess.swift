@@ -57,8 +57,9 @@ package final class BoardProcess: Sendable {
     guard !wasOver else { return }
     // Rounds, since those that are found may have started others meanwhile.
     for _ in 0..<20 {
+      let spared = SignalGuard()
       let found = ProcessEntry.all().filter {
-        !$0.isZombie
+        !$0.isZombie && spared.allows($0.identity)
           && ($0.processID == processID || $0.session == processID || $0.hasEnvironment(mark))
       }
       if found.isEmpty { break }

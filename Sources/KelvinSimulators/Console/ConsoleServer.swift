@@ -62,11 +62,7 @@ package final class ConsoleServer: Sendable {
   /// Ends; hosts see a hang-up. Idempotent.
   package func end() {
     ending.raise()
-    let running = thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }
-    guard let running else { return }
+    guard let running = thread.take() else { return }
     running.join()
     close(line)
   }
@@ -112,7 +108,7 @@ package final class ConsoleServer: Sendable {
         vanishAfter = nil
         vanish(seconds: limit.seconds)
       }
-      if let seconds = takeVanishing() {
+      if let seconds = vanishing.take() {
         leave(&host, entrance)
         typed = []
         guard isBack(entrance, after: seconds) else { break }
@@ -182,13 +178,6 @@ package final class ConsoleServer: Sendable {
   }
 
   // MARK: Going away
-
-  private func takeVanishing() -> Double? {
-    vanishing.withLock { vanishing in
-      defer { vanishing = nil }
-      return vanishing
-    }
-  }
 
   /// What the board says meanwhile is lost.
   private func isBack(_ entrance: ConsoleEntrance, after seconds: Double) -> Bool {

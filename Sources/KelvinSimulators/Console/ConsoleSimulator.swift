@@ -113,11 +113,7 @@ package final class ConsoleSimulator: Sendable {
   /// Ends the board with all that it runs, and goes away. Idempotent.
   package func end() {
     ending.raise()
-    let running = thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }
-    guard let running else { return }
+    guard let running = thread.take() else { return }
     running.join()
     board.end()
     server.end()
@@ -174,6 +170,8 @@ package final class ConsoleSimulator: Sendable {
         obey(pending[..<end].split(separator: " ").map(String.init))
         pending = String(pending[pending.index(after: end)...])
       }
+      // No order is so long.
+      if pending.utf8.count > buffer.count { pending = "" }
     }
   }
 

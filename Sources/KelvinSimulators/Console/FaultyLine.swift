@@ -50,8 +50,13 @@ package final class FaultyLine: Sendable {
     relay = ends[1]
     self.faults = Mutex(faults)
     host = ends[0]
-    let new = try NamedThread("faulty line") { [weak self] in self?.run() }
-    thread.withLock { $0 = new }
+    do throws(PlainFailure) {
+      let new = try NamedThread("faulty line") { [weak self] in self?.run() }
+      thread.withLock { $0 = new }
+    } catch {
+      for end in [board, ends[0], ends[1]] { close(end) }
+      throw error
+    }
   }
 
   /// Nothing passes for a while, from now on.
@@ -66,11 +71,7 @@ package final class FaultyLine: Sendable {
   /// Ends the relay; the board sees its line hang up. Idempotent.
   package func end() {
     ending.raise()
-    let running = thread.withLock { thread in
-      defer { thread = nil }
-      return thread
-    }
-    guard let running else { return }
+    guard let running = thread.take() else { return }
     running.join()
     close(board)
     close(relay)
@@ -119,12 +120,15 @@ package final class FaultyLine: Sendable {
         if !isCut { down.append(spoil(bytes, faults, &generator), faults.delaySeconds) }
       }
       let now = MonotonicTime.now.nanoseconds
+      // Noise that nobody could hear meanwhile is not made up for.
+      nextNoise = max(nextNoise, now - 100_000_000)
       while faults.noisePerSecond > 0, nextNoise <= now {
         nextNoise += Int64(1e9 / faults.noisePerSecond)
         let place = Int.random(in: 0...down.ready.count, using: &generator)
-        if !isCut { down.ready.insert(contentsOf: faults.noiseLine(&generator), at: place) }
+        if !isCut, !down.isFull {
+          down.ready.insert(contentsOf: faults.noiseLine(&generator), at: place)
+        }
       }
-      nextNoise = max(nextNoise, now - 100_000_000)
       if !up.isFull {
         guard let bytes = take(relay, slice) else { return }
         if keepsTraffic { traffic.withLock { $0.told += bytes } }

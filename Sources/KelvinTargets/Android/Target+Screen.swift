@@ -43,7 +43,7 @@ extension Target {
       until: deadline)
     guard result.isSuccess else {
       throw ConnectionFailure(
-        .refused("\(result.termination)"), "screencap: ended with \(result.termination)",
+        .refused("\(result.termination)"), "screencap \(result.termination)",
         evidence: "\(result.standardError.text.prefix(500))")
     }
     return result.standardOutput.bytes

@@ -95,7 +95,7 @@ extension Target {
     let said = AppReply.text(of: result)
     return ConnectionFailure(
       .refused(said.split(separator: "\n").first.map(String.init) ?? "\(result.termination)"),
-      "\(name): cannot \(what): '\(tool)' ended with \(result.termination)",
+      "\(name): cannot \(what): '\(tool)' \(result.termination)",
       evidence: String(said.prefix(2000)), hint: hint)
   }
 }

@@ -96,13 +96,8 @@ public struct CommandSwitch: PowerSwitch {
 
   private func check(_ result: CommandResult, _ argv: [String]) throws(PowerFailure) {
     guard !result.isSuccess else { return }
-    let ending =
-      switch result.termination {
-      case .exited(let code): "exited with \(code)"
-      case .signaled(let signal): "was ended by signal \(signal)"
-      }
     let said = result.standardError.bytes.isEmpty ? result.standardOutput : result.standardError
     throw PowerFailure(
-      .infrastructure, "\(argv[0]) \(ending)", evidence: Excerpt.of(said.bytes))
+      .infrastructure, "\(argv[0]) \(result.termination)", evidence: Excerpt.of(said.bytes))
   }
 }

@@ -1,6 +1,7 @@
 internal import Glibc
 public import KelvinConnections
 public import KelvinModel
+internal import KelvinSystem
 
 /// What became of processes that a signal was meant for.
 public struct SignalReport: Sendable, Hashable {
@@ -28,10 +29,9 @@ extension Target {
     var report = SignalReport()
     var wanted = processes.filter { !$0.hasEnded }
     report.gone = processes.filter(\.hasEnded)
-    if connection.capabilities.isThisMachine {
-      report.spared = wanted.filter { $0.processID == getpid() }
-      wanted.removeAll { $0.processID == getpid() }
-    }
+    let guarding = SignalGuard()
+    report.spared = wanted.filter { !guarding.allows($0.processID, startTicks: $0.startTicks) }
+    wanted.removeAll { report.spared.contains($0) }
     guard !wanted.isEmpty else { return report }
     let result = try await connection.execute(
       Command(

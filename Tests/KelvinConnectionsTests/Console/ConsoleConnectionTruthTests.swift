@@ -90,16 +90,64 @@ struct ConsoleConnectionTruthTests {
     await connection.close()
   }
 
+  /// Without mkfifo the board has all of it in a file; the line carries what is wanted.
+  @Test(arguments: [true, false])
+  func aLimitHoldsWithoutPipesToo(endsDescendants: Bool) async throws {
+    let shell = try LineShell(
+      .busybox,
+      tools: [
+        "base64", "cat", "chmod", "dd", "head", "md5sum", "mkdir", "mv", "rm", "seq", "setsid",
+        "sleep", "tr", "wc"
+      ])
+    let connection = ShellLine(shell).connection()
+    _ = try await connection.execute(Command(["seq", "1"]), until: soon())
+    let before = shell.line.traffic.withLock { $0.said.count }
+    let process = try await connection.start(
+      Command(
+        ["seq", "20000"], standardOutput: .capture(limit: 1000), standardError: .discard,
+        endsDescendants: endsDescendants), until: soon())
+    let result = try await process.wait(until: soon())
+    #expect(result.isSuccess)
+    #expect(result.standardOutput.totalBytes == 108_894)
+    #expect(result.standardOutput.bytes.count == 1000)
+    #expect(shell.line.traffic.withLock { $0.said.count } - before < 10_000)
+    #expect(try files(connection).isEmpty)
+    await connection.close()
+  }
+
   /// Kernel threads are of session 0, and whoever took them for a command's would end everything.
   /// Lists only.
   @Test(arguments: LineShell.Kind.allCases)
   func noProcessIsTakenForACommandThatIsNotKnown(kind: LineShell.Kind) async throws {
     let connection = ShellLine(try LineShell(kind)).connection()
-    for place in ["- -", "0 9223372036854775807", "0 4294967296000", "1 9223372036854775807"] {
+    for place in [
+      "- -", "0 9223372036854775807", "0 4294967296000", "1 9223372036854775807", "0 0", "1 0"
+    ] {
       let reply = try connection.run(
         ". \"$0\"; k_m KELVIN_COMMAND=none-000000 \(place); echo .$k_l", until: soon())
       #expect(reply.output == Array(".\n".utf8), "\(place)")
     }
+    await connection.close()
+  }
+
+  /// A marker may be in the environment that the board's shell itself was started with. Lists only.
+  @Test(arguments: LineShell.Kind.allCases)
+  func theBoardsOwnShellIsNeverACommand(kind: LineShell.Kind) async throws {
+    let value = "none-\(kind.rawValue)"
+    let connection = ShellLine(
+      try LineShell(
+        kind,
+        environment: [
+          "PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "KELVIN_COMMAND": value
+        ])
+    ).connection()
+    let reply = try connection.run(
+      ". \"$0\"; k_m KELVIN_COMMAND=\(value) - -; case \" $k_l \" in *\" $$ \"*|*\" $PPID \"*) echo taken;; esac",
+      until: soon())
+    #expect(!String(decoding: reply.output, as: UTF8.self).contains("taken"))
+    let shells = try connection.run("echo $$ $PPID", until: soon()).output
+    let ids = String(decoding: shells, as: UTF8.self).split { $0 == " " || $0 == "\n" }
+    #expect(ids.count == 2)
     await connection.close()
   }
 
@@ -126,14 +174,16 @@ struct ConsoleConnectionTruthTests {
     await connection.close()
   }
 
-  /// The time of an end is what energy is measured by.
-  @Test func anEndThatWasNotHeardHasItsTime() async throws {
+  /// The time of an end is what energy is measured by. A question is asked after 1.75 seconds: it may
+  /// be lost, and be answered after the end.
+  @Test(arguments: [1.6, 1.8])
+  func anEndThatWasNotHeardHasItsTime(cutSeconds: Double) async throws {
     let shell = try LineShell(.dash)
     let connection = ShellLine(shell).connection()
     let process = try await connection.start(Command(["sleep", "2"]), until: soon())
     let line = shell.line
     let cutter = try NamedThread("cutter") {
-      _ = Deadline.after(seconds: 1.8).wait()
+      _ = Deadline.after(seconds: cutSeconds).wait()
       line.isCut.store(true, ordering: .releasing)
       _ = Deadline.after(seconds: 1.2).wait()
       line.isCut.store(false, ordering: .releasing)

@@ -8,14 +8,20 @@ import Testing
 /// Commands over lines that lose, double, change and add bytes.
 @Suite(.timeLimit(.minutes(60)), .serialized)
 struct ConsoleNoiseTests {
-  private static let isLong = getenv("KELVIN_LONG_TESTS") != nil
+  /// What KELVIN_LONG_TESTS says: a number of commands, or anything for all of them.
+  private static let long = getenv("KELVIN_LONG_TESTS").map { String(cString: $0) }
+  private static let isLong = long != nil
+  private static let longCount = long.flatMap { Int($0) }.flatMap { $0 > 1 ? $0 : nil } ?? 10_000
+  /// Several processes with different seeds share the work.
+  private static let seed =
+    getenv("KELVIN_TEST_SEED").flatMap { UInt64(String(cString: $0)) } ?? 11
 
   /// What the issue asks for: 100 foreign lines a second anywhere, one byte of a thousand lost each
   /// way. 10,000 commands with KELVIN_LONG_TESTS, some hundred without.
   @Test(arguments: LineShell.Kind.allCases)
   func noCommandIsWrongOrRunsTwiceOrHangsUnderNoiseAndLoss(kind: LineShell.Kind) throws {
-    let faults = LineFaults(lost: 0.001, doubled: 0.0002, noisePerSecond: 100, seed: 11)
-    try run(Self.isLong ? 10_000 : 80, kind, faults)
+    let faults = LineFaults(lost: 0.001, doubled: 0.0002, noisePerSecond: 100, seed: Self.seed)
+    try run(Self.isLong ? Self.longCount : 80, kind, faults)
   }
 
   @Test func noCommandIsWrongWhenBitsChange() throws {

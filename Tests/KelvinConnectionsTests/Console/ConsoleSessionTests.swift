@@ -9,11 +9,12 @@ import Testing
 /// Lines in all states that a board's console may be in.
 @Suite(.timeLimit(.minutes(5)))
 struct ConsoleSessionTests {
-  /// A getty and login of a few lines, which behave as real ones do.
+  /// A getty and login of a few lines, which behave as real ones do: what ends them has init begin
+  /// them anew.
   private static let getty = #"""
-    refused=0
+    trap : INT QUIT TSTP
     while :; do
-      printf '\nboard login: '; read -r u || exit
+      stty echo; printf '\nboard login: '; read -r u || { [ -t 0 ] && continue; exit; }
       [ "$u" ] || continue
       stty -echo; printf 'Password: '; read -r p; stty echo; echo
       sleep 0.2

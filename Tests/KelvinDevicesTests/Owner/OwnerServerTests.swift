@@ -41,6 +41,32 @@ import Testing
     #expect(code { _ = try client.open("../a", at: address, until: limit) } == .invalid)
   }
 
+  /// Such as that of a simulated console that is started again.
+  @Test(.timeLimit(.minutes(1)))
+  func aNameWhoseFarEndIsGoneIsFreeForAnotherPlace() throws {
+    let owner = try OwnerInThread(scratch.places)
+    let client = try owner.client()
+    let (first, second) = (try TerminalPair(), try TerminalPair())
+    let (old, new) = (ConsoleAddress.pty(path: first.path), ConsoleAddress.pty(path: second.path))
+    _ = try client.open("a", at: old, until: limit)
+    #expect(code { _ = try client.open("a", at: new, until: limit) } == .conflict)
+    do {
+      let reader = try owner.client("reader")
+      var attachment = try reader.attach("a", from: .end, until: limit)
+      first.wire.close()
+      #expect(try reader.wait(&attachment) { $0 != .open }.name == "lost")
+      // Somebody still waits for it to come back.
+      #expect(code { _ = try client.open("a", at: new, until: limit) } == .conflict)
+    }
+    let deadline = limit
+    while code({ _ = try client.open("a", at: new, until: limit) }) == .conflict {
+      try #require(!deadline.hasPassed)
+    }
+    let held = try client.list(until: limit)
+    #expect(held.map(\.state) == [.open] && held.map(\.name) == ["a"])
+    #expect(held.first?.address == new.description, "\(held)")
+  }
+
   @Test(.timeLimit(.minutes(1)))
   func aReaderThatComesBackMissesNothing() throws {
     let owner = try OwnerInThread(scratch.places)

@@ -124,7 +124,7 @@ private struct TestWorkload: Workload {
     if argv != nil {
       let result = try await job.runLaunch()
       guard result.isSuccess else {
-        throw PlainFailure(.workload, "ended with \(result.termination)")
+        throw PlainFailure(.workload, "it \(result.termination)")
       }
     }
     try await during(job)

@@ -23,7 +23,7 @@ func output(of argv: [String], in directory: String) async throws -> String {
   let text = result.standardOutput.text + result.standardError.text
   guard result.isSuccess else {
     throw PlainFailure(
-      .workload, "\(argv[0]) ended with \(result.termination)", evidence: text)
+      .workload, "\(argv[0]) \(result.termination)", evidence: text)
   }
   return text
 }

@@ -106,7 +106,7 @@ package enum ConsoleAgent {
     k_a(){ s=;read -r s <$D/s;case $s in x|"")k_f "$I x";return;;esac;
     case $c in cksum)set -- $(exec cksum $D/o $D/e);set -- $2 $5 $1 $4;;
     *)set -- $(exec wc -c $D/o $D/e);set -- $1 $3;;esac;
-    if [ "$F" = l -o $(($1+$2)) -gt $z ];then k_l $s "$@";return;fi;
+    if [ "$F" = l -o ${#1} -gt 9 -o ${#2} -gt 9 -o $(($1+$2)) -gt $z ];then k_l $s "$@";return;fi;
     k_e $D/o $1 $F;g=$m w=$x;k_e $D/e $2 $F;k_f "$I r $s $g$m ${#w} $w$x";};
     k_l(){ case $5 in "")h=$(exec $c <$D/o);x=$(exec $c <$D/e);set -- $1 $2 $3 ${h%% *} ${x%% *};;esac;
     k_f "$I l $*";};
@@ -138,7 +138,7 @@ package enum ConsoleAgent {
     case $x in "")h="$h $i";;esac;i=$((i+1));done;k_f "$I m$h";
     elif [ $E = 2 ];then k_f "$I x";elif [ -s $D/s ];then k_a;else k_f "$I w";fi;};
     for d in /run /dev/shm /tmp /var/tmp /dev $PWD;do for x in $d/.kelvin-????;do
-    [ -f $x/p ]&&read -r i <$x/p&&{ kill -0 $i 2>/dev/null||rm -r $x;};done;
+    [ -f "$x/p" ]&&read -r i <"$x/p"&&{ kill -0 $i 2>/dev/null||rm -r "$x";};done;
     x=$d/.kelvin-$S;mkdir -m 700 $x 2>/dev/null&&echo $$ >$x/p&&: >$x/o&&: >$x/e&&{ D=$x;break;};done;
     H=;for i in base64 od hexdump tr dd wc stty;do command -v $i>/dev/null&&H="$H $i";done;
     case $H in *base64*)B=b;;*od*)B=o;;*)B=h;;esac;set -f;set -m 2>/dev/null;exec 2>/dev/null;
