@@ -42,22 +42,12 @@ final class LocalProcess: RemoteProcess {
 
   /// Ends the process alone, whatever it started; idempotent. For a shell whose commands are known,
   /// and were ended or left on purpose.
-  func release() {
-    guard collection.begin() else { return }
-    _ = kelvin_pidfd_send_signal(pidfd, SIGKILL)
-    _ = Deadline.after(seconds: 2).wait(for: pidfd)
-    _ = reap()
-    closeAll()
-  }
+  func release() { _ = collect() }
 
   /// Reaps the process, which is ended first when it still runs; nil when that was done before. For
   /// those who move the bytes of its streams themselves.
   func collect() -> CommandResult.Termination? {
-    let isFirst = isCollected.withLock { isCollected in
-      defer { isCollected = true }
-      return !isCollected
-    }
-    guard isFirst else { return nil }
+    guard collection.begin() else { return nil }
     _ = kelvin_pidfd_send_signal(pidfd, SIGKILL)
     _ = Deadline.after(seconds: 2).wait(for: pidfd)
     defer { closeAll() }

@@ -63,7 +63,7 @@ public enum TargetLog: Sendable, Hashable {
     guard result.isSuccess else {
       throw ConnectionFailure(
         .refused("\(result.termination)"),
-        "dmesg \(result.termination): \(result.standardError.text.prefix(200))",
+        "dmesg \(result.termination): \(result.standardError.text.trimmingASCIIWhitespace.prefix(200))",
         hint: "connect as root, or set kernel.dmesg_restrict to 0 on the target")
     }
     // The newest lines would be those that are missing.
