@@ -7,6 +7,8 @@ import Testing
 final class GuestMonitor {
   private let descriptor: Int32
   private var received: [UInt8] = []
+  /// Devices that are gone, by id, until somebody asks.
+  private var deleted: Set<String> = []
 
   /// Connects; QEMU takes one client at a time.
   init(_ guest: VirtualGuest) throws {
@@ -68,8 +70,13 @@ final class GuestMonitor {
       ["chardev": .text(wire), "serial": .text(serial), "always-plugged": true])
   }
 
-  /// Pulls a device.
-  func pull(_ id: String) throws { try execute("device_del", ["id": .text(id)]) }
+  /// Pulls a device, and waits until QEMU has let go of what it used: the event comes before the answer,
+  /// or some time behind it.
+  func pull(_ id: String) throws {
+    deleted.remove(id)
+    try execute("device_del", ["id": .text(id)])
+    while deleted.remove(id) == nil { _ = try message() }
+  }
 
   private func message() throws -> [String: Value] {
     let deadline = Deadline.after(seconds: 20)
@@ -77,7 +84,13 @@ final class GuestMonitor {
       if let end = received.firstIndex(of: 10) {
         let line = String(decoding: received[..<end], as: UTF8.self)
         received.removeSubrange(...end)
-        return try #require(Value(json: line)?.map, "\(line)")
+        let message = try #require(Value(json: line)?.map, "\(line)")
+        if message["event"]?.text == "DEVICE_DELETED",
+          let id = message["data"]?.map?["device"]?.text
+        {
+          deleted.insert(id)
+        }
+        return message
       }
       try #require(deadline.wait(for: descriptor) == .ready, "QEMU does not answer")
       var buffer = [UInt8](repeating: 0, count: 4096)
