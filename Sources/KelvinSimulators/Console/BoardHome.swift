@@ -48,6 +48,12 @@ package final class BoardHome: Sendable {
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
+  /// Gives the board applets of a program that goes by many names; those that it has already stay.
+  package func link(_ names: [String], to program: String) throws(PlainFailure) {
+    let program = try BoardHome.find(program)
+    for name in names { try BoardHome.link(program, path + "/bin/" + name) }
+  }
+
   /// Gives the board a program of its own, before all others of that name.
   package func install(_ name: String, script: String) throws(PlainFailure) {
     let file = path + "/bin/" + name

@@ -83,6 +83,35 @@ struct ConsoleConnectionTests {
     try await tidy(connection, shell)
   }
 
+  /// Android's shell, and its tools: Debian's toybox lacks two of them, which Android's has.
+  @Test(
+    .enabled(if: access("/usr/bin/toybox", X_OK) == 0, "needs toybox"), arguments: [true, false])
+  func toyboxIsEnoughWhereItIsWhole(isWhole: Bool) async throws {
+    let shell = try LineShell(.mksh, tools: isWhole ? ["tr", "dd"] : [])
+    try shell.home.link(
+      [
+        "cat", "chmod", "cksum", "find", "grep", "head", "kill", "ls", "mkdir", "mkfifo", "mv",
+        "od", "printf", "readlink", "rm", "setsid", "sleep", "stat", "wc"
+      ], to: "toybox")
+    let connection = ShellLine(shell).connection()
+    let command = Command(["sh", "-c", "sleep 300 & echo out; echo err >&2; exit 7"], grace: 0.5)
+    guard isWhole else {
+      let failure = await #expect(throws: ConnectionFailure.self) {
+        try await connection.execute(command, until: .after(seconds: 60))
+      }
+      #expect(
+        failure?.message.contains("there is no dd, no tr") == true, "\(failure?.message ?? "")")
+      await connection.close()
+      return
+    }
+    let result = try await connection.execute(command, until: .after(seconds: 60))
+    #expect(result.termination == .exited(7))
+    #expect(result.standardOutput.text == "out\n")
+    #expect(result.standardError.text == "err\n")
+    #expect(result.endedDescendants == 1)
+    try await tidy(connection, shell)
+  }
+
   /// What a command prints never fills the board: the board keeps so much, and counts the rest.
   @Test func aGigabyteIsCountedNotKept() async throws {
     let shell = try LineShell(.dash)

@@ -14,7 +14,7 @@ final class LineShell {
   /// The host's end; used by one thread at a time.
   let link: DescriptorLink
   let scratch: Scratch
-  private let home: BoardHome
+  let home: BoardHome
   private let process: BoardProcess
   var processID: pid_t { process.processID }
 
