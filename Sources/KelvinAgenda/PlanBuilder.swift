@@ -143,8 +143,12 @@ struct PlanBuilder {
     _ level: inout MergedLevel, of declaration: Declaration, id: String, at place: SourceLocation
   ) {
     if declaration.linkUse == .loses, level.detached == nil {
+      if let written = level.provenance["link"] {
+        checker.diagnostics.error(
+          written, "spec '\(id)': the link does not live through '\(declaration.name)'",
+          hint: "write 'link: detached' in its entry")
+      }
       level.detached = DetachedLink()
-      level.provenance["link"] = nil
     }
     guard level.detached != nil else { return }
     for index in level.augmentations

@@ -83,8 +83,7 @@ struct PowerOptions: ParsableArguments {
 
   /// Reads the bench, switches, and prints what is known then.
   func carryOut(_ action: PowerAction) async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     let request = PowerRequest(action: action, board: board, kind: line)
     let bench = try bench.read(.current).bench
     let (report, warnings): (PowerRequest.Report, [String])

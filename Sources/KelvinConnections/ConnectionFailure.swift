@@ -85,6 +85,16 @@ public struct ConnectionFailure: Failure {
       hint: error == .noSpace ? "free some space; 'kelvin resume' continues the run" : "")
   }
 
+  /// Whether the same may work a little later, when a link is on its way back.
+  package var mayPass: Bool {
+    switch code {
+    case .connectionLost, .timedOut, .badReply, .unreachable(.noAnswer), .unreachable(.refused),
+      .unreachable(.closed), .unreachable(.inUse), .unreachable(.unknownHost):
+      true
+    default: false
+    }
+  }
+
   public var kind: FailureKind {
     switch code {
     case .unreachable, .connectionLost, .interrupted, .hostFile, .badReply: .infrastructure

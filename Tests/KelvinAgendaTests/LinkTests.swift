@@ -13,9 +13,9 @@ import Testing
       DetachedLink(seconds: 120, settle: 0.5)
     ),
     ("config: {link: detached}\nworkloads: [{name: idle, link: attached}]", nil),
-    // The link does not live through it, whatever is written.
+    // The link does not live through it.
     ("workloads: [suspend]", DetachedLink()),
-    ("workloads: [{name: suspend, link: attached}]", DetachedLink()),
+    ("config: {link: attached}\nworkloads: [{name: suspend, link: detached}]", DetachedLink()),
     ("workloads: [{name: suspend, link: {state: detached, settle: 9}}]", DetachedLink(settle: 9))
   ])
   func isReadAndMerged(text: String, expected: DetachedLink?) {
@@ -37,6 +37,15 @@ import Testing
     #expect(reading.lines.count == 1)
     #expect(line.contains("1:26: error: spec 'a' is detached, and 'thermal' reads the board"))
     #expect(line.contains("[~thermal]"))
+  }
+
+  @Test(arguments: [
+    "workloads: [{name: suspend, link: attached}]",
+    "config: {link: attached}\nworkloads: [suspend]"
+  ])
+  func aLinkThatDoesNotLastIsNotPromised(text: String) throws {
+    let line = try #require(Reading(text).lines.first)
+    #expect(line.contains("does not live through 'suspend'") && line.contains("link: detached"))
   }
 
   @Test(arguments: [

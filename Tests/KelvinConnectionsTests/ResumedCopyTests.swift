@@ -165,6 +165,13 @@ struct ResumedCopyTests {
     await bench.end()
   }
 
+  /// The file is there, and nothing else.
+  private func expectWhole(_ bench: Bench) async throws {
+    #expect(try bench.isCopied(from: "big", to: "there/file"))
+    #expect(SmallFile.names(in: bench.scratch.path + "/there") == ["file"])
+    await bench.end()
+  }
+
   @Test(arguments: Way.possible)
   func aPushOfAChangedFileStartsOver(way: Way) async throws {
     let bench = try Bench(way)
@@ -175,9 +182,7 @@ struct ResumedCopyTests {
     try await bench.comeBack()
     try await bench.push()
     #expect(bench.relay.take().sent > Int64(Bench.size))
-    #expect(try bench.isCopied(from: "big", to: "there/file"))
-    #expect(SmallFile.names(in: bench.scratch.path + "/there") == ["file"])
-    await bench.end()
+    try await expectWhole(bench)
   }
 
   @Test(arguments: Way.possible)
@@ -191,9 +196,7 @@ struct ResumedCopyTests {
     try await bench.pull()
     let received = bench.relay.take().received
     #expect(received > 8_000_000 && received < 25_000_000, "\(received)")
-    #expect(try bench.isCopied(from: "big", to: "there/file"))
-    #expect(SmallFile.names(in: bench.scratch.path + "/there") == ["file"])
-    await bench.end()
+    try await expectWhole(bench)
   }
 
   @Test(arguments: Way.possible)
@@ -206,9 +209,7 @@ struct ResumedCopyTests {
     try await bench.comeBack()
     try await bench.pull()
     #expect(bench.relay.take().received > Int64(Bench.size))
-    #expect(try bench.isCopied(from: "big", to: "there/file"))
-    #expect(SmallFile.names(in: bench.scratch.path + "/there") == ["file"])
-    await bench.end()
+    try await expectWhole(bench)
   }
 
   /// One whose writer still has it open, but for longer than any live one would be silent, is taken

@@ -17,6 +17,8 @@ struct SimulateADBDCommand: AsyncParsableCommand {
       strikes: 'drop:1000'), data, delay:SECONDS, refuse, mute, exit, no-exit, silent, names, sizes.
 
       EXAMPLES
+        kelvin simulate adbd --for '10 min' >phone.yaml &
+        kelvin target exec simulated --bench phone.yaml -- uname -a
         kelvin simulate adbd --port 5601        then: adb connect 127.0.0.1:5601
         kelvin simulate adbd --old              an adbd from before 2016
         kelvin simulate adbd --android /tmp/a   with the tools of an Android
@@ -70,6 +72,7 @@ struct SimulateADBDCommand: AsyncParsableCommand {
   var duration: TimeArgument?
 
   func validate() throws {
+    try SimulatedBench.check(duration)
     guard (usb == nil) == (gadget == nil) else {
       throw ValidationError("--usb and --gadget belong together")
     }
@@ -96,12 +99,14 @@ struct SimulateADBDCommand: AsyncParsableCommand {
     }
     let stop = SignalInterrupt.begin()
     let device = try SimulatedADBD(settings)
-    Terminal.standardOutput.line(
-      usb.map { "usb \($0), plugged into \(udc)" }
-        ?? "listening on 127.0.0.1:\(device.port); 'adb connect 127.0.0.1:\(device.port)' finds it")
-    _ =
-      (duration.map { Deadline.after(seconds: $0.seconds, interrupt: stop) }
-      ?? Deadline(time: nil, interrupt: stop)).wait()
+    if let usb {
+      Terminal.standardOutput.line("# Simulated: adbd at \(usb), plugged into \(udc).")
+    } else {
+      let address = "127.0.0.1:\(device.port)"
+      SimulatedBench.print(
+        "adbd; 'adb connect \(address)' finds it, too", connection: "{adb: {tcp: '\(address)'}}")
+    }
+    SimulatedBench.wait(duration, stop)
     device.stop()
   }
 

@@ -2,7 +2,7 @@ internal import ArgumentParser
 internal import KelvinModel
 internal import KelvinSystem
 
-/// What the commands share that stand in for switches: a bench file on standard output, what is
+/// What the commands share that stand in for devices: a bench file on standard output, what is
 /// switched on standard error, and a bounded wait.
 enum SimulatedBench {
   static func check(_ duration: TimeArgument?) throws {

@@ -24,6 +24,14 @@ enum DurationText {
   private static func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 }
 
+extension Deadline {
+  /// When a command has taken what its `--timeout` allows, or is stopped by a signal.
+  static func ofCommand(_ timeout: String) throws -> Deadline {
+    .after(
+      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+  }
+}
+
 /// A time on a command line: `30 s`, `5 min`; a bare number is in seconds.
 struct TimeArgument: ExpressibleByArgument {
   let seconds: Double

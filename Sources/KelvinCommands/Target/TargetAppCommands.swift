@@ -37,8 +37,7 @@ struct TargetInstallCommand: AsyncParsableCommand {
     how.allowsDowngrade = downgrade
     how.allowsTestOnly = test
     let (wanted, parts) = (how, files)
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     try await target.withTarget(board, for: "install", until: deadline) {
       try await $0.installApp(parts, wanted, until: deadline)
     }
@@ -69,8 +68,7 @@ struct TargetUninstallCommand: AsyncParsableCommand {
 
   func run() async throws {
     let (name, keeps) = (package, keepData)
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     try await target.withTarget(board, for: "uninstall", until: deadline) {
       try await $0.uninstallApp(name, keepsData: keeps, until: deadline)
     }
@@ -129,8 +127,7 @@ struct TargetStartCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     var intent = Intent(action: action, data: data, type: type)
     for setting in extra {
       let parts = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -204,8 +201,7 @@ struct TargetStopCommand: AsyncParsableCommand {
 
   func run() async throws {
     let (name, clears) = (package, clear)
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     try await target.withTarget(board, for: "stop", until: deadline) { target in
       try await target.stopApp(name, until: deadline)
       if clears { try await target.clearApp(name, until: deadline) }

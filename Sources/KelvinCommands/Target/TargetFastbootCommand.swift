@@ -65,8 +65,7 @@ struct TargetFastbootCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     let image = verb == .boot ? try FlashImage(words[0], until: deadline) : nil
     let (verb, words, slot) = (verb, words, slot)
     let isQuiet = verb == .getvar

@@ -33,8 +33,7 @@ struct TargetFlashCommand: AsyncParsableCommand {
 
   func run() async throws {
     let start = MonotonicTime.now
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     let limit = try maxDownload.map { try ByteCount.read($0, "--max-download") }
     // What cannot be flashed is told before the board is taken.
     let image = try FlashImage(image, until: deadline)

@@ -24,8 +24,7 @@ struct TargetInfoCommand: AsyncParsableCommand {
   @OptionGroup var target: TargetOptions
 
   func run() async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     let (facts, name, capabilities) = try await target.withTarget(
       board, for: "info", until: deadline
     ) {

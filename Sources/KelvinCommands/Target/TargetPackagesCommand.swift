@@ -32,8 +32,7 @@ struct TargetPackagesCommand: AsyncParsableCommand {
   @OptionGroup var target: TargetOptions
 
   func run() async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     let wanted = package
     let packages = try await target.withTarget(board, for: "packages", until: deadline) {
       target -> [Package] in

@@ -59,8 +59,7 @@ struct TargetProcessesCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     let match = ProcessMatch(processes)
     let number = signal.flatMap { SignalName.number($0) }
     let (waits, waitsForEnd, ends, asRoot) = (wait, waitEnd, end, root)

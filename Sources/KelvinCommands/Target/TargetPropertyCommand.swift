@@ -36,8 +36,7 @@ struct TargetPropertyCommand: AsyncParsableCommand {
   @OptionGroup var target: TargetOptions
 
   func run() async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     if let name, let value {
       return try await target.withTarget(board, for: "property", until: deadline) {
         try await $0.setProperty(name, to: value, until: deadline)

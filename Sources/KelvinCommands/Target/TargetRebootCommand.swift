@@ -31,8 +31,7 @@ struct TargetRebootCommand: AsyncParsableCommand {
     guard BoardChoice(rawValue: board) == nil else {
       throw ValidationError("\(board): is this machine, which Kelvin does not reboot")
     }
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     let waits = !noWait
     let name = board
     let seconds = try await target.withTarget(board, for: "reboot", until: deadline) { target in

@@ -62,8 +62,7 @@ struct TargetInputCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     let (kind, words) = (kind, words)
     let numbers = kind == .tap || kind == .swipe ? try numbers() : []
     try await target.withTarget(board, for: "input", until: deadline) { target in
@@ -105,8 +104,7 @@ struct TargetScreenshotCommand: AsyncParsableCommand {
   @OptionGroup var target: TargetOptions
 
   func run() async throws {
-    let deadline = Deadline.after(
-      seconds: try DurationText.seconds(timeout, "--timeout"), interrupt: SignalInterrupt.begin())
+    let deadline = try Deadline.ofCommand(timeout)
     let path = file
     let size = try await target.withTarget(board, for: "screenshot", until: deadline) {
       try await $0.screenshot(to: path, until: deadline)

@@ -4,8 +4,8 @@
 /// Names that begin with `k_` or `kelvin_` are Kelvin's own. Scripts have the line itself as 3, for
 /// calls: a frame that is none, upon which the host asks how things are.
 enum ConsoleLibrary {
-  /// Stores the library, which it reads, and ends what earlier sessions left. busybox's head takes more from a pipe than it prints; dd does
-  /// not, if it knows full blocks.
+  /// Stores the library, which it reads, and ends what earlier sessions left. busybox's head takes more
+  /// from a pipe than it prints; dd does not, if it knows full blocks.
   static let storing = """
     cat >"$0"&&{ dd iflag=fullblock count=0 </dev/null >/dev/null 2>&1&&echo k_F=x >>"$0"||:;}&&. "$0"&&k_old
     """
@@ -39,9 +39,9 @@ enum ConsoleLibrary {
   // room), J.p and J.q the pipes while they are read, J.i: it has begun, J.r why not, J.s its end: the
   // status, the word of kelvin_end (f: there was no room) and seconds since the board's boot (k_u).
   // k_w JOB NONCE [LIMIT] hands over streams and end, the last line of which is a dot: without it
-  // something is missing; with LIMIT so much of each stream, and as o and e how long they are. k_z JOB ROOT ends a script with 100 when the command runs, with 102 when it
-  // is gone without an end. k_x JOB NONCE ROOT START [LIMIT] is k_z, then k_w when it has left nothing (else
-  // 101).
+  // something is missing; with LIMIT so much of each stream, and as o and e how long they are. k_z JOB
+  // ROOT ends a script with 100 when the command runs, with 102 when it is gone without an end. k_x JOB
+  // NONCE ROOT START [LIMIT] is k_z, then k_w when it has left nothing (else 101).
   //
   // k_m MARKER ROOT START lists the living processes of a command, as process id and start, in k_l
   // the ids alone: those of the root's session that began no earlier than it, those that carry the

@@ -225,7 +225,7 @@ package final class ConsoleSession {
   /// Lines that are whole; one that was seen before is not counted again.
   private func notePanics(from start: Int) {
     for line in heard[start...].split(separator: 10).dropLast()
-    where contains("Kernel panic - not syncing", in: line) && !contains("---[ end", in: line) {
+    where contains(ConsoleText.panic, in: line) && !contains("---[ end", in: line) {
       let line = line.filter { $0 != 13 }
       if line != panic.line { panic = (line, panic.count + 1) }
     }

@@ -1,5 +1,8 @@
 /// What a person would see of a console's bytes.
 package enum ConsoleText {
+  /// How a kernel's last words begin (panic(), kernel/panic.c).
+  static let panic = "Kernel panic - not syncing"
+
   /// The bytes without control sequences of terminals (ECMA-48) and other control characters but
   /// newline and carriage return.
   package static func visible(_ bytes: some Sequence<UInt8>) -> [UInt8] {

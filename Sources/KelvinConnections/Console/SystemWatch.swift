@@ -21,7 +21,7 @@ package struct SystemWatch: Sendable {
 
   private static let limit = 400
   private static let panics = [
-    "Kernel panic - not syncing", "Give root password for maintenance",
+    ConsoleText.panic, "Give root password for maintenance",
     "You are in emergency mode", "Entering emergency mode", "Unable to mount root fs"
   ]
   private static let restarts = ["U-Boot SPL ", "U-Boot TPL ", "U-Boot 20", "resetting ..."]

@@ -27,15 +27,3 @@ extension BoardLink {
     }
   }
 }
-
-extension ConnectionFailure {
-  /// Whether the same may work a little later, when a link is on its way back.
-  package var mayPass: Bool {
-    switch code {
-    case .connectionLost, .timedOut, .badReply, .unreachable(.noAnswer), .unreachable(.refused),
-      .unreachable(.closed), .unreachable(.inUse), .unreachable(.unknownHost):
-      true
-    default: false
-    }
-  }
-}
