@@ -73,6 +73,22 @@ import Testing
     await connection.close()
   }
 
+  /// The shell that started it is killed with its whole group as soon as it has answered.
+  @Test(.timeLimit(.minutes(1)), arguments: [ConformanceKind.adbDirect, .dash, .consoleDash])
+  func isOutOfItsShellsReachBeforeTheAnswer(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let scratch = try Scratch()
+    mkdir(scratch.path + "/bin", 0o755)
+    try scratch.write(
+      "bin/setsid", Array("#!/bin/sh\nsleep 0.5; exec /usr/bin/setsid \"$@\"\n".utf8))
+    chmod(scratch.path + "/bin/setsid", 0o755)
+    let plan = plan(
+      Command(["echo", "alive"], environment: ["PATH": "\(scratch.path)/bin:/usr/bin:/bin"]))
+    #expect(try await run(plan, over: connection).standardOutput.text == "alive\n")
+    try await expectNothingLeft(of: plan, over: connection)
+    await connection.close()
+  }
+
   @Test(.timeLimit(.minutes(1)), arguments: [ConformanceKind.local, .dash, .bash, .busybox])
   func tellsSignalsFromExitCodes(kind: ConformanceKind) async throws {
     let connection = try kind.connection()

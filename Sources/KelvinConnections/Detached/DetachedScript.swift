@@ -33,8 +33,9 @@ enum DetachedScript {
     echo "interface $k_if"; fi
     IFS= read -r k_boot <\(ShellScript.bootIDFile); echo "boot $k_boot"
     k_setsid=; command -v setsid >/dev/null && k_setsid=setsid
-    (exec $k_setsid sh -c "$k_run" sh "$k_dir" "$k_if" "$k_setsid" "$@") </dev/null >/dev/null 2>&1 &
-    IFS= read -r k_stat </proc/$!/stat; echo "ready $! $k_stat"
+    k_pid=$( (exec $k_setsid sh -c "$k_run" sh "$k_dir" "$k_if" "$k_setsid" "$@") </dev/null 2>/dev/null &
+    echo $!)
+    IFS= read -r k_stat </proc/$k_pid/stat; echo "ready $k_pid $k_stat"
     """
 
   /// Waits, takes the interface down, runs the command, and takes the interface up again.
@@ -47,7 +48,11 @@ enum DetachedScript {
   /// even then. In the directory it leaves `stdout`, `stderr`; `begun` and `over`, lines of what
   /// ``DetachedReport`` reads; `late` when the time was not enough. `over` is renamed into place when
   /// all is written and the link is back.
+  ///
+  /// Its standard output is what the launcher waits for: closed when it has a session of its own, so that
+  /// whoever ends the launcher's does not end it.
   static let runner = """
+    trap '' HUP; exec >/dev/null
     k_dir=$1 k_if=$2 k_group=$3 k_settle=$4 k_limit=$5 k_grace=$6; shift 6
     k_now() { read -r k_u k_x </proc/uptime; echo "$1 $k_u $(date +%s%N)"; }
     k_down() { [ "$k_if" = - ] && return; k_keep=/proc/sys/net/ipv6/conf/$k_if/keep_addr_on_down
@@ -61,7 +66,7 @@ enum DetachedScript {
     [ "$k_kept" ] && echo "$k_kept" >$k_keep; return 0; }
     k_kill() { case $2 in ''|0*|1|*[!0-9]*) ;; *) kill -$1 $2;; esac; }
     k_close() { k_up && echo link up || echo link lost; }
-    k_stop=; trap 'k_stop=x' TERM INT; trap '' HUP
+    k_stop=; trap 'k_stop=x' TERM INT
     sleep "$k_settle"; [ "$k_stop" ] && exit 143
     k_down || { k_up; echo link kept >"$k_dir/over"; exit 1; }
     (trap '' TERM; sleep "$k_limit" & echo $! >"$k_dir/watch"; wait; : >"$k_dir/watch"

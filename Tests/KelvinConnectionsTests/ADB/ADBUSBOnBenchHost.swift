@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import KelvinDevices
 import KelvinModel
 import KelvinSimulators
@@ -93,6 +94,48 @@ struct ADBUSBOnBenchHost {
     #expect(
       try await connection.execute(Command(["echo", "back"]), until: deadline).standardOutput.text
         == "back\n")
+    await connection.close()
+  }
+
+  /// What a detached job is made of: the cable is away while the command runs.
+  @Test func aDetachedCommandOutlivesItsCable() async throws {
+    let plugged = try PluggedADB()
+    let connection = ADBConnection(plugged.device)
+    let scratch = try Scratch()
+    try scratch.write("cable", [])
+    let script =
+      "while [ -e \(scratch.path)/cable ]; do sleep 0.1; done; echo alone; "
+      + ": >\(scratch.path)/done; exit 3"
+    let plan = DetachedPlan(
+      Command(["sh", "-c", script]), directory: TargetPath(scratch.path + "/job"),
+      name: "usb-\(getpid())", settleSeconds: 0, limitSeconds: 60)
+    let run = try await DetachedRun.start(plan, through: connection, until: deadline)
+    await connection.close()
+    try plugged.gadget.unplug()
+    unlink(scratch.path + "/cable")
+    let end = deadline
+    while !FileManager.default.fileExists(atPath: scratch.path + "/done") {
+      try #require(!end.hasPassed, "the command did not outlive its cable")
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    let absent = await #expect(throws: ConnectionFailure.self) {
+      try await run.state(through: connection, until: adbSoon())
+    }
+    #expect(absent?.code == .unreachable(.noAnswer))
+    try plugged.gadget.plug()
+    var result: CommandResult?
+    while result == nil {
+      do {
+        if case .over(let outcome) = try await run.state(through: connection, until: adbSoon()) {
+          result = try await run.collect(outcome, through: connection, until: end)
+        }
+      } catch {
+        guard error.kind == .infrastructure, !end.hasPassed else { throw error }
+      }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    #expect(result?.termination == .exited(3))
+    #expect(result?.standardOutput.text == "alone\n")
     await connection.close()
   }
 
