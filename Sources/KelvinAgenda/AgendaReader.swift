@@ -18,7 +18,7 @@ public enum AgendaReader {
   }
 
   /// The plan as far as one can be made, and everything found, for `kelvin plan`: what this version
-  /// cannot carry out (runtime parameters, reboots of this machine) is an error, but can be shown.
+  /// cannot carry out (reboots of this machine) is an error, but can be shown.
   ///
   /// - Returns: no plan when mistakes leave open what was meant.
   public static func readForPlanning(

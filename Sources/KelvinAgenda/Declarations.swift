@@ -7,6 +7,8 @@ public struct Declarations: Sendable {
   public let workloads: [Declaration]
   public let instruments: [Declaration]
   public let outputs: [Declaration]
+  /// What may stand under `runtime_params`.
+  public let settings: SettingVocabulary
   /// The problem with a regular expression, nil when it is fine.
   public let checkPattern: @Sendable (String) -> String?
 
@@ -23,11 +25,13 @@ public struct Declarations: Sendable {
   ///   while reading; gives the problem's text or nil.
   public init(
     workloads: [Declaration], instruments: [Declaration], outputs: [Declaration],
+    settings: SettingVocabulary = SettingVocabulary(),
     checkPattern: @escaping @Sendable (String) -> String? = { _ in nil }
   ) {
     self.workloads = workloads
     self.instruments = instruments
     self.outputs = outputs
+    self.settings = settings
     self.checkPattern = checkPattern
     augmentations = instruments + outputs
     workloadIndex = NameIndex(workloads)

@@ -12,7 +12,8 @@ struct JobLayer {
   var label: Located<String>?
   /// As written: which workload they are for is not known at every level.
   var parameters: [LocatedValue.Entry] = []
-  var runtimeParameters: [LocatedValue.Entry] = []
+  /// Checked, under the names that declarations give them.
+  var runtimeParameters: [Located<JobSpec.Setting>] = []
   var classifiers: [LocatedValue.Entry] = []
   var toggles: [Toggle] = []
   /// `~~`: nothing of the levels before this one stays enabled.

@@ -42,19 +42,19 @@ struct MergedLevel {
 
   /// One set again keeps its place in the order.
   private mutating func applyRuntimeParameters(
-    _ parameters: [LocatedValue.Entry], keys: inout ProvenanceKeys
+    _ parameters: [Located<JobSpec.Setting>], keys: inout ProvenanceKeys
   ) {
     guard !parameters.isEmpty else { return }
     var positions: [String: Int] = [:]
     for (index, setting) in runtimeParameters.enumerated() { positions[setting.name] = index }
     for parameter in parameters {
-      let setting = JobSpec.Setting(parameter.key, parameter.value.untyped)
-      if let index = positions[parameter.key] {
+      let setting = parameter.value
+      if let index = positions[setting.name] {
         runtimeParameters[index] = setting
       } else {
         runtimeParameters.append(setting)
       }
-      provenance[keys["runtime_params", parameter.key]] = parameter.keyLocation
+      provenance[keys["runtime_params", setting.name]] = parameter.location
     }
   }
 

@@ -79,15 +79,7 @@ extension OutlineReader {
         value: link["state"]?.text == "detached" ? detached : nil, location: entry.keyLocation)
     case .params: readParameters(map(entry, as: owner), into: &layer, as: owner)
     case .runtimeParameters:
-      layer.runtimeParameters = map(entry, as: owner)
-      for parameter in layer.runtimeParameters {
-        checker.diagnostics.error(
-          parameter.keyLocation,
-          "runtime parameter \(LocatedValue.quoted(parameter.key)): settings need device "
-            + "configuration, which this version does not have yet",
-          hint: "remove it", blocksPlan: false)
-      }
-      if checker.diagnostics.isLenient { layer.runtimeParameters = [] }
+      readSettings(map(entry, as: owner), into: &layer, as: owner)
     case .classifiers: layer.classifiers = map(entry, as: owner)
     case .augmentations: readAugmentations(entry, into: &layer, as: owner)
     case .bootParameters, .flash:
@@ -113,6 +105,34 @@ extension OutlineReader {
       entry.value.location,
       "\(owner): \(entry.key): expected a map, found \(entry.value.shortDescription)")
     return []
+  }
+
+  /// Settings of the device under the names that their declarations give them.
+  private mutating func readSettings(
+    _ entries: [LocatedValue.Entry], into layer: inout JobLayer, as owner: String
+  ) {
+    var seen: [SettingName: LocatedValue.Entry] = [:]
+    for entry in entries {
+      guard let name = SettingName(entry.key, in: declarations.settings.declarations),
+        let declaration = declarations.settings[name]
+      else {
+        checker.diagnostics.error(
+          entry.keyLocation, "\(owner): unknown setting \(LocatedValue.quoted(entry.key))",
+          hint: checker.diagnostics.isFull ? "" : declarations.settings.hint(for: entry.key))
+        continue
+      }
+      if let earlier = seen.updateValue(entry, forKey: name) {
+        checker.diagnostics.error(
+          entry.keyLocation,
+          "\(owner): '\(entry.key)' sets the same as '\(earlier.key)' at \(earlier.keyLocation)",
+          hint: "remove one of them")
+        continue
+      }
+      if let value = checker.value(entry.value, of: declaration.option, as: owner) {
+        layer.runtimeParameters.append(
+          Located(value: .init(name.description, value), location: entry.keyLocation))
+      }
+    }
   }
 
   private mutating func readCleanup(

@@ -19,6 +19,8 @@ struct PlanBuilder {
   private var disabled: Set<Int> = []
   private var disablesAll = false
   private var foundIDs: Set<String> = []
+  /// Settings that were looked at: many specs have the same.
+  private var checkedSettings: Set<[JobSpec.Setting]> = []
   /// The last list of augmentations and its names, which most specs share.
   private var lastAugmentations: (positions: [Int], names: [String]) = ([], [])
 
@@ -122,6 +124,7 @@ struct PlanBuilder {
       values[option.name] != nil || inherited.written.contains(option.name)
         || workload.layer.parameters.contains { option.isNamed($0.key) }
     }
+    checkSettings(level, id: id, at: workload.location)
     checkLink(&level, of: declaration, id: id, at: workload.location)
     var provenance = level.provenance
     provenance["workload"] = workload.location
@@ -135,6 +138,20 @@ struct PlanBuilder {
       classifiers: level.classifiers, augmentations: lastAugmentations.names,
       iterations: level.iterations, timeouts: level.timeouts, cleanupAssets: level.cleanupAssets,
       detached: level.detached, provenance: provenance)
+  }
+
+  /// Contradictions between settings that came together in a spec, each told once.
+  private mutating func checkSettings(
+    _ level: MergedLevel, id: String, at place: SourceLocation
+  ) {
+    guard !level.runtimeParameters.isEmpty,
+      checkedSettings.insert(level.runtimeParameters).inserted
+    else { return }
+    for problem in declarations.settings.conflicts(level.runtimeParameters) {
+      checker.diagnostics.error(
+        level.provenance[keys["runtime_params", problem.setting]] ?? place,
+        "spec '\(id)': \(problem.setting): \(problem.message)", hint: problem.hint)
+    }
   }
 
   /// A workload that the link does not outlive is detached; no detached job has what reads the board

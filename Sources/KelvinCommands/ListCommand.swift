@@ -8,18 +8,20 @@ internal import KelvinOutputs
 struct ListCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list",
-    abstract: "Lists instruments, workloads, outputs, runs, boards, meters or drivers.",
+    abstract: "Lists instruments, workloads, settings, outputs, runs, boards, meters or drivers.",
     discussion: """
       EXAMPLES
         kelvin list instruments
         kelvin list workloads --format json
+        kelvin list settings                  what agendas may write under runtime_params
         kelvin list runs
         kelvin list boards                    kinds of boards that are known, not those attached
         kelvin list connections
       """)
 
   enum Kind: String, ExpressibleByArgument, CaseIterable {
-    case instruments, workloads, outputs, runs, boards, meters, connections, consoles, bootloaders
+    case instruments, workloads, settings, outputs, runs, boards, meters, connections, consoles,
+      bootloaders
     case power, reset, link
 
     /// Of the drivers that bench files may name under this key.
@@ -49,6 +51,15 @@ struct ListCommand: AsyncParsableCommand {
     switch kind {
     case .instruments: print(environment.registry.instrumentDeclarations)
     case .workloads: print(environment.registry.workloads.map(\.declaration))
+    case .settings:
+      print(
+        environment.declarations.settings.declarations.map { setting in
+          let declaration = setting.declaration
+          return (
+            setting.usage, declaration.summary, declaration.verified,
+            DeclarationText.value(declaration)
+          )
+        })
     case .outputs: print(environment.outputs.map { $0.declaration })
     case .runs: try RunsCommand.printList(directory: "runs", format: format)
     case .connections, .consoles, .bootloaders, .power, .reset, .link:

@@ -45,11 +45,17 @@ struct ResumeCommand: AsyncParsableCommand {
     // Taken also when nothing is left to run: a killed life may have left the board leased.
     let held = try await lease.take(
       board, run: record.id, name: record.name, directory: directory,
-      wasExclusive: record.commandLine.contains("--exclusive"), control: control)
+      wasExclusive: record.commandLine.contains("--exclusive"),
+      changesSettings: try reader.plan().changesSettings, control: control)
     try await held.during {
       try await endSurvivors(of: record.id, on: board, in: store)
       let jobs = try store.reopenStoppedJobs()
       guard !jobs.isEmpty else {
+        if board.hasLeftSettings() {
+          try await board.withSettings(run: record.id) { settings in
+            _ = try await settings.restore(until: .after(seconds: 120))
+          }
+        }
         Terminal.standardOutput.line(
           "\(directory): every job has its verdict; nothing to resume")
         return

@@ -76,7 +76,8 @@ struct RunCommand: AsyncParsableCommand {
     control.begin()
     ProcessLauncher.becomeSubreaper()
     let held = try await lease.take(
-      board, run: runID, name: runName(plan), directory: directory, control: control)
+      board, run: runID, name: runName(plan), directory: directory,
+      changesSettings: plan.changesSettings, control: control)
     try await held.during {
       // Not before the board is ours: a run that is refused has touched nothing.
       if force, holdsRun(directory) { try RunCatalog.remove(run: directory) }

@@ -25,7 +25,8 @@ struct ShowCommand: AsyncParsableCommand {
 
   /// What a subject may be, besides a run.
   private static let kinds = [
-    "instrument", "workload", "output", "board", "meter", "connection", "console", "power", "reset"
+    "instrument", "workload", "setting", "output", "board", "meter", "connection", "console",
+    "power", "reset"
   ]
 
   @Argument(
@@ -102,7 +103,9 @@ struct ShowCommand: AsyncParsableCommand {
 
   static func allDeclarations(_ environment: CommandEnvironment) -> [Declaration] {
     environment.registry.workloads.map(\.declaration)
-      + environment.registry.instrumentDeclarations + environment.outputs.map { $0.declaration }
+      + environment.registry.instrumentDeclarations
+      + environment.declarations.settings.declarations.map(\.declaration)
+      + environment.outputs.map { $0.declaration }
       + environment.driverDeclarations
   }
 

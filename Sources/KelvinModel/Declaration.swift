@@ -3,6 +3,8 @@
 public struct Declaration: Sendable, Hashable {
   public enum Kind: String, Sendable, CaseIterable {
     case instrument, workload, output
+    /// What agendas name under `runtime_params`.
+    case setting
     /// What a bench file names: how a board is reached, its console, its boot loader, what cuts its
     /// power or resets it, what takes its link away, and what measures it.
     case connection, console, bootloader, power, reset, link, meter

@@ -58,6 +58,20 @@ extension OptionType {
       if words.contains(scalar.text) { return .text(scalar.text) }
       // YAML 1.1 users write `off` unquoted; PyYAML would have made it false.
       return refuse(NearestName.of(scalar.text, in: words).map { "did you mean '\($0)'?" } ?? "")
+    case .word(let words, let other):
+      if let scalar = value.scalar, words.contains(scalar.text) { return .text(scalar.text) }
+      var found: [Diagnostic] = []
+      if let checked = other.validate(value, as: name, range: range, into: &found) {
+        return checked
+      }
+      // What is out of range, or lacks a unit, is told by the other type.
+      guard value.scalar.map({ Quantity($0.text) == nil }) ?? true else {
+        diagnostics += found
+        return nil
+      }
+      return refuse(
+        value.scalar.flatMap { NearestName.of($0.text, in: words) }.map { "did you mean '\($0)'?" }
+          ?? "")
     case .quantity(let dimension, let bare):
       guard let scalar = value.scalar, let quantity = Quantity(scalar.text) else {
         // `m` is refused because it could be either.

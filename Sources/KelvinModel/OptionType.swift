@@ -16,6 +16,8 @@ public indirect enum OptionType: Sendable, Hashable {
   /// A number with a unit of this dimension; bare numbers are taken in `bare`, or refused when that
   /// is nil. Gives ``Value/number`` in the dimension's base unit.
   case quantity(Dimension, bare: String?)
+  /// One of these words, which give ``Value/text``, or what the other type takes.
+  case word([String], or: OptionType)
   /// A PCRE2 pattern. Gives ``Value/text``; its syntax is checked by whoever compiles it.
   case pattern
   /// A list of words, or one string that is split as a shell splits words (quotes honored, nothing
@@ -41,6 +43,7 @@ public indirect enum OptionType: Sendable, Hashable {
     case .choice(let words): "one of " + words.joined(separator: ", ")
     case .quantity(let dimension, _):
       "\(dimension == .energy ? "an" : "a") \(dimension.rawValue) such as '\(dimension.example)'"
+    case .word(let words, let other): words.joined(separator: ", ") + " or \(other.expectation)"
     case .pattern: "a regular expression"
     case .argv: "a list of words or a command line"
     case .list(let element): "a list, each element \(element.expectation)"

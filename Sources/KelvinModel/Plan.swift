@@ -15,6 +15,9 @@ public struct Plan: Sendable, Hashable, Codable {
 }
 
 extension Plan {
+  /// Whether any job changes its board's settings.
+  public var changesSettings: Bool { specs.contains { !$0.runtimeParameters.isEmpty } }
+
   /// The plan without the places that its settings came from: a run does not need them, and they
   /// are a good part of a large plan's memory.
   public var withoutProvenance: Plan {
@@ -48,7 +51,7 @@ public struct JobSpec: Sendable, Hashable, Codable {
   public var workload: String
   /// Validated against the workload's options, defaults filled in.
   public var parameters: [String: Value]
-  /// As written, in the order written; validated when device configuration exists.
+  /// Validated, under the names that declarations give them, in the order written.
   public var runtimeParameters: [Setting]
   public var classifiers: [String: String]
   /// Names of enabled instruments and outputs in listing order.

@@ -120,34 +120,6 @@ import Testing
     #expect(board.plan?.settings.rebootPolicy.rawValue == policy)
   }
 
-  // MARK: runtime parameters
-
-  @Test func runtimeParametersAreRefusedButPlanned() throws {
-    let folder = Folder([
-      "agenda.yaml": """
-      sections: [{id: x, runtime_params: {governor: performance, cpu0_frequency: 1200000}}]
-      workloads: [idle, idle]
-      """
-    ])
-    let request = AgendaRequest(agendaPath: folder["agenda.yaml"])
-    let failure = #expect(throws: ConfigurationFailure.self) {
-      try AgendaReader.read(request, declarations: .sample)
-    }
-    #expect(
-      failure.map { folder.relative($0.message) } == """
-        agenda.yaml:1:37: error: runtime parameter 'governor': settings need device configuration, \
-        which this version does not have yet; remove it
-        agenda.yaml:1:60: error: runtime parameter 'cpu0_frequency': settings need device \
-        configuration, which this version does not have yet; remove it
-        """)
-    let (plan, _) = AgendaReader.readForPlanning(request, declarations: .sample)
-    #expect(
-      plan?.specs.map(\.runtimeParameters) == [
-        [.init("governor", "performance"), .init("cpu0_frequency", 1_200_000)],
-        [.init("governor", "performance"), .init("cpu0_frequency", 1_200_000)]
-      ])
-  }
-
   // MARK: devices
 
   @Test(arguments: [
@@ -317,13 +289,13 @@ import Testing
       """
     ]) { $0.userConfigPaths = [$1["home/.workload_automation/config.yaml"]] }
     #expect(reading.errors == [])
-    #expect(reading.warnings.count == 7)
+    #expect(reading.warnings.count == 6)
     #expect(reading.warnings.allSatisfy { $0.contains("config.yaml:") && !$0.contains("secret") })
     #expect(reading.warnings[0].contains("(ignored: this file belongs to WA)"))
     let plan = try #require(reading.plan)
     #expect(plan.specs[0].augmentations == ["csv"])
     #expect(plan.specs[0].iterations == 3)
-    #expect(plan.specs[0].runtimeParameters == [])
+    #expect(plan.specs[0].runtimeParameters == [.init("governor", "powersave")])
     #expect(plan.settings.rebootPolicy == .asNeeded)
     #expect(plan.settings.maxRetries == 2)
   }

@@ -96,9 +96,9 @@ import Testing
     let reading = Reading(
       """
       config: {classifiers: {a: 1, b: 1}, params: {duration: 1}}
-      sections: [{id: x, classifiers: {b: 2, c: 2}, runtime_params: {governor: x, f: 1}}]
+      sections: [{id: x, classifiers: {b: 2, c: 2}, runtime_params: {governor: x, num_cores: 1}}]
       workloads:
-        - {name: dhrystone, classifiers: {c: 3}, params: {threads: 2}, runtime_params: {f: 3, g: 3}}
+        - {name: dhrystone, classifiers: {c: 3}, params: {threads: 2}, runtime_params: {NUM-cores: 3, cpu1_online: no}}
       """)
     let spec = try #require(reading.specs.first)
     #expect(spec.classifiers == ["a": "1", "b": "2", "c": "3"])
@@ -108,9 +108,11 @@ import Testing
     #expect(spec.place("params.threads") == "agenda.yaml:4:53")
     #expect(spec.place("params.mloops") == "default")
     #expect(
-      spec.runtimeParameters == [.init("governor", "x"), .init("f", 3), .init("g", 3)])
+      spec.runtimeParameters == [
+        .init("governor", "x"), .init("num_cores", 3), .init("cpu1_online", false)
+      ])
     #expect(spec.place("runtime_params.governor") == "agenda.yaml:2:64")
-    #expect(spec.place("runtime_params.f") == "agenda.yaml:4:83")
+    #expect(spec.place("runtime_params.num_cores") == "agenda.yaml:4:83")
   }
 
   @Test func globalIsConfigAndBothAreAccepted() {

@@ -103,6 +103,24 @@ extension Declarations {
       Declaration(.output, "status", summary: "Status."),
       Declaration(.output, "targz", summary: "Archive.")
     ],
+    settings: SettingVocabulary([
+      .init("governor", .text, reach: .cpus, group: "cpufreq", "What chooses the frequency."),
+      .init(
+        "frequency", .word(["min", "max"], or: .quantity(.frequency, bare: "kHz")),
+        reach: .cpus, range: 1e3...1e11, group: "cpufreq", "A fixed one."),
+      .init(
+        "max_frequency", .word(["min", "max"], or: .quantity(.frequency, bare: "kHz")),
+        reach: .cpus, range: 1e3...1e11, group: "cpufreq", "The highest one."),
+      .init("num_cores", .integer, reach: .cpus, range: 0...64, group: "hotplug", "How many."),
+      .init("online", .boolean, reach: .oneCPU, group: "hotplug", "Whether."),
+      .init(
+        "gov_tunables", .map(.any), aliases: ["governor_tunables"], reach: .cpus,
+        group: "cpufreq", "Parameters of the governor.")
+    ]) { settings in
+      let names = settings.map(\.name)
+      guard names.contains("frequency"), names.contains("max_frequency") else { return [] }
+      return [.init("frequency", "excludes 'max_frequency'", hint: "remove one of them")]
+    },
     checkPattern: { pattern in
       let open = pattern.filter { $0 == "(" }.count
       return open == pattern.filter { $0 == ")" }.count ? nil : "missing closing parenthesis"

@@ -98,8 +98,13 @@ import Testing
       expected: ["a.yaml:1:", "each_job"]),
     BadInput(
       name: "runtime parameters",
-      agenda: "workloads:\n  - {name: idle, runtime_params: {governor: performance}}\n",
-      expected: ["a.yaml:2:", "governor"]),
+      agenda: "workloads:\n  - {name: idle, runtime_params: {govenor: performance}}\n",
+      expected: ["a.yaml:2:", "did you mean 'governor'"]),
+    BadInput(
+      name: "contradicting runtime parameters",
+      agenda: "config: {runtime_params: {frequency: max}}\n"
+        + "workloads:\n  - {name: idle, runtime_params: {min_frequency: 600000}}\n",
+      expected: ["a.yaml:1:", "frequency", "excludes 'min_frequency'"]),
     BadInput(
       name: "bad pattern",
       agenda: "workloads:\n  - name: command\n    params: {argv: [true], metrics: {x: '(a'}}\n",

@@ -58,10 +58,14 @@ final class CountingConnection: Connection {
   let lookUps = Atomic<Int>(0)
   /// Pushes bring this file instead of the one that was asked for.
   let replacement: String?
+  /// Values replace what files below this directory hold, as they do in sysfs: a write into an ordinary
+  /// file leaves the rest of a longer value.
+  let tree: String?
 
-  init(_ base: any Connection, replacement: String? = nil) {
+  init(_ base: any Connection, replacement: String? = nil, tree: String? = nil) {
     self.base = base
     self.replacement = replacement
+    self.tree = tree
   }
 
   var name: String { base.name }
@@ -80,7 +84,13 @@ final class CountingConnection: Connection {
   func write(
     _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<Void, Errno>] {
-    try await base.write(values, until: deadline)
+    guard let tree else { return try await base.write(values, until: deadline) }
+    return values.map { path, bytes in
+      Result { () throws(Errno) in
+        guard access(tree + path.string, W_OK) == 0 else { throw Errno.current }
+        try LocalFile.replace(tree + path.string, with: bytes)
+      }
+    }
   }
   func list(
     _ directory: TargetPath, depth: Int, until deadline: Deadline

@@ -39,6 +39,7 @@ actor CheckedBoard {
           [.init(resource, external: board.lease)], purpose: "bench check", takesOver: takesOver,
           attends: true, note: { Terminal.standardError.line("kelvin: \($0)") },
           // Kelvin has changed no setting that outlives its run.
+          // The next run puts back what is left.
           restore: { _, _ in }, switchOn: switchOn),
         until: Deadline(time: nil, interrupt: interrupt))
       health = try BenchListing.status(of: resource).health

@@ -19,18 +19,19 @@ struct BoardHoldOptions: ParsableArguments {
   /// - Parameters:
   ///   - purpose: for others who want the board: `kelvin target exec`.
   ///   - switchOn: see ``LeaseWish/switchOn``.
+  ///   - restore: see ``LeaseWish/restore``; without it the next run puts back what is left.
   ///   - body: gets nil when the board is used without a lease of its own.
   func holding<Result: Sendable>(
     _ resource: LeaseWish.Resource, for purpose: String,
     switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)? = nil,
-    until deadline: Deadline, _ body: (BoardLease?) async throws -> Result
+    restore: @escaping @Sendable (LeaseGrant.Inheritance, Deadline) async throws -> Void =
+      { _, _ in }, until deadline: Deadline, _ body: (BoardLease?) async throws -> Result
   ) async throws -> Result {
     let lease = try await use.use.take(
       LeaseWish(
         [resource], purpose: purpose, takesOver: takeOver, attends: true,
         note: { Terminal.standardError.line("kelvin: \($0)") },
-        // Kelvin has changed no setting that outlives its run.
-        restore: { _, _ in }, switchOn: switchOn), until: deadline)
+        restore: restore, switchOn: switchOn), until: deadline)
     let result: Result
     do {
       result = try await body(lease)

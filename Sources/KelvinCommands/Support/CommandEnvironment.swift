@@ -1,6 +1,7 @@
 internal import KelvinAgenda
 public import KelvinExecution
 public import KelvinOutputs
+internal import KelvinTargets
 
 /// What commands know beyond their arguments: which workloads, instruments and outputs exist.
 public struct CommandEnvironment: Sendable {
@@ -27,7 +28,7 @@ public struct CommandEnvironment: Sendable {
     Declarations(
       workloads: registry.workloads.map(\.declaration),
       instruments: registry.instrumentDeclarations,
-      outputs: outputs.map { $0.declaration },
+      outputs: outputs.map { $0.declaration }, settings: DeviceSettings.vocabulary,
       checkPattern: { Pattern.problem(with: $0) })
   }
 }

@@ -27,9 +27,10 @@ struct LeaseOptions: ParsableArguments {
   ///   ``CommandExit`` with its code.
   func take(
     _ board: RunBoard, run: String, name: String, directory: String,
-    wasExclusive: Bool = false, control: RunControl
+    wasExclusive: Bool = false, changesSettings: Bool, control: RunControl
   ) async throws -> HeldBoards {
-    var isExclusive = exclusive || wasExclusive || board.isExclusive
+    // Whose settings change is nobody else's meanwhile.
+    var isExclusive = exclusive || wasExclusive || board.isExclusive || changesSettings
     if !isExclusive, let machine = board.resources.first?.resource {
       isExclusive = try look(at: machine, run: run)
     }
@@ -38,8 +39,7 @@ struct LeaseOptions: ParsableArguments {
       board.resources, run: run, directory: SmallFile.absolute(directory),
       purpose: "run \(name)", takesOver: takeOver,
       note: { Terminal.standardError.line("kelvin: \($0)") },
-      // Kelvin has changed no setting that outlives its run.
-      restore: { _, _ in }, switchOn: board.switchOn)
+      restore: { try await board.restore($0, until: $1) }, switchOn: board.switchOn)
     do {
       return HeldBoards(
         lease: try await BoardLease.take(

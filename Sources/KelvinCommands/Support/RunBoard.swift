@@ -1,3 +1,4 @@
+internal import Glibc
 internal import KelvinAgenda
 internal import KelvinConnections
 internal import KelvinDevices
@@ -22,6 +23,8 @@ struct RunBoard {
   let switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)?
   /// What takes its link away while a detached job runs.
   let link: BoardLink
+  /// What is known of boards of its kind; nil for this machine.
+  let profile: BoardProfile?
   /// A new connection, which adds to the environment of every command.
   let connection: @Sendable (_ environment: [String: String]) throws -> any Connection
 
@@ -39,13 +42,14 @@ struct RunBoard {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
         isExclusive: false, benchFiles: [], console: nil, switchOn: nil, link: .quiet,
-        connection: { choice.connection(environment: $0) })
+        profile: nil, connection: { choice.connection(environment: $0) })
     }
     let paths = try bench.paths(remembered: remembered)
     let reading = try bench.read(paths, environment)
     let entry = try bench.board(name, in: reading.bench)
     let known = BenchResources(
       environment.benchDeclarations(environment.hardware), host: host)
+    let profile = try? environment.hardware.board(named: entry.profile)
     let meters = entry.meters.compactMap { reading.bench.meter(named: $0) }.map {
       LeaseWish.Resource(known.meter($0))
     }
@@ -53,14 +57,80 @@ struct RunBoard {
       name: name, resources: [.init(known.board(entry), external: entry.lease)] + meters,
       isExclusive: true, benchFiles: paths.map { SmallFile.absolute($0) },
       console: entry.console.map { choice in
-        let profile = try? environment.hardware.board(named: entry.profile)
-        return RunConsole.Choice(
+        RunConsole.Choice(
           choice: choice, baud: profile?.consoleBaud.flatMap(UInt32.init(exactly:)))
       },
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
-      link: try BoardLink(of: entry, host: RunBoard.powerHost()),
-      connection: try connection(
-        of: entry, try? environment.hardware.board(named: entry.profile)))
+      link: try BoardLink(of: entry, host: RunBoard.powerHost()), profile: profile,
+      connection: try connection(of: entry, profile))
+  }
+
+  /// The board's settings as a run, or with an empty name a person, changes them.
+  ///
+  /// - Throws: `StoreFailure` when the bench database cannot be used.
+  func settings(of target: Target, run: String) throws(StoreFailure) -> DeviceSettings? {
+    guard let resource = resources.first?.resource else { return nil }
+    return DeviceSettings(
+      target: target, journal: try BenchJournal(resource, run: run), profile: profile)
+  }
+
+  /// Whether a run has left settings that are to be put back.
+  func hasLeftSettings() -> Bool {
+    guard let resource = resources.first?.resource,
+      let journal = try? BenchJournal(resource, run: "any")
+    else { return false }
+    return (try? journal.originals().isEmpty) == false
+  }
+
+  /// Puts back what a run that is gone has changed.
+  func restore(_ inherited: LeaseGrant.Inheritance, until deadline: Deadline) async throws {
+    guard hasLeftSettings() else { return }
+    try await withSettings(run: "restore") { settings in
+      let changes = try await settings.restore(until: deadline.limited(toSeconds: 120))
+      guard !changes.isEmpty else { return }
+      Terminal.standardError.line(
+        "kelvin: \(name): as it was before \(inherited.previous.run): "
+          + changes.map(\.description).joined(separator: "; "))
+    }
+  }
+
+  /// Says that a run could not put the board's settings back: a board of a bench is taken out.
+  func quarantine(after run: String) {
+    let hint = "kelvin target restore \(name)"
+    guard isExclusive, let resource = resources.first?.resource else {
+      return Terminal.standardError.line("kelvin: warning: \(name) is not as it was; try '\(hint)'")
+    }
+    do {
+      try BenchStore.open().quarantine(
+        resource, reason: "its settings could not be put back after run \(run)",
+        evidence: "try '\(hint)', then 'kelvin bench enable \(name)'")
+      Terminal.standardError.line(
+        "kelvin: warning: \(name) is not as it was, and quarantined; try '\(hint)', then 'kelvin "
+          + "bench enable \(name)'")
+    } catch {
+      Terminal.standardError.line("kelvin: warning: \(name) is not as it was; \(error)")
+    }
+  }
+
+  /// Works on the board's settings on a thread of its own, through a connection of its own.
+  func withSettings<Result: Sendable>(
+    run: String, _ body: @escaping @Sendable (DeviceSettings) async throws -> Result
+  ) async throws -> Result {
+    try await BoardSeat(name).run {
+      let target = Target(
+        name: name, connection: try connection([:]), runID: "settings-\(getpid())")
+      guard let settings = try settings(of: target, run: run) else {
+        throw PlainFailure(.internal, "\(name): is no board")
+      }
+      do {
+        let result = try await body(settings)
+        await target.disconnect(until: .after(seconds: 5))
+        return result
+      } catch {
+        await target.disconnect(until: .after(seconds: 5))
+        throw error
+      }
+    }
   }
 
   /// Refuses a plan that has jobs which this board cannot run.

@@ -33,12 +33,15 @@ struct RunSession {
     let console = board.console.flatMap {
       RunConsole.begin(board.name, $0, directory: directory, interrupt: control.stop)
     }
+    let settings =
+      plan.changesSettings || board.hasLeftSettings()
+      ? try board.settings(of: target, run: runID) : nil
     let runner = Runner(
       RunRequest(
         id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
         log: log, target: target, pending: pending, observers: [printer, outputs],
         stop: control.stop, stopReason: { [control] in control.reason },
-        consoleLog: console?.logDirectory, link: board.link))
+        consoleLog: console?.logDirectory, link: board.link, settings: settings))
     let outcome: Outcome
     do {
       outcome = try await runner.start()
@@ -52,6 +55,7 @@ struct RunSession {
       store.close()
       throw CommandExit.cannotGoOn
     }
+    if let settings, settings.isChanged { board.quarantine(after: runID) }
     try store.checkpoint()
     store.close()
     for problem in outputs.problems { Terminal.standardError.line("kelvin: \(problem)") }

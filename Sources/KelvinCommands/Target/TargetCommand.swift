@@ -12,6 +12,9 @@ struct TargetCommand: AsyncParsableCommand {
         kelvin target exec rock -- uname -a
         kelvin target push rock tests/ /data/
         kelvin target reboot rock
+        kelvin target settings rock
+        kelvin target set rock governor=performance
+        kelvin target restore rock
         kelvin target processes rock 'stress*'
         kelvin target log rock --kernel
         kelvin target install phone app.apk
@@ -28,6 +31,9 @@ struct TargetCommand: AsyncParsableCommand {
       TargetPullCommand.self,
       TargetInfoCommand.self,
       TargetRebootCommand.self,
+      TargetSettingsCommand.self,
+      TargetSetCommand.self,
+      TargetRestoreCommand.self,
       TargetProcessesCommand.self,
       TargetPackagesCommand.self,
       TargetPropertyCommand.self,

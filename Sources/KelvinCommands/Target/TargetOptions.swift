@@ -22,13 +22,21 @@ struct TargetOptions: ParsableArguments {
     _ name: String, for verb: String, until deadline: Deadline,
     _ body: @escaping @Sendable (Target) async throws -> Result
   ) async throws -> Result {
+    try await withBoard(name, for: verb, until: deadline) { target, _ in try await body(target) }
+  }
+
+  /// As ``withTarget(_:for:until:_:)``, with what is known of the board on its bench.
+  func withBoard<Result: Sendable>(
+    _ name: String, for verb: String, until deadline: Deadline,
+    _ body: @escaping @Sendable (Target, RunBoard) async throws -> Result
+  ) async throws -> Result {
     let board = try RunBoard.find(name, bench: bench, .current)
     ProcessLauncher.becomeSubreaper()
     let work: @Sendable () async throws -> Result = {
       let target = Target(
         name: board.name, connection: try board.connection([:]), runID: "target-\(getpid())")
       do {
-        let result = try await body(target)
+        let result = try await body(target, board)
         await target.disconnect(until: .after(seconds: 5))
         return result
       } catch {
@@ -41,7 +49,8 @@ struct TargetOptions: ParsableArguments {
       return try await BoardSeat(name).run(work)
     }
     return try await hold.holding(
-      resource, for: "kelvin target \(verb)", switchOn: board.switchOn, until: deadline
+      resource, for: "kelvin target \(verb)", switchOn: board.switchOn,
+      restore: { try await board.restore($0, until: $1) }, until: deadline
     ) { _ in try await BoardSeat(name).run(work) }
   }
 }

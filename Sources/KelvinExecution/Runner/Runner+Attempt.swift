@@ -18,7 +18,7 @@ extension Runner {
     noteUnavailable(job)
     let result = await wrap(.job, job: job) {
       await send(.moment(.jobStarted), job: job)
-      try await wrap(.jobTargetConfiguration, job: job) {}.get()
+      try await wrap(.jobTargetConfiguration, job: job) { try await applySettings(job) }.get()
       if let failure = unusable[specIndex] { throw failure }
       guard let workload = workloads[specIndex] else {
         throw PlainFailure(.internal, "no workload was made for spec '\(job.spec.id)'")
@@ -56,6 +56,7 @@ extension Runner {
           try await job.measure { try await workload.run(job) }
         }
         attempt.overhead = job.overhead(from: before, to: .now)
+        await checkSettings(job)
         try result.get()
       }
     } catch {

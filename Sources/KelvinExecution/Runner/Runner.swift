@@ -22,6 +22,8 @@ public struct RunRequest: Sendable {
   public var consoleLog: String?
   /// What takes the board's link away while a detached job runs.
   public var link: BoardLink
+  /// The board's settings; nil where no job of the run has any, and nothing is to be put back.
+  public var settings: DeviceSettings?
 
   /// A job that has no verdict yet.
   public struct PendingJob: Sendable, Hashable {
@@ -44,7 +46,7 @@ public struct RunRequest: Sendable {
     id: String, directory: String, plan: Plan, registry: Registry, store: RunStore, log: RunLog,
     target: Target, pending: [PendingJob], observers: [any RunObserver], stop: Interrupt,
     stopReason: @escaping @Sendable () -> String, consoleLog: String? = nil,
-    link: BoardLink = .quiet
+    link: BoardLink = .quiet, settings: DeviceSettings? = nil
   ) {
     self.id = id
     self.directory = directory
@@ -59,6 +61,7 @@ public struct RunRequest: Sendable {
     self.stopReason = stopReason
     self.consoleLog = consoleLog
     self.link = link
+    self.settings = settings
   }
 }
 
@@ -149,6 +152,7 @@ public actor Runner {
     }
     try skip(rest)
     await finalize()
+    await restoreSettings()
     await wrap(.runOutputProcessing) { tell(.processOutputs) }.ignore()
     await releaseTarget()
   }

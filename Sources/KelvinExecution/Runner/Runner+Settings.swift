@@ -1,0 +1,54 @@
+internal import KelvinConnections
+internal import KelvinModel
+internal import KelvinStore
+internal import KelvinTargets
+
+// The board's settings around a job: applied before its setup, checked after its measured window, put
+// back when the run ends.
+extension Runner {
+  /// Brings the board to what a job asks for; what earlier jobs changed, and it does not name, is as it
+  /// was before the run.
+  func applySettings(_ job: JobContext) async throws {
+    guard let settings = request.settings else { return }
+    let applied = try await settings.apply(
+      job.spec.runtimeParameters,
+      until: .after(seconds: job.spec.timeouts.setup, interrupt: run.stop))
+    job.addFingerprint(
+      Dictionary(
+        uniqueKeysWithValues: applied.values.map { ("setting: \($0.key)", $0.value) }))
+    guard !applied.changes.isEmpty else { return }
+    job.record(
+      .info, source: "settings", applied.changes.map(\.description).joined(separator: "; "))
+  }
+
+  /// Flags the job when its settings did not hold.
+  func checkSettings(_ job: JobContext) async {
+    guard let settings = request.settings, !job.spec.runtimeParameters.isEmpty else { return }
+    do {
+      let drift = try await settings.drift(until: .after(seconds: 30))
+      guard !drift.isEmpty else { return }
+      let text = drift.map(\.description).joined(separator: "; ")
+      job.record(.warning, source: "settings", "changed while the workload ran: \(text)")
+      job.markPartial("settings changed while the workload ran: \(text)")
+    } catch {
+      job.markPartial("whether its settings held is not known: \(PlainFailure(error))")
+    }
+  }
+
+  /// Puts everything back. Does not heed interrupts: the board is somebody else's next.
+  func restoreSettings() async {
+    guard let settings = request.settings, settings.isChanged else { return }
+    do {
+      let changes = try await settings.restore(until: .after(seconds: Runner.restoreTimeout))
+      guard !changes.isEmpty else { return }
+      run.log.log(
+        .info, source: "settings",
+        "as they were: \(changes.map(\.description).joined(separator: "; "))")
+    } catch {
+      run.log.log(.error, source: "settings", "\(PlainFailure(error))")
+    }
+  }
+
+  /// Seconds that putting everything back may take: services may take their time to start.
+  static let restoreTimeout = 120.0
+}

@@ -1,0 +1,208 @@
+internal import KelvinConnections
+internal import KelvinModel
+
+/// What runs beside the workload, and what only commands can change: services, swap, the network, and
+/// whatever an agenda brings its own commands for.
+struct ServiceSettings: SettingFamily {
+  static let declarations: [SettingDeclaration] = [
+    .init(
+      "stop_services", .list(.text), aliases: ["stopped_services"], group: "services",
+      "Units of systemd that do not run meanwhile, such as 'cron' or 'apt-daily.timer'; those that ran "
+        + "are started again. A unit that the board does not have is an error."),
+    .init(
+      "swap", .boolean, group: "memory",
+      "Whether memory may be swapped out. What was in use comes back with its priority."),
+    .init(
+      "network", .boolean, group: "network",
+      "Whether network interfaces are up; 'false' takes all down but the loopback and the one that "
+        + "commands come by. See 'link: detached' for that one."),
+    .init(
+      "commands",
+      .list(
+        .structure(
+          [
+            .init("apply", .text, required: true, "A shell line, run as root."),
+            .init("undo", .text, required: true, "What makes it undone, run as root."),
+            .init(
+              "check", .text,
+              "Must succeed after 'apply', and is asked before it: what holds "
+                + "already is not applied, and not undone.")
+          ], shorthand: nil)), aliases: ["shell"], group: "commands",
+      "What no other setting does, in shell lines of your own, in the order written.")
+  ]
+
+  static func conflicts(_ settings: [NamedSetting]) -> [SettingVocabulary.Problem] {
+    settings.filter { $0.name.base == "commands" }.flatMap { setting in
+      (setting.value.list ?? []).compactMap { entry in
+        entry.map?["apply"]?.text?.contains("\0") == true
+          ? .init("commands", "a shell line holds a NUL") : nil
+      }
+    }
+  }
+
+  /// Units that systemd knows of, and whether they run; nil where there is no systemd.
+  var units: [String: Bool]?
+  var swaps: String
+  /// Flags by interface.
+  var interfaces: [String: UInt64]
+  /// The interface that this connection comes by; nil for none.
+  var link: String?
+
+  static func read(
+    _ board: SettingsReader, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> ServiceSettings {
+    let listed = try await board.output(
+      of: "command -v systemctl >/dev/null && systemctl list-units --all --plain --no-legend "
+        + "--no-pager 2>/dev/null", until: deadline)
+    var units: [String: Bool]?
+    if let listed {
+      var found: [String: Bool] = [:]
+      for line in listed.split(separator: "\n") {
+        let fields = String(line).words
+        guard fields.count >= 3 else { continue }
+        found[fields[0]] = fields[2] == "active"
+      }
+      units = found
+    }
+    let names = try await board.names(in: "/sys/class/net", until: deadline).sorted()
+    let texts = try await board.texts(
+      ["/proc/swaps"] + names.map { "/sys/class/net/\($0)/flags" }, until: deadline)
+    var interfaces: [String: UInt64] = [:]
+    for (name, text) in zip(names, texts.dropFirst()) {
+      interfaces[name] = text.flatMap { UInt64($0.dropFirst(2), radix: 16) }
+    }
+    let link = try await board.output(
+      of: """
+        [ -n "$SSH_CONNECTION" ] || exit 1; set -- $SSH_CONNECTION
+        ip -o addr show 2>/dev/null | while read -r n i f a r; do
+        [ "${a%/*}" = "$3" ] && echo "$i"; done
+        """, until: deadline)
+    return ServiceSettings(
+      units: units, swaps: texts[0] ?? "", interfaces: interfaces,
+      link: link.flatMap { $0.words.first })
+  }
+
+  func wishes(
+    for settings: [NamedSetting], cpus: CPUTopology, online: Set<Int>
+  ) throws(SettingFailure) -> [SettingWish] {
+    var wishes: [SettingWish] = []
+    for setting in settings {
+      let name = setting.name.description
+      switch setting.name.base {
+      case "stop_services":
+        for unit in setting.value.list?.compactMap(\.text) ?? [] {
+          wishes.append(try stop(unit, name))
+        }
+      case "swap":
+        // What was there is what 'true' asks for.
+        guard setting.value.boolean == false else { continue }
+        wishes.append(SettingWish(ServiceSettings.swap, "", setting: name))
+      case "network":
+        guard setting.value.boolean == false else { continue }
+        wishes += interfaceWishes(name)
+      case "commands":
+        for (index, entry) in (setting.value.list ?? []).enumerated() {
+          wishes.append(command(entry.map ?? [:], index, name))
+        }
+      default: break
+      }
+    }
+    return wishes
+  }
+
+  private func stop(_ unit: String, _ setting: String) throws(SettingFailure) -> SettingWish {
+    guard let units else {
+      throw SettingFailure(
+        .notOffered, "\(setting): the board has no systemd", hint: "stop them by 'commands'")
+    }
+    let name = unit.contains(".") ? unit : unit + ".service"
+    guard units[name] != nil else {
+      throw SettingFailure(
+        .notOffered, "\(setting): the board has no unit '\(name)'",
+        hint: NearestName.hint(for: name, in: Array(units.keys)))
+    }
+    let word = ShellWords.quote(name)
+    return SettingWish(
+      SettingPoint(
+        commands: "unit \(name)", "unit \(name)",
+        read: "systemctl is-active \(word) >/dev/null && echo active || echo inactive",
+        write:
+          "case $1 in active) systemctl start \(word);; *) systemctl stop \(word);; esac"),
+      "inactive", setting: setting)
+  }
+
+  /// What is swapped to, and with which priority: `/dev/sda2:-2 /swapfile:5`.
+  private var swapsNow: String {
+    swaps.split(separator: "\n").dropFirst().compactMap { line in
+      let fields = String(line).words
+      return fields.count >= 5 ? "\(fields[0]):\(fields[4])" : nil
+    }.joined(separator: " ")
+  }
+
+  /// Negative priorities are the kernel's own choice and cannot be given. /proc/swaps writes blanks in
+  /// names as octal escapes, which printf's %b reads.
+  static let swap = SettingPoint(
+    commands: "swap", "swap",
+    read:
+      "awk 'NR > 1 { printf \"%s%s:%s\", s, $1, $5; s = \" \" } END { print \"\" }' /proc/swaps",
+    write: """
+      for e in $(awk 'NR > 1 { print $1 }' /proc/swaps); do case " $1" in *" $e:"*) ;; \
+      *) swapoff "$(printf %b "$e")" || exit 1;; esac; done; for e in $1; do \
+      grep -q "^${e%:*} " /proc/swaps && continue; \
+      case ${e##*:} in -*) swapon "$(printf %b "${e%:*}")";; \
+      *) swapon -p "${e##*:}" "$(printf %b "${e%:*}")";; esac || exit 1; done
+      """)
+
+  private func interfaceWishes(_ setting: String) -> [SettingWish] {
+    let loopback: UInt64 = 8
+    return interfaces.sorted { $0.key < $1.key }.compactMap { name, flags in
+      guard flags & loopback == 0, name != link else { return nil }
+      let word = ShellWords.quote(name)
+      // Only IFF_UP is ours: others come and go with the carrier.
+      return SettingWish(
+        SettingPoint(
+          commands: "interface \(name)", "interface \(name)",
+          read: "f=$(cat /sys/class/net/\(word)/flags) && [ $((f & 1)) = 1 ] && echo up "
+            + "|| echo down",
+          write: "ip link set dev \(word) \"$1\" 2>/dev/null || ifconfig \(word) \"$1\""),
+        "down", setting: setting)
+    }
+  }
+
+  /// What an agenda's own commands do: `applied` or `undone`.
+  private func command(_ entry: [String: Value], _ index: Int, _ setting: String) -> SettingWish {
+    let apply = entry["apply"]?.text ?? ""
+    let undo = entry["undo"]?.text ?? ""
+    // Without a check nothing tells whether it was applied: it is, each time.
+    let read = entry["check"]?.text.map {
+      "if ( \($0)\n) >/dev/null 2>&1; then echo applied; else echo undone; fi"
+    }
+    return SettingWish(
+      SettingPoint(
+        commands: "command \(apply)", "command \(index + 1) ('\(apply.prefix(60))')",
+        read == nil ? .unverified : .text, read: read ?? "echo undone",
+        write: "case $1 in applied) \(apply)\n;; *) \(undo)\n;; esac"), "applied", setting: setting)
+  }
+
+  func offers(cpus: CPUTopology) -> [SettingOffer] {
+    var offers: [SettingOffer] = []
+    for (unit, isActive) in (units ?? [:]).sorted(by: { $0.key < $1.key })
+    where isActive && (unit.hasSuffix(".service") || unit.hasSuffix(".timer")) {
+      offers.append(
+        SettingOffer(
+          "stop_services: \(unit)", value: "active", range: "may be stopped", source: "systemctl"))
+    }
+    offers.append(
+      SettingOffer(
+        "swap", value: swapsNow.isEmpty ? "false" : "true", range: "true, false",
+        source: "/proc/swaps"))
+    for (name, flags) in interfaces.sorted(by: { $0.key < $1.key })
+    where flags & 8 == 0 && name != link {
+      offers.append(
+        SettingOffer(
+          "network: \(name)", value: flags & 1 == 1 ? "true" : "false", range: "true, false",
+          source: "/sys/class/net/\(name)/flags"))
+    }
+    return offers
+  }
+}
