@@ -39,13 +39,13 @@ import Testing
     ("big_online: true", "unknown setting 'big_online'"),
     ("cpu9999_online: true", "unknown setting 'cpu9999_online'"),
     ("_governor: x", "unknown setting '_governor'"),
-    ("num_cores: -1", "num_cores: expected between 0 and 64, found -1"),
+    ("num_cores: -1", "num_cores: expected between 0 and 64, found '-1'"),
     ("num_cores: two", "num_cores: expected an integer, found 'two'"),
     (
-      "frequency: 5 V", "frequency: expected min, max or a frequency such as '1.2 GHz', found '5 V'"
+      "frequency: 5 V", "frequency: expected a frequency such as '1.2 GHz', found '5 V'"
     ),
     ("frequency: maxx", "did you mean 'max'?"), ("frequency: 0", "frequency: expected between"),
-    ("governor: a, GOVERNOR: b", "'GOVERNOR' sets the same as 'governor' at agenda.yaml:1:42"),
+    ("governor: a, GOVERNOR: b", "'GOVERNOR' sets the same as 'governor' at agenda.yaml:1:43"),
     (
       "gov_tunables: {a: 1}, governor_tunables: {}",
       "'governor_tunables' sets the same as 'gov_tunables'"

@@ -113,6 +113,23 @@ import Testing
     #expect(ConsoleTree.words(root: 9_999_999, 7) == "9999999 7")
   }
 
+  /// What one cat of many environments printed says whose is whose only when it comes out even.
+  @Test func whoCarriesAMarkerIsToldByMarksThatComeOutEven() {
+    func carriers(_ text: String) -> Set<Int32>? {
+      ShellTree.carriers(in: Array(text.utf8), of: ["7", "8", "9"], marker: "M=1", nonce: "n")
+    }
+    #expect(carriers("n=\nn=\nn=\n") == [])
+    #expect(carriers("n=\nM=1\nn=\nn=\n") == [8])
+    #expect(carriers("M=1\nn=\nM=1\nM=1\nn=\nM=1\nn=\n") == [7, 8, 9])
+    #expect(carriers("M=1\nn=\nn=\n") == nil)
+    #expect(carriers("n=\nn=\nM=1\nn=\nn=\n") == nil)
+    #expect(carriers("") == nil)
+    let whole = "n=\nM=1\nn=\nn=\n"
+    for count in 0..<(whole.utf8.count - 1) {
+      #expect(carriers(String(whole.prefix(count))) == nil)
+    }
+  }
+
   /// busybox's kill takes an empty word for its own process group. Nothing is signaled: kill prints.
   @Test(arguments: [["dash"], ["bash"], ["busybox", "ash"], ["mksh"]])
   func aDetachedCommandsWatchEndsNothingThatIsNoProcess(shell: [String]) async throws {

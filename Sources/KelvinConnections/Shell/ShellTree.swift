@@ -65,7 +65,7 @@ struct ShellTree: Sendable {
     _ members: Set<ProcessIdentity>, _ numbers: [Int32], by run: Run
   ) throws(ConnectionFailure) {
     guard let script = ShellTree.signalScript(members, numbers) else { return }
-    _ = try run(script, .after(seconds: 5))
+    _ = try run(script, .after(seconds: ShellTree.patience))
   }
 
   /// The living members: by /proc/PID/stat, and those that are not known by it, by their markers.
@@ -90,7 +90,7 @@ struct ShellTree: Sendable {
         kelvin_find grep; if [ -z "$kelvin_s" ]; then :
         elif [ "$kelvin_path" ]; then grep '' /dev/null $kelvin_s; else cat $kelvin_s; fi 2>/dev/null; :
         """),
-      .after(seconds: 5)
+      .after(seconds: ShellTree.patience)
     ).output
     var entries = ShellTree.entries(in: stats, since: startTicks)
     let strangers = entries.filter { !ShellTree.belongs($0, to: root, startTicks: startTicks) }
@@ -99,21 +99,50 @@ struct ShellTree: Sendable {
       entries = ShellTree.tree(of: entries, root: root, startTicks: startTicks, carriers: [])
       return Set(entries.map(\.identity))
     }
-    // Some greps end at the first NUL of a line. A process may have any lines in its environment, but
-    // none with the nonce.
+    let carriers = try carriers(among: strangers, by: run)
+    entries = ShellTree.tree(
+      of: entries, root: root, startTicks: startTicks,
+      carriers: carriers)
+    return Set(entries.map(\.identity))
+  }
+
+  /// Which of these processes carry the marker.
+  ///
+  /// One cat prints all their environments, behind each of them its own, which holds nothing but a mark
+  /// (`/proc/self/environ`, proc(5)); where that does not come out even, each has a cat of its own. Some
+  /// greps end at the first NUL of a line. A process may have any lines in its environment, but none with
+  /// the nonce; one whose environment does not end with a NUL spoils the first word of a mark at most.
+  private func carriers(
+    among strangers: [String], by run: Run
+  ) throws(ConnectionFailure) -> Set<Int32> {
     let nonce = ShellChannel.nonce()
-    let carriers = try run(
+    if strangers.count <= ShellTree.catLimit {
+      let files = strangers.map { "/proc/\($0)/environ /proc/self/environ" }
+      let text = try run(
+        """
+        kelvin_find cat; [ "$kelvin_path" ] &&
+        env -i K= \(nonce)= "$kelvin_path" \(files.joined(separator: " ")) 2>/dev/null |
+        tr '\\000' '\\n' | grep -E '^(\(nonce)=|\(marker))$'; :
+        """, .after(seconds: ShellTree.patience)
+      ).output
+      if let found = ShellTree.carriers(in: text, of: strangers, marker: marker, nonce: nonce) {
+        return found
+      }
+    }
+    let text = try run(
       """
       for kelvin_p in \(strangers.joined(separator: " ")); do printf '\\n\(nonce)=%s\\n' $kelvin_p
       cat /proc/$kelvin_p/environ; done 2>/dev/null | tr '\\000' '\\n' |
       grep -E '^(\(nonce)=[0-9]+|\(marker))$'; :
-      """, .after(seconds: 5)
+      """, .after(seconds: ShellTree.patience)
     ).output
-    entries = ShellTree.tree(
-      of: entries, root: root, startTicks: startTicks,
-      carriers: ShellTree.carriers(in: carriers, marker: marker, nonce: nonce))
-    return Set(entries.map(\.identity))
+    return ShellTree.carriers(in: text, marker: marker, nonce: nonce)
   }
+
+  /// Seconds that a board may take to show its processes: one that is busy swapping takes its time.
+  private static let patience = 30.0
+  /// Files of one cat: some 50 bytes each, and a command line may have 128 kB.
+  private static let catLimit = 1500
 
   // MARK: Pure, so that it can be tested on any text
 
@@ -156,6 +185,27 @@ struct ShellTree: Sendable {
     let rest = line[digits.endIndex...]
     guard rest.starts(with: "/stat:".utf8) else { return nil }
     return (digits, rest.dropFirst(6))
+  }
+
+  /// Which processes carry the marker, by lines `NONCE=`, one behind each of them in their order, and,
+  /// before some of those, the marker; nil when their number is another.
+  static func carriers(
+    in text: [UInt8], of processes: [String], marker: String, nonce: String
+  ) -> Set<Int32>? {
+    let mark = Array("\(nonce)=".utf8)
+    var carriers: Set<Int32> = []
+    var rest = processes[...]
+    var isCarrier = false
+    for line in text.split(separator: 10) {
+      if line.elementsEqual(mark) {
+        guard let process = rest.popFirst() else { return nil }
+        if isCarrier, let id = Int32(process) { carriers.insert(id) }
+        isCarrier = false
+      } else if line.elementsEqual(marker.utf8) {
+        isCarrier = true
+      }
+    }
+    return rest.isEmpty ? carriers : nil
   }
 
   /// Which processes carry the marker, by lines `NONCE=PID` and, after some of them, the marker.

@@ -19,6 +19,7 @@ extension Runner {
           let facts = try await run.target.facts(until: .after(seconds: 60, interrupt: run.stop))
           targetFingerprint = facts.fingerprint
         }.get()
+        try await checkSettings()
         try await prepareInstruments()
         try await initializeWorkloads()
       }.get()
@@ -100,6 +101,8 @@ extension Runner {
       let index = request.plan.jobs[pending.position].spec
       guard seen.insert(index).inserted else { continue }
       if run.stop.isRaised { return }
+      // Its settings are not offered.
+      if unusable[index] != nil { continue }
       let spec = request.plan.specs[index]
       let job = contextOutsideJob(spec: index)
       job.deadline = .after(seconds: spec.timeouts.setup, interrupt: run.stop)

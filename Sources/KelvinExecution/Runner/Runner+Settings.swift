@@ -6,6 +6,35 @@ internal import KelvinTargets
 // The board's settings around a job: applied before its setup, checked after its measured window, put
 // back when the run ends.
 extension Runner {
+  /// Checks the settings of all pending jobs against what the board offers, before any job begins.
+  func checkSettings() async throws {
+    guard let settings = request.settings else { return }
+    var seen: Set<Int> = []
+    var checked: Set<[JobSpec.Setting]> = [[]]
+    var failures: [[JobSpec.Setting]: PlainFailure] = [:]
+    for pending in request.pending {
+      let index = request.plan.jobs[pending.position].spec
+      guard seen.insert(index).inserted else { continue }
+      let spec = request.plan.specs[index]
+      if checked.insert(spec.runtimeParameters).inserted {
+        do {
+          try await settings.check(
+            spec.runtimeParameters, until: .after(seconds: 60, interrupt: run.stop))
+        } catch let failure as SettingFailure {
+          failures[spec.runtimeParameters] = PlainFailure(failure)
+        }
+      }
+      guard let failure = failures[spec.runtimeParameters] else { continue }
+      unusable[index] = failure
+      if request.plan.settings.bailOnInitFailure {
+        throw PlainFailure(
+          failure.kind, "spec '\(spec.id)': \(failure.message)", evidence: failure.evidence,
+          hint: failure.hint)
+      }
+      run.log.log(.error, source: spec.id, "\(failure)")
+    }
+  }
+
   /// Brings the board to what a job asks for; what earlier jobs changed, and it does not name, is as it
   /// was before the run.
   func applySettings(_ job: JobContext) async throws {

@@ -102,8 +102,8 @@ extension DeviceSettings {
     let now = state.withLock { $0.catalog?.cpus.online } ?? online
     // What belongs to CPUs that are off, and stay so, cannot be touched, and needs not be.
     var wishes = wishes.filter { $0.point.exists(online: now.union(online)) }
-    wishes = try await recordOriginals(wishes, until: deadline)
     var changes: [AppliedSettings.Change] = []
+    wishes = try await recordOriginals(wishes, &changes, until: deadline)
     var problems: [SettingFailure] = []
     for attempt in 1...DeviceSettings.tries {
       let known = state.withLock { $0.known }
@@ -134,7 +134,7 @@ extension DeviceSettings {
   ///
   /// - Returns: the wishes, without optional ones that cannot be read.
   private func recordOriginals(
-    _ wishes: [SettingWish], until deadline: Deadline
+    _ wishes: [SettingWish], _ changes: inout [AppliedSettings.Change], until deadline: Deadline
   ) async throws -> [SettingWish] {
     let originals = state.withLock { $0.originals ?? [:] }
     var unknown = wishes.filter { originals[$0.point.id] == nil }
@@ -149,8 +149,7 @@ extension DeviceSettings {
       let known = state.withLock { $0.known }
       let ordered = SettingsOrder.sorted(first, known: known)
       for (wish, outcome) in zip(ordered, try await settle(ordered, until: deadline)) {
-        var ignored: [AppliedSettings.Change] = []
-        note(wish, outcome, &ignored)
+        note(wish, outcome, &changes)
       }
       unknown = try await record(unknown, until: deadline)
     }
