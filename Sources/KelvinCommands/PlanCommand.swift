@@ -15,14 +15,17 @@ struct PlanCommand: AsyncParsableCommand {
         kelvin plan agenda.yaml
         kelvin plan agenda.yaml --format json | jq '.jobs[].id'
         kelvin plan agenda.yaml -i wk2 --disable cpufreq
+        kelvin plan agenda.yaml --board rock            for a board that may be rebooted
       """)
 
   @OptionGroup var agenda: AgendaOptions
+  @Option(help: "Where it is to run, as for 'kelvin run'; nobody asks the board.")
+  var board = BoardChoice.local.rawValue
   @Option(help: "Print as text or json.") var format = OutputFormat.text
 
   func run() async throws {
     let (plan, diagnostics) = AgendaReader.readForPlanning(
-      agenda.request(), declarations: CommandEnvironment.current.declarations)
+      agenda.request(board: board), declarations: CommandEnvironment.current.declarations)
     for diagnostic in diagnostics { Terminal.standardError.line("\(diagnostic)") }
     switch format {
     case .text: if let plan { PlanCommand.print(plan) }

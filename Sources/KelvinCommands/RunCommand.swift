@@ -101,7 +101,7 @@ struct RunCommand: AsyncParsableCommand {
   private func readAgenda(_ environment: CommandEnvironment) throws -> Agenda {
     do {
       return try AgendaReader.read(
-        agenda.request(), declarations: environment.declarations)
+        agenda.request(board: board), declarations: environment.declarations)
     } catch {
       for diagnostic in error.diagnostics { Terminal.standardError.line("\(diagnostic)") }
       let count = error.diagnostics.count { $0.severity == .error }

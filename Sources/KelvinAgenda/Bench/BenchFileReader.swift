@@ -173,6 +173,11 @@ struct BenchFileReader {
     case "labels":
       let labels = checker.value(value, of: option, as: owner)?.map ?? [:]
       board.labels = labels.compactMapValues(\.text)
+    case "boot":
+      guard let boot = checker.value(value, of: option, as: owner)?.map else { return }
+      board.boot = BootDescription(
+        probe: boot["probe"]?.text, timeoutSeconds: boot["timeout"]?.number,
+        offSeconds: boot["off"]?.number)
     case "lease":
       guard let lease = checker.value(value, of: option, as: owner)?.map,
         let acquire = lease["acquire"]?.list, let release = lease["release"]?.list

@@ -27,11 +27,28 @@ public enum BenchKeys {
       "link", .any,
       "What takes the link away while a detached job runs: 'quiet', 'interface', or a power switch."
     ),
+    .init(
+      "boot", .structure(boot, shorthand: "probe"),
+      "How it boots: how long that takes, and how it shows that it is done."),
     .init("meters", .list(.text), default: [], "Names of the meters that measure it."),
     .init("labels", .map(.text), default: [:], "Tags of your own, by which boards are chosen."),
     .init(
       "lease", .structure(lease, shorthand: nil),
       "Commands that take the board from another system and give it back.")
+  ]
+
+  /// Of `boot`.
+  public static let boot: [OptionDeclaration] = [
+    .init(
+      "probe", .text,
+      "A shell line that must succeed on a board that has booted; its system's own word (systemd, "
+        + "Android) is heeded anyway."),
+    .init(
+      "timeout", .quantity(.time, bare: "s"), range: 1...86_400,
+      "How long it may take; default: 3 min."),
+    .init(
+      "off", .quantity(.time, bare: "s"), range: 0...3600,
+      "How long power stays off when it is cycled; default: 3 s.")
   ]
 
   /// Of `lease`.

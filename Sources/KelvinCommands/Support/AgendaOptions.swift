@@ -34,11 +34,13 @@ struct AgendaOptions: ParsableArguments {
   /// What is on when neither agenda nor configuration says anything.
   static let defaultAugmentations = ["execution_time", "csv", "status"]
 
-  func request() -> AgendaRequest {
+  /// - Parameter board: where it is to run.
+  func request(board: String) -> AgendaRequest {
     AgendaRequest(
       agendaPath: agenda, configPaths: config, userConfigPaths: AgendaOptions.userConfigPaths(),
       onlyIDs: ids, disabled: disable, seed: seed,
-      defaultAugmentations: AgendaOptions.defaultAugmentations)
+      defaultAugmentations: AgendaOptions.defaultAugmentations,
+      isLocalTarget: BoardChoice(rawValue: board) != nil)
   }
 
   /// The user's own configuration files that exist, weakest first: Workload Automation's, then

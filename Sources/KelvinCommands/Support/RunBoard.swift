@@ -23,6 +23,8 @@ struct RunBoard {
   let switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)?
   /// What takes its link away while a detached job runs.
   let link: BoardLink
+  /// What brings it back when it is lost.
+  let equipment: BoardEquipment
   /// What is known of boards of its kind; nil for this machine.
   let profile: BoardProfile?
   /// A new connection, which adds to the environment of every command.
@@ -42,7 +44,8 @@ struct RunBoard {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
         isExclusive: false, benchFiles: [], console: nil, switchOn: nil, link: .quiet,
-        profile: nil, connection: { choice.connection(environment: $0) })
+        equipment: BoardEquipment(), profile: nil,
+        connection: { choice.connection(environment: $0) })
     }
     let paths = try bench.paths(remembered: remembered)
     let reading = try bench.read(paths, environment)
@@ -61,7 +64,8 @@ struct RunBoard {
           choice: choice, baud: profile?.consoleBaud.flatMap(UInt32.init(exactly:)))
       },
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
-      link: try BoardLink(of: entry, host: RunBoard.powerHost()), profile: profile,
+      link: try BoardLink(of: entry, host: RunBoard.powerHost()),
+      equipment: try equipment(of: entry), profile: profile,
       connection: try connection(of: entry, profile))
   }
 
@@ -96,19 +100,23 @@ struct RunBoard {
 
   /// Says that a run could not put the board's settings back: a board of a bench is taken out.
   func quarantine(after run: String) {
-    let hint = "kelvin target restore \(name)"
+    quarantine(
+      reason: "its settings could not be put back after run \(run)",
+      evidence: "try 'kelvin target restore \(name)'")
+  }
+
+  /// Takes a board of a bench out; this machine is only warned about.
+  func quarantine(reason: String, evidence: String = "") {
+    let line = "kelvin: warning: \(name): \(reason)" + (evidence.isEmpty ? "" : "; \(evidence)")
     guard isExclusive, let resource = resources.first?.resource else {
-      return Terminal.standardError.line("kelvin: warning: \(name) is not as it was; try '\(hint)'")
+      return Terminal.standardError.line(line)
     }
     do {
-      try BenchStore.open().quarantine(
-        resource, reason: "its settings could not be put back after run \(run)",
-        evidence: "try '\(hint)', then 'kelvin bench enable \(name)'")
+      try BenchStore.open().quarantine(resource, reason: reason, evidence: evidence)
       Terminal.standardError.line(
-        "kelvin: warning: \(name) is not as it was, and quarantined; try '\(hint)', then 'kelvin "
-          + "bench enable \(name)'")
+        "\(line); it is quarantined: when it is well, 'kelvin bench enable \(name)'")
     } catch {
-      Terminal.standardError.line("kelvin: warning: \(name) is not as it was; \(error)")
+      Terminal.standardError.line("\(line); \(error)")
     }
   }
 
@@ -144,6 +152,27 @@ struct RunBoard {
         .configuration,
         (place.map { "\($0): " } ?? "") + "spec '\(spec.id)' \(problem.text)", hint: problem.hint)
     }
+  }
+
+  /// - Throws: what is wrong with its switches, before anything is touched.
+  private static func equipment(of entry: BoardEntry) throws -> BoardEquipment {
+    var equipment = BoardEquipment()
+    if let seconds = entry.boot.timeoutSeconds { equipment.bootSeconds = seconds }
+    if let seconds = entry.boot.offSeconds { equipment.offSeconds = seconds }
+    equipment.bootProbe = entry.boot.probe
+    if let power = entry.power, power.driver != "meter" {
+      equipment.power = try PowerControl(entry, .power, host: powerHost())
+    }
+    if entry.reset != nil {
+      equipment.reset = try PowerControl(entry, .reset, host: powerHost())
+    }
+    if entry.console != nil {
+      let name = entry.name
+      equipment.sysRq = { keys, deadline in
+        try RunConsole.sendSysRq(keys, to: name, until: deadline)
+      }
+    }
+    return equipment
   }
 
   private static func powerHost() -> PowerHost {

@@ -71,6 +71,22 @@ struct RunConsole {
     if position < end { RunConsole.warn(name, "not all of its log could be copied to \(path)") }
   }
 
+  /// Sends the kernel's SysRq over a console that is held: a break, and then a key, for each.
+  ///
+  /// - Throws: `OwnerFailure`: it is not held, has no break, or somebody else writes to it.
+  static func sendSysRq(
+    _ keys: [UInt8], to name: String, places: OwnerPlaces = .standard, until deadline: Deadline
+  ) throws {
+    let client = try Owner.Client.connect(to: places, as: "kelvin run", until: deadline)
+    try client.takeWriter(name, until: deadline)
+    for key in keys {
+      try client.sendBreak(to: name, milliseconds: 300, until: deadline)
+      try client.write([key], to: name, until: deadline)
+      // A sync takes its time, and nothing tells when it is over.
+      _ = deadline.limited(toSeconds: 0.5).wait()
+    }
+  }
+
   // MARK: console.json
 
   private var recordPath: String { directory + "/console.json" }

@@ -41,7 +41,8 @@ struct RunSession {
         id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
         log: log, target: target, pending: pending, observers: [printer, outputs],
         stop: control.stop, stopReason: { [control] in control.reason },
-        consoleLog: console?.logDirectory, link: board.link, settings: settings))
+        consoleLog: console?.logDirectory, link: board.link, settings: settings,
+        equipment: board.equipment, isLost: { board.quarantine(reason: $0) }))
     let outcome: Outcome
     do {
       outcome = try await runner.start()

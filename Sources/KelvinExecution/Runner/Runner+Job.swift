@@ -2,6 +2,7 @@ internal import KelvinConnections
 internal import KelvinModel
 internal import KelvinStore
 internal import KelvinTargets
+internal import Synchronization
 
 extension Runner {
   /// Runs a job to its verdict: attempts until one is good enough or the retries are used up.
@@ -12,6 +13,7 @@ extension Runner {
   ) async throws {
     let planned = request.plan.jobs[pending.position]
     let spec = request.plan.specs[planned.spec]
+    let isNewSpec = lastSpec != planned.spec
     await sendSpecStart(planned)
     var number = pending.attempts
     var counted = pending.countedAttempts
@@ -27,13 +29,28 @@ extension Runner {
         .jobStarted(
           position: pending.position, spec: spec, iteration: planned.iteration, attempt: number))
       let begin = MonotonicTime.now
-      var result = await runAttempt(job, specIndex: planned.spec)
+      var result: AttemptResult
+      do {
+        try await rebootIfDue(
+          isFirst: !hasBegun, isNewSpec: isNewSpec && number == pending.attempts + 1)
+        hasBegun = true
+        result = await runAttempt(job, specIndex: planned.spec)
+        result.outcome = await judgeBoard(result.outcome, job)
+        result.events = job.state.withLock { $0.events }
+      } catch {
+        let failure = PlainFailure(error)
+        result = AttemptResult(
+          run.stop.isRaised
+            ? Outcome(.aborted, "stopped by \(request.stopReason())")
+            : Outcome(.failed(failure.kind), failure.description))
+        if !run.stop.isRaised { bailReason = failure.description }
+      }
       counted += 1
       let isRetried =
         result.outcome.verdict != .aborted
         && request.plan.settings.retryOnStatus.contains(result.outcome.verdict.status)
         && counted <= request.plan.settings.maxRetries
-        && unusable[planned.spec] == nil
+        && unusable[planned.spec] == nil && bailReason == nil
       if let error = run.log.writeError {
         result.events.append(
           EventRecord(.error, source: "runner", "run.log could not be written: \(error)"))

@@ -24,6 +24,10 @@ public struct RunRequest: Sendable {
   public var link: BoardLink
   /// The board's settings; nil where no job of the run has any, and nothing is to be put back.
   public var settings: DeviceSettings?
+  /// What brings the board back.
+  public var equipment: BoardEquipment
+  /// Told, with the reason, when nothing does.
+  public var isLost: @Sendable (String) -> Void
 
   /// A job that has no verdict yet.
   public struct PendingJob: Sendable, Hashable {
@@ -46,7 +50,9 @@ public struct RunRequest: Sendable {
     id: String, directory: String, plan: Plan, registry: Registry, store: RunStore, log: RunLog,
     target: Target, pending: [PendingJob], observers: [any RunObserver], stop: Interrupt,
     stopReason: @escaping @Sendable () -> String, consoleLog: String? = nil,
-    link: BoardLink = .quiet, settings: DeviceSettings? = nil
+    link: BoardLink = .quiet, settings: DeviceSettings? = nil,
+    equipment: BoardEquipment = BoardEquipment(),
+    isLost: @escaping @Sendable (String) -> Void = { _ in }
   ) {
     self.id = id
     self.directory = directory
@@ -62,6 +68,8 @@ public struct RunRequest: Sendable {
     self.consoleLog = consoleLog
     self.link = link
     self.settings = settings
+    self.equipment = equipment
+    self.isLost = isLost
   }
 }
 
@@ -89,6 +97,8 @@ public actor Runner {
   /// Equal fingerprints as one value, so that they share their storage.
   var knownFingerprints: [[String: String]: [String: String]] = [:]
   var tally = Tally()
+  /// Whether any job of the run has begun, in this life or an earlier one.
+  var hasBegun = false
   /// Of the job before, to tell when another spec starts.
   var lastSpec: Int?
   /// Set when no further job may begin: the reason.
@@ -104,6 +114,9 @@ public actor Runner {
   public init(_ request: RunRequest) {
     thread = BoardThread(name: "board-\(request.target.name)")
     self.request = request
+    hasBegun =
+      request.pending.count < request.plan.jobs.count
+      || request.pending.contains { $0.attempts > 0 }
     run = RunContext(
       id: request.id, directory: request.directory, settings: request.plan.settings,
       target: request.target, store: request.store, log: request.log, stop: request.stop,
@@ -153,6 +166,11 @@ public actor Runner {
     try skip(rest)
     await finalize()
     await restoreSettings()
+    if request.plan.settings.rebootPolicy == .runCompletion, bailReason == nil, !run.stop.isRaised {
+      do { try await reboot("reboot_policy is run_completion") } catch {
+        run.log.log(.error, source: "runner", "\(PlainFailure(error))")
+      }
+    }
     await wrap(.runOutputProcessing) { tell(.processOutputs) }.ignore()
     await releaseTarget()
   }

@@ -31,6 +31,7 @@ public struct BoardEntry: Sendable, Hashable {
   public var reset: DriverChoice?
   /// What takes the link away while a detached job runs.
   public var link: DriverChoice?
+  public var boot: BootDescription
   /// Names of meters of the same bench.
   public var meters: [String]
   public var labels: [String: String]
@@ -43,7 +44,7 @@ public struct BoardEntry: Sendable, Hashable {
   public init(
     name: String, profile: String, connection: DriverChoice? = nil, console: DriverChoice? = nil,
     bootloader: DriverChoice? = nil, power: DriverChoice? = nil, reset: DriverChoice? = nil,
-    link: DriverChoice? = nil,
+    link: DriverChoice? = nil, boot: BootDescription = BootDescription(),
     meters: [String] = [], labels: [String: String] = [:], lease: ExternalLease? = nil,
     location: SourceLocation
   ) {
@@ -55,10 +56,29 @@ public struct BoardEntry: Sendable, Hashable {
     self.power = power
     self.reset = reset
     self.link = link
+    self.boot = boot
     self.meters = meters
     self.labels = labels
     self.lease = lease
     self.location = location
+  }
+}
+
+/// How a board boots, as far as its bench file says.
+public struct BootDescription: Sendable, Hashable {
+  /// A shell line that must succeed on a board that has booted.
+  public var probe: String?
+  public var timeoutSeconds: Double?
+  /// How long power stays off when it is cycled.
+  public var offSeconds: Double?
+
+  /// Creates a description.
+  public init(
+    probe: String? = nil, timeoutSeconds: Double? = nil, offSeconds: Double? = nil
+  ) {
+    self.probe = probe
+    self.timeoutSeconds = timeoutSeconds
+    self.offSeconds = offSeconds
   }
 }
 

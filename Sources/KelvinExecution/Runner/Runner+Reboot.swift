@@ -1,0 +1,150 @@
+internal import KelvinConnections
+internal import KelvinModel
+internal import KelvinStore
+internal import KelvinTargets
+
+// Reboots: those that the policy asks for, and those that nobody asked for.
+extension Runner {
+  /// Reboots before a job where the policy says so.
+  ///
+  /// - Parameters:
+  ///   - isFirst: of all jobs of the run.
+  ///   - isNewSpec: whether the job before belongs to another spec.
+  func rebootIfDue(isFirst: Bool, isNewSpec: Bool) async throws {
+    let isDue =
+      switch request.plan.settings.rebootPolicy {
+      case .never, .asNeeded, .runCompletion: false
+      case .initial: isFirst
+      case .eachSpec: isNewSpec
+      case .eachJob, .eachIteration: true
+      }
+    guard isDue else { return }
+    try await reboot(
+      "reboot_policy is \(request.plan.settings.rebootPolicy.rawValue)", isFirst: isFirst,
+      isNewSpec: isNewSpec)
+  }
+
+  /// Has the board reboot, and waits until its system is up again.
+  ///
+  /// - Throws: when nothing brings it back.
+  func reboot(_ reason: String, isFirst: Bool = false, isNewSpec: Bool = false) async throws {
+    run.log.log(.info, source: "runner", "\(run.target.name): reboots: \(reason)")
+    try await wrap(.reboot) {
+      try await wrapIf(isFirst, .initialBoot) {
+        try await wrapIf(isNewSpec, .firstIterationBoot) {
+          try await wrap(.boot) { try await bootAnew() }.get()
+        }
+      }
+    }.get()
+  }
+
+  private func wrapIf(
+    _ isSent: Bool, _ phase: Phase, _ body: () async throws -> Void
+  ) async throws {
+    guard isSent else { return try await body() }
+    try await wrap(phase, body).get()
+  }
+
+  private func bootAnew() async throws {
+    let begin = MonotonicTime.now
+    let steps = try await ladder().climb(from: .reboot, interrupt: run.stop)
+    guard let last = steps.last, last.problem == nil else {
+      throw PlainFailure(
+        .target, "\(run.target.name): does not come back from a reboot",
+        evidence: steps.map(\.description).joined(separator: "; "),
+        hint: "look at its console: 'kelvin bench console \(run.target.name)'")
+    }
+    try await boardHasBooted()
+    let seconds = Double((MonotonicTime.now - begin) / 100_000_000) / 10
+    run.log.log(.info, source: "runner", "\(run.target.name): up again after \(seconds) s")
+  }
+
+  func ladder() -> Ladder {
+    Ladder(
+      target: run.target, equipment: request.equipment, bootID: targetFingerprint["boot id"]
+    ) { [log = run.log] in log.log(.info, source: "recovery", $0) }
+  }
+
+  /// Learns anew what a boot changes. Settings are applied again by the next job.
+  func boardHasBooted() async throws {
+    run.target.forgetFacts()
+    request.settings?.forget()
+    let facts = try await run.target.facts(until: .after(seconds: 60, interrupt: run.stop))
+    targetFingerprint = facts.fingerprint
+    run.targetResponds = true
+  }
+
+  // MARK: What became of the board in a job
+
+  /// Looks whether the board is the one that it was when an attempt began, and brings it back when it
+  /// is not: what ran on a board that rebooted or hung has no verdict of its own.
+  ///
+  /// - Returns: the attempt's outcome, the board's taken into account.
+  func judgeBoard(_ outcome: Outcome, _ job: JobContext) async -> Outcome {
+    guard watchesBoard, outcome.verdict != .aborted, !run.stop.isRaised else { return outcome }
+    let before = targetFingerprint["boot id"] ?? ""
+    do throws(ConnectionFailure) {
+      let now = try await run.target.bootID(until: .after(seconds: 5, interrupt: run.stop))
+      guard now != before, !before.isEmpty else { return outcome }
+    } catch {
+      if error.code == .interrupted { return outcome }
+      return await recover(outcome, job, "does not answer: \(error.message)")
+    }
+    let text = "\(run.target.name) rebooted while the job ran"
+    job.record(.error, source: "runner", text + evidence(of: outcome))
+    do {
+      try await run.target.waitUntilBooted(
+        probe: request.equipment.bootProbe,
+        until: .after(seconds: request.equipment.bootSeconds, interrupt: run.stop))
+      try await boardHasBooted()
+    } catch {
+      return await recover(outcome, job, "rebooted, and does not come up: \(PlainFailure(error))")
+    }
+    await wrap(.reboot) {}.ignore()
+    return Outcome(.failed(.target), text + evidence(of: outcome))
+  }
+
+  /// Climbs the ladder; without one, or at its end, no further job may begin.
+  private func recover(_ outcome: Outcome, _ job: JobContext, _ finding: String) async -> Outcome {
+    let board = run.target.name
+    job.record(.error, source: "runner", "\(board) \(finding)")
+    guard request.plan.settings.rebootPolicy != .never else {
+      bailReason = "\(board) \(finding); reboot_policy is 'never'"
+      run.targetResponds = false
+      return Outcome(.failed(.target), "\(board) \(finding)")
+    }
+    let begin = MonotonicTime.now
+    var steps: [RecoveryStep] = []
+    do {
+      try await wrap(.reboot) {
+        steps = try await ladder().climb(interrupt: run.stop)
+        guard steps.last?.problem == nil else {
+          throw PlainFailure(.target, "\(board): nothing brings it back")
+        }
+      }.get()
+      try await boardHasBooted()
+    } catch {
+      run.targetResponds = false
+      let text = steps.map(\.description).joined(separator: "; ")
+      job.record(.error, source: "recovery", "\(board): nothing brings it back: \(text)")
+      if !run.stop.isRaised {
+        bailReason = "\(board) \(finding), and nothing brings it back (\(text))"
+        request.isLost(bailReason ?? "")
+      }
+      return Outcome(.failed(.target), "\(board) \(finding), and nothing brings it back")
+    }
+    let seconds = Double((MonotonicTime.now - begin) / 100_000_000) / 10
+    let last = steps.last?.rung ?? .reconnect
+    let text = "\(board) \(finding); back after \(seconds) s by \(last.rawValue)"
+    job.record(.warning, source: "recovery", steps.map(\.description).joined(separator: "; "))
+    return Outcome(
+      .failed(last == .reconnect ? .infrastructure : .target), text + evidence(of: outcome))
+  }
+
+  private func evidence(of outcome: Outcome) -> String {
+    outcome.verdict == .ok || outcome.reason.isEmpty ? "" : " (\(outcome.reason))"
+  }
+
+  /// This machine is the one that Kelvin runs on: it neither hangs nor reboots under us.
+  private var watchesBoard: Bool { !run.target.connection.capabilities.isThisMachine }
+}
