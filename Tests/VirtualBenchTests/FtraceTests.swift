@@ -123,12 +123,24 @@ struct FtraceTests {
     #expect(run.records == (try run.value("trace_events")), "\(text)")
     #expect(try run.value("trace_lost_events") == 0)
     // In their order in time, markers of the other buffer among the events.
-    let places = ["state=2400000", "the marker of", "state=800000"].map { text.range(of: $0) }
-    let starts = places.compactMap(\.?.lowerBound)
-    #expect(starts.count == 3 && starts == starts.sorted(), "\(text)")
+    let parts = text.split(separator: "the marker of")
+    #expect(parts.count == 2, "\(text)")
+    #expect(parts.first?.contains("state=2400000") == true, "\(text)")
+    #expect(parts.last?.contains("state=800000") == true, "\(text)")
     #expect(try traced.leftovers() == "0")
     #expect(try board.run("cat /sys/kernel/tracing/trace_clock") == clock)
     #expect(try board.run("cat /sys/kernel/tracing/tracing_on") == "1")
+  }
+
+  /// Workload Automation's events, of which a kernel has some hundred.
+  @Test func recordsTheUsualEvents() throws {
+    let run = try traced.run(traced.agenda("{symbols: false}", "vb-work -c 1 -u 20"), "usual")
+    #expect(run.done.code == 0, "\(run.done)\(run.log)")
+    for event in ["sched_switch:", "sched_wakeup:", "irq_handler_entry:", "softirq_entry:"] {
+      #expect(run.report.contains(event), "\(event) \(run.log)")
+    }
+    #expect(run.report.contains("vb-work-"))
+    #expect(run.records == (try run.value("trace_events")), "\(run.log)")
   }
 
   @Test func tellsWhatATinyBufferLost() throws {
@@ -196,22 +208,26 @@ struct FtraceTests {
   }
 
   @Test func theNextRunRemovesWhatAKilledOneLeft() throws {
-    let agenda = traced.agenda("{events: [sched_switch]}", "sleep 2345")
-    try agenda.write(toFile: "\(traced.folder)/killed.yaml", atomically: true, encoding: .utf8)
+    // The first attempt hangs, the next one, after a resume, does not.
+    let agenda = traced.agenda(
+      "{events: [sched_process_exec]}",
+      "mkdir /tmp/once-\(getpid()) 2>/dev/null || exit 0; sleep 2345")
+    let path = "\(traced.folder)/killed"
+    try agenda.write(toFile: path + ".yaml", atomically: true, encoding: .utf8)
     let process = try traced.bench.start(
-      ["run", "\(traced.folder)/killed.yaml", "--board", "rock", "-d", "\(traced.folder)/killed"],
-      bench: try traced.benchText(.ssh))
+      ["run", path + ".yaml", "--board", "rock", "-d", path], bench: try traced.benchText(.ssh))
     try VirtualGuest.wait("the command runs on the board") {
       try traced.board.run("ps | grep '[s]leep 2345' | wc -l") != "0"
     }
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     #expect(try traced.leftovers() == "1")
-    let run = try traced.run(traced.agenda("{events: [sched_process_exec]}", "true"), "next")
-    #expect(run.done.code == 0, "\(run.done)\(run.log)")
-    #expect(run.log.contains("removed what a dead run left tracing: kelvin-"), "\(run.log)")
+    let resumed = try traced.bench.kelvin(["resume", path], bench: try traced.benchText(.ssh))
+    #expect(resumed.code == 0, "\(resumed)")
+    let log = try String(contentsOfFile: path + "/run.log", encoding: .utf8)
+    #expect(log.contains("removed what a dead run left tracing: kelvin-"), "\(log)")
     #expect(try traced.leftovers() == "0")
-    try traced.board.run("for p in $(pidof sleep); do kill $p; done; true")
+    try traced.board.run("rmdir /tmp/once-*")
   }
 
   @Test func aMisspeltEventIsAnsweredWithTheNearest() throws {

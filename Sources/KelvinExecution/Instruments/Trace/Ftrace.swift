@@ -85,11 +85,25 @@ public struct Ftrace: Instrument {
       run.log.log(
         .warning, source: name, "removed what a dead run left tracing: \(leftovers.shortList)")
     }
-    let plan = try await TracePlan(wish, place, connection, until: deadline)
+    var plan = try await TracePlan(wish, place, connection, until: deadline)
     // Everything is tried once, so that what the kernel refuses is known before the first job.
     let trial = try await TraceSession(
       plan, place, attempt: 0, connection, until: deadline)
     try await trial.remove(connection, until: deadline)
+    tell(trial, run)
+    let refused = Set(trial.refused.map(\.event))
+    plan.events.removeAll(where: refused.contains)
+    prepared.value = Prepared(place: place, plan: plan)
+  }
+
+  /// Says what is not as it was asked for.
+  private func tell(_ trial: TraceSession, _ run: RunContext) {
+    if !trial.refused.isEmpty {
+      let names = trial.refused.map { "\($0.event): \($0.error)" }
+      run.log.log(
+        .warning, source: name,
+        "the kernel does not trace these events here, they are left out: \(names.shortList)")
+    }
     if trial.lacksMarkers {
       run.log.log(
         .warning, source: name,
@@ -101,7 +115,6 @@ public struct Ftrace: Instrument {
         .warning, source: name,
         "this kernel has no tracing instances: its own buffer is used, and set back after each job")
     }
-    prepared.value = Prepared(place: place, plan: plan)
   }
 
   public var hooks: [Hook] {

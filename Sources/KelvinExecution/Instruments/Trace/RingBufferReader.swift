@@ -10,6 +10,8 @@ struct RingBufferReader: Sendable {
   /// A directory with `per_cpu`.
   let base: TargetPath
   let layout: RingBufferLayout
+  /// What each CPU's buffer can hold; a target that gives more is not right.
+  let bufferKiB: Int
 
   /// Bytes that are taken at a time.
   private static let pieceSize = 1 << 20
@@ -20,8 +22,8 @@ struct RingBufferReader: Sendable {
     d=$1/per_cpu/cpu$2; left=$4
     while :; do
     n=; while read -r k v r; do case $k in entries:) n=$v;; esac; done <"$d/stats" || exit 1
-    [ "$n" ] || exit 2
-    [ "$n" -gt 0 ] || exit 0
+    [ "$n" = 0 ] && exit 0
+    [ "$n" -gt 0 ] || exit 2
     [ $left -gt 0 ] || exit 3
     c=$(((n + $5 - 1) / $5)); [ $c -le $left ] || c=$left
     dd if="$d/trace_pipe_raw" bs=$3 count=$c 2>/dev/null || exit 1
@@ -39,6 +41,9 @@ struct RingBufferReader: Sendable {
   ) async throws -> Int {
     let pages = max(1, RingBufferReader.pieceSize / layout.pageSize)
     var cut = 0
+    var taken = 0
+    // The kernel rounds up, and has a few pages more than it was asked for.
+    let most = 2 * 1024 * bufferKiB + 16 * layout.pageSize
     while true {
       let result = try await connection.execute(
         Command(
@@ -51,16 +56,23 @@ struct RingBufferReader: Sendable {
       let bytes = result.standardOutput.bytes
       let whole = bytes.count / layout.pageSize * layout.pageSize
       cut += bytes.count - whole
+      taken += whole
       try body(bytes[..<whole])
       switch result.termination {
       case .exited(0): return cut
       // Without progress it would go on for ever.
-      case .exited(3) where whole > 0: continue
+      case .exited(3) where whole > 0:
+        guard taken <= most else {
+          throw PlainFailure(
+            .target,
+            "\(base)/per_cpu/cpu\(cpu): gives more than its buffer of \(bufferKiB) KiB can hold")
+        }
       default:
         throw PlainFailure(
           .target, "\(base)/per_cpu/cpu\(cpu): its pages cannot be read: sh \(result.termination)",
           evidence: result.standardError.text.oneLine,
-          hint: result.termination == .exited(1) ? "does the target have dd?" : "")
+          hint: result.termination == .exited(1)
+            ? "does the target have dd, and is the instance still there?" : "")
       }
     }
   }

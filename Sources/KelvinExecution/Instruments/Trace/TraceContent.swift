@@ -28,10 +28,16 @@ struct TraceContent: Sendable {
     let number: UInt16
     let bytes: [UInt8]
 
-    /// What the kernel counted of one CPU's buffer; trace-cmd report --stat prints it.
+    /// What the kernel counted of one CPU's buffer; trace-cmd report --stat prints it. All have one
+    /// size, so that what is known when the pages have been read can take the place of another.
     static func statistics(cpu: Int, _ text: [UInt8]) -> Option {
-      Option(number: 2, bytes: Array("CPU: \(cpu)\n".utf8) + text + [0])
+      var bytes = Array("CPU: \(cpu)\n".utf8) + text
+      while bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+      bytes = Array(bytes.prefix(statisticsSize - 3))
+      bytes += [UInt8](repeating: UInt8(ascii: " "), count: statisticsSize - 3 - bytes.count)
+      return Option(number: 2, bytes: bytes + Array("\n\n".utf8) + [0])
     }
+    private static let statisticsSize = 512
     /// Says that the clock's text stands behind the table of CPUs.
     static let hasClock = Option(number: 4, bytes: [])
     static func system(_ text: String) -> Option {
@@ -44,6 +50,8 @@ struct TraceContent: Sendable {
     var bytes: [UInt8] = []
     /// Where the table of CPUs is: two 64-bit numbers for each, offset and size of its pages.
     var table = 0
+    /// Where the bytes of each option are.
+    var options: [Int] = []
     /// Where the 64-bit offset of the second buffer is.
     var secondBuffer: Int?
   }
@@ -79,6 +87,7 @@ struct TraceContent: Sendable {
     for option in options + (clock.isEmpty ? [] : [.hasClock]) {
       file.append(option.number)
       file.append(UInt32(option.bytes.count))
+      head.options.append(file.bytes.count)
       file.bytes += option.bytes
     }
     if let secondBuffer {

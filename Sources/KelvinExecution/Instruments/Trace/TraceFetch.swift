@@ -47,14 +47,16 @@ struct TraceFetch: Sendable {
   ) async throws -> Summary {
     var content = content
     var summary = Summary()
+    let cpus = session.plan.cpus
+    let paths = cpus.map { session.base.appending("per_cpu/cpu\($0)/stats") }
     let files = try await connection.read(
       [session.place.root.appending("saved_cmdlines"), session.base.appending("trace_clock")]
-        + session.plan.cpus.map { session.base.appending("per_cpu/cpu\($0)/stats") },
-      until: deadline
+        + paths, until: deadline
     ).map { (try? $0.get()) ?? [] }
     content.commandLines = files[0]
     content.clock = files[1]
-    for (cpu, text) in zip(session.plan.cpus, files[2...]) {
+    let option = content.options.count
+    for (cpu, text) in zip(cpus, files[2...]) {
       content.options.append(.statistics(cpu: cpu, text))
       let statistics = TraceStatistics(text)
       summary.lost &+= statistics.lost
@@ -64,12 +66,20 @@ struct TraceFetch: Sendable {
     if session.hasMarkersApart { content.secondBuffer = "markers" }
     let writer = try TraceFileWriter(path, content)
     var isWhole = await drain(
-      session.base, into: writer, &summary, connection, until: deadline)
+      session.base, session.plan.bufferKiB, into: writer, &summary, connection, until: deadline)
+    if isWhole, let files = try? await connection.read(paths, until: deadline) {
+      // As trace-cmd has them: of what has been read nothing is left.
+      for (index, file) in files.enumerated() {
+        guard case .success(let text) = file else { continue }
+        try writer.replaceOption(option + index, with: .statistics(cpu: cpus[index], text))
+      }
+    }
     if session.hasMarkersApart {
       try writer.beginSecondBuffer()
       if isWhole {
         isWhole = await drain(
-          session.place.root, into: writer, &summary, connection, until: deadline)
+          session.place.root, max(session.plan.bufferKiB, TraceFetch.markerKiB), into: writer,
+          &summary, connection, until: deadline)
       }
     }
     try writer.finish()
@@ -81,12 +91,15 @@ struct TraceFetch: Sendable {
     return summary
   }
 
+  /// More than the markers of one window; how large the kernel's own buffer is, is not Kelvin's matter.
+  private static let markerKiB = 65_536
+
   /// - Returns: false when the rest need not be tried.
   private func drain(
-    _ base: TargetPath, into writer: TraceFileWriter, _ summary: inout Summary,
+    _ base: TargetPath, _ bufferKiB: Int, into writer: TraceFileWriter, _ summary: inout Summary,
     _ connection: any Connection, until deadline: Deadline
   ) async -> Bool {
-    let reader = RingBufferReader(base: base, layout: content.layout)
+    let reader = RingBufferReader(base: base, layout: content.layout, bufferKiB: bufferKiB)
     for cpu in session.plan.cpus {
       do {
         let cut = try await reader.drain(cpu: cpu, connection, until: deadline) { pages in

@@ -17,6 +17,7 @@ final class TraceFileWriter {
   private var cpu = 0
   private var end = 0
   private let secondBuffer: Int?
+  private let options: [Int]
   private var isFinished = false
 
   /// Creates the file, or replaces what has its name.
@@ -31,6 +32,7 @@ final class TraceFileWriter {
     self.content = content
     table = head.table
     secondBuffer = head.secondBuffer
+    options = head.options
     places = Array(repeating: (0, 0), count: content.cpuCount)
     try write(head.bytes[...], at: 0)
     end = aligned(head.bytes.count)
@@ -76,6 +78,12 @@ final class TraceFileWriter {
     places = Array(repeating: (0, 0), count: content.cpuCount)
     cpu = 0
     end = aligned(end + bytes.count)
+  }
+
+  /// Puts another option of the same size in the place of one of the content's.
+  func replaceOption(_ index: Int, with option: TraceContent.Option) throws(PlainFailure) {
+    precondition(option.bytes.count == content.options[index].bytes.count)
+    try write(option.bytes[...], at: options[index])
   }
 
   /// Completes the file.

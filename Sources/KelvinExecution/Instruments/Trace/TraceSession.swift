@@ -16,6 +16,8 @@ struct TraceSession: Sendable {
   private(set) var hasMarkersApart = false
   /// They are lost to this trace: somebody else uses that buffer.
   private(set) var lacksMarkers = false
+  /// Events that the kernel would not turn on.
+  private(set) var refused: [(event: TraceEvent, error: Errno)] = []
 
   var isInstance: Bool { base != place.root }
 
@@ -60,7 +62,9 @@ struct TraceSession: Sendable {
 
   // MARK: Setting up
 
-  private func configure(_ connection: any Connection, until deadline: Deadline) async throws {
+  private mutating func configure(
+    _ connection: any Connection, until deadline: Deadline
+  ) async throws {
     var settings = [Setting("tracing_on", "0"), Setting("options/overwrite", "1")]
     settings.append(Setting("buffer_size_kb", "\(plan.bufferKiB)", option: "buffer_size"))
     if let clock = plan.clock {
@@ -71,9 +75,23 @@ struct TraceSession: Sendable {
     }
     try await apply(settings, connection, until: deadline)
     if !plan.functions.isEmpty { try await traceFunctions(connection, until: deadline) }
-    try await apply(
-      plan.events.map { Setting("events/\($0.directory)/enable", "1", option: "events") },
-      connection, until: deadline)
+    try await enableEvents(connection, until: deadline)
+  }
+
+  /// Patterns also mean events that a kernel has and cannot trace on this machine.
+  private mutating func enableEvents(
+    _ connection: any Connection, until deadline: Deadline
+  ) async throws {
+    let results = try await connection.write(
+      plan.events.map { (base.appending("events/\($0.directory)/enable"), [UInt8(ascii: "1")]) },
+      until: deadline)
+    for (event, result) in zip(plan.events, results) {
+      if case .failure(let error) = result { refused.append((event, error)) }
+    }
+    guard let first = refused.first, refused.count == plan.events.count else { return }
+    throw PlainFailure(
+      .target, "\(base)/events/\(first.event.directory)/enable: \(first.error)",
+      evidence: try await refusal(connection, until: deadline))
   }
 
   private struct Setting {

@@ -79,7 +79,11 @@ struct FtraceTests {
 
   @Test(arguments: Way.allCases) func tellsWhatATinyBufferLost(way: Way) async throws {
     var bench = bench(
-      way, ["events": ["raw_syscalls:sys_enter"], "buffer_size": 8192, "symbols": true])
+      way,
+      [
+        "events": ["raw_syscalls:sys_enter"], "filters": ["sys_enter": "comm==\"dd\""],
+        "buffer_size": 8192, "symbols": true
+      ])
     bench.argv = ["dd", "if=/dev/zero", "of=/dev/null", "bs=1", "count=20000"]
     let record = try await bench.run([Ftrace.self])
     let job = try #require(record.jobs.first)
@@ -92,6 +96,14 @@ struct FtraceTests {
     #expect(try job.value("trace_events") > 10)
     #expect(job.messages(.warning).contains { $0.contains("event(s) were lost") })
     #expect(try job.value("trace_size") > 1e6, "without symbols")
+    let artifact = try #require(job.artifacts.first { $0.name == "trace.dat" })
+    let stats = try await output(
+      of: ["trace-cmd", "report", "--stat", record.directory.path + "/run/" + artifact.path],
+      in: "/")
+    let overruns = stats.matches(of: #/\n(?:commit )?overrun: (\d+)|\ndropped events: (\d+)/#)
+      .compactMap { Double($0.1 ?? $0.2 ?? "") }
+    #expect(overruns.reduce(0, +) == lost, "\(stats)")
+    #expect(!stats.contains(#/\nentries: [1-9]/#), "\(stats)")
     // What is there is the newest.
     #expect(text.contains("dd-"), "\(text.prefix(1000))")
   }
@@ -155,6 +167,54 @@ struct FtraceTests {
     // What there is, is kept all the same.
     #expect(try await report(record).contains("filename=/usr/bin/false"))
     #expect(try instances() == [])
+  }
+
+  @Test func takesWhatThereIsOfTheUsualEvents() async throws {
+    var bench = bench(.direct, [:])
+    bench.argv = ["sh", "-c", "for i in 1 2 3; do /bin/true; done"]
+    let record = try await bench.run([Ftrace.self])
+    let job = try #require(record.jobs.first, "\(record.log)")
+    #expect(job.outcome == .ok, "\(job.outcome) \(record.log)")
+    let text = try await report(record)
+    #expect(text.contains("sched_switch:") && text.contains("sched_process_fork:"))
+    #expect(TraceCmd.records(text) == Int(try job.value("trace_events")))
+    #expect(job.fingerprint["trace buffer"]?.contains(" KiB for each of ") == true)
+  }
+
+  /// As on a kernel without instances: its own buffer, which is as it was afterwards.
+  @Test func borrowsTheKernelsOwnBuffer() async throws {
+    let connection = LocalConnection()
+    let deadline = Deadline.after(seconds: 30)
+    let place = TraceFileSystem(root: TargetPath(tracing), hasInstances: false)
+    guard try await SavedTracing.isIdle(place, connection, until: deadline) else {
+      print("somebody traces with this kernel's own buffer: not tested")
+      return
+    }
+    let names = ["tracing_on", "trace_clock", "current_tracer", "set_event"].map(
+      place.root.appending)
+    let before = try await connection.read(names, until: deadline).map { try $0.get() }
+    let wish = TraceWish(
+      events: ["sched_process_exec"], functions: [], filters: ["sched*": "pid>0"], bufferKiB: 1408)
+    let plan = try await TracePlan(wish, place, connection, until: deadline)
+    let session = try await TraceSession(plan, place, attempt: 1, connection, until: deadline)
+    #expect(!session.isInstance)
+    try await session.start(connection, until: deadline)
+    _ = try await output(of: ["sh", "-c", "echo mine >\(tracing)/trace_marker; true"], in: "/")
+    try await session.stop(connection, until: deadline)
+    let formats = try await TraceFormats(
+      session, wantsSymbols: false, isBigEndian: false, system: "", connection, until: deadline)
+    let directory = try TemporaryDirectory()
+    let path = directory.path + "/trace.dat"
+    let summary = try await TraceFetch(session: session, content: formats.content).write(
+      path, connection, until: deadline)
+    try await session.remove(connection, until: deadline)
+    let text = try await output(of: ["trace-cmd", "report", path], in: "/")
+    #expect(text.contains("mine") && text.contains("sched_process_exec:"), "\(text)")
+    #expect(TraceCmd.records(text) == summary.events)
+    #expect(try await connection.read(names, until: deadline).map { try $0.get() } == before)
+    let filter = "events/sched/sched_process_exec/filter"
+    let restored = try await connection.read(place.root.appending(filter), until: deadline)
+    #expect(KernelText(restored).trimmed == "none")
   }
 
   /// A dead process's instance goes, that of a live one stays.

@@ -22,6 +22,9 @@ import Testing
     content.clock = Array("[mono]".utf8)
     content.options = [.system("x")]
     content.secondBuffer = "m"
+    #expect(
+      TraceContent.Option.statistics(cpu: 0, Array("a: 1\n".utf8)).bytes.count
+        == TraceContent.Option.statistics(cpu: 12, Array("a: 12345\nb: 1\n\n".utf8)).bytes.count)
     func long(_ number: UInt8) -> [UInt8] { [number, 0, 0, 0, 0, 0, 0, 0] }
     func word(_ number: UInt8) -> [UInt8] { [number, 0, 0, 0] }
     var expected: [UInt8] = [0x17, 0x08, 0x44]
@@ -43,6 +46,7 @@ import Testing
     let head = content.head()
     #expect(head.bytes == expected)
     #expect(head.table == table && head.secondBuffer == second)
+    #expect(head.options == [second - 6 - 6 - 2, second - 6])
   }
 
   @Test func writesNumbersInTheTargetsOrder() throws {
@@ -139,6 +143,7 @@ import Testing
     other.record(marker("other"))
     let writer = try TraceFileWriter(path, content)
     try writer.append((first.page + late.page)[...], cpu: 0)
+    try writer.replaceOption(0, with: .statistics(cpu: 0, Array("entries: 0\n".utf8)))
     try writer.append(other.page[...], cpu: 1)
     try writer.beginSecondBuffer()
     other.timestamp = 4_000_000
@@ -152,6 +157,8 @@ import Testing
     for word in ["alpha", "other", "omega", "apart", String(repeating: "b", count: 200), "worker"] {
       #expect(text.contains(word), "\(word): \(text)\(report)")
     }
+    let stats = try await output(of: ["trace-cmd", "report", "--stat", path], in: directory.path)
+    #expect(stats.contains("CPU: 0\nentries: 0  ") && !stats.contains("entries: 2"), "\(stats)")
     #expect(text.contains("4711 EVENTS DROPPED"), "\(text)")
     #expect(text.contains("0.002001"), "\(text)")
   }
