@@ -54,13 +54,14 @@ public struct Ftrace: Instrument {
 
   private let wish: TraceWish
   private let wantsSymbols: Bool?
-  private struct Prepared: Sendable {
-    var place: TraceFileSystem
-    var plan: TracePlan
-  }
-  private let prepared = BoardConfined<Prepared?>(nil)
+  private let plan = BoardConfined<TracePlan?>(nil)
   private let session = BoardConfined<TraceSession?>(nil)
-  private let formats = BoardConfined<TraceFormats?>(nil)
+  /// Addresses and numbers of events hold for one boot.
+  private struct BootFormats: Sendable {
+    var bootID: String
+    var formats: TraceFormats
+  }
+  private let formats = BoardConfined<BootFormats?>(nil)
 
   /// Takes the declared options.
   ///
@@ -93,7 +94,7 @@ public struct Ftrace: Instrument {
     tell(trial, run)
     let refused = Set(trial.refused.map(\.event))
     plan.events.removeAll(where: refused.contains)
-    prepared.value = Prepared(place: place, plan: plan)
+    self.plan.value = plan
   }
 
   /// Says what is not as it was asked for.
@@ -119,16 +120,21 @@ public struct Ftrace: Instrument {
 
   public var hooks: [Hook] {
     slow.setup { context in
-      session.value = nil
-      guard let prepared = prepared.value else { return }
+      let connection = context.target.connection
+      // Of a job at whose end the link was away.
+      try await session.exchange(nil)?.remove(connection, until: context.deadline)
+      guard let plan = plan.value else { return }
       let job = try context.requireJob()
+      // The board may have rebooted since, and have nothing mounted.
+      let place = try await TraceFileSystem.find(connection, until: context.deadline) {
+        job.record(.info, source: name, $0)
+      }
       session.value = try await TraceSession(
-        prepared.plan, prepared.place, attempt: job.attemptID, context.target.connection,
-        until: context.deadline)
+        plan, place, attempt: job.attemptID, connection, until: context.deadline)
       job.addFingerprint([
-        "trace clock": prepared.plan.clock ?? "the only one",
+        "trace clock": plan.clock ?? "the only one",
         "trace buffer":
-          "\(prepared.plan.bufferKiB) KiB for each of \(prepared.plan.cpus.count) CPUs"
+          "\(plan.bufferKiB) KiB for each of \(plan.cpus.count) CPUs"
       ])
     }
     very_fast.start { context in
@@ -169,16 +175,17 @@ public struct Ftrace: Instrument {
     summary.record(in: job, source: name)
   }
 
-  /// Read after the first job's window, and once.
+  /// Read after the first job's window, and after the first of each boot.
   private func formats(_ session: TraceSession, _ job: JobContext) async throws -> TraceFormats {
-    if let formats = formats.value { return formats }
+    let bootID = try await job.target.bootID(until: job.deadline)
+    if let known = formats.value, known.bootID == bootID { return known.formats }
     let facts = try await job.target.facts(until: job.deadline)
     let read = try await TraceFormats(
       session, wantsSymbols: wantsSymbols, isBigEndian: TraceFormats.isBigEndian(facts.machine),
       system: "Linux \(facts.hostName) \(facts.kernelRelease) \(facts.machine)",
       job.target.connection, until: job.deadline)
     for note in read.notes { job.run.log.log(.info, source: name, note) }
-    formats.value = read
+    formats.value = BootFormats(bootID: bootID, formats: read)
     return read
   }
 }

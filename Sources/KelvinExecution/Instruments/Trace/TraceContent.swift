@@ -45,6 +45,21 @@ struct TraceContent: Sendable {
     }
   }
 
+  /// The lines of the target's saved_cmdlines that are a number and a name. A process's name may have
+  /// line ends in it, and trace-cmd reads no further than to the first line that is something else.
+  static func commandLines(_ text: [UInt8]) -> [UInt8] {
+    var lines: [UInt8] = []
+    for line in KernelText(text) {
+      guard let blank = line.firstIndex(of: UInt8(ascii: " ")),
+        let process: UInt32 = KernelText.integer(line[..<blank]), process <= Int32.max,
+        !KernelText.trim(line[blank...]).isEmpty, !line.contains(0)
+      else { continue }
+      lines += line
+      lines.append(UInt8(ascii: "\n"))
+    }
+    return lines
+  }
+
   /// The file's beginning, and what in it is filled in when the pages are there.
   struct Head {
     var bytes: [UInt8] = []

@@ -53,7 +53,7 @@ struct TraceFetch: Sendable {
       [session.place.root.appending("saved_cmdlines"), session.base.appending("trace_clock")]
         + paths, until: deadline
     ).map { (try? $0.get()) ?? [] }
-    content.commandLines = files[0]
+    content.commandLines = TraceContent.commandLines(files[0])
     content.clock = files[1]
     let option = content.options.count
     for (cpu, text) in zip(cpus, files[2...]) {

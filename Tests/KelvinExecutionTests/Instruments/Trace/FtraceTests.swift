@@ -155,6 +155,15 @@ struct FtraceTests {
     #expect(try instances() == [])
   }
 
+  @Test func isUnavailableToOneWhoIsNotRoot() async throws {
+    let shell = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh"]
+    let record = try await InstrumentBench(ShellConnection(argv: shell)).run([Ftrace.self])
+    #expect(
+      record.log.contains(
+        "/sys/kernel/tracing: may not be read by who is logged in; tracing takes root"),
+      "\(record.log)")
+  }
+
   @Test func removesItsInstanceAfterAFailedJob() async throws {
     var bench = bench(.direct, ["events": ["sched_process_exec"]])
     bench.argv = ["false"]

@@ -49,6 +49,19 @@ import Testing
     #expect(head.options == [second - 6 - 6 - 2, second - 6])
   }
 
+  /// A process may call itself anything.
+  @Test func keepsTheNamesOfProcesses() {
+    let text = "1 init\n77 a) R 1\n(65265\n\n78 \n79\n-5 x\n99999999999 y\n80 b c\n81 d"
+    #expect(
+      TraceContent.commandLines(Array(text.utf8)) == Array("1 init\n77 a) R 1\n80 b c\n81 d\n".utf8)
+    )
+    withDamage(text) { damaged in
+      for line in KernelText(TraceContent.commandLines(damaged.bytes)) {
+        #expect(line.first.map { (48...57).contains($0) } == true)
+      }
+    }
+  }
+
   @Test func writesNumbersInTheTargetsOrder() throws {
     let layout = try #require(RingBufferLayout.test(headerPage32, isBigEndian: true))
     let bytes = content(layout).head().bytes
