@@ -36,8 +36,9 @@ struct SavedTracing: Sendable {
       (try? files[index].get()).map { KernelText($0).trimmed } ?? ""
     }
     events = TraceEvent.all(Array(text(0).utf8))
-    // `7 (expanded: 1408)`: the buffer had not been made.
-    let size = text(2).split(separator: " ").first.map(String.init) ?? ""
+    // `7 (expanded: 1408)` is a buffer that the first to use it would have made so large. `X`: the CPUs'
+    // buffers differ, and stay as they are made.
+    let size = text(2).split { !$0.isNumber }.last.map(String.init) ?? ""
     let clock = text(3).split(separator: "[").last?.split(separator: "]").first.map(String.init)
     var values: [(String, String)] = [("current_tracer", text(1))]
     if !plan.events.isEmpty { values += [("buffer_size_kb", size), ("options/overwrite", text(5))] }

@@ -201,9 +201,15 @@ struct FtraceTests {
     }
     let names = ["tracing_on", "trace_clock", "current_tracer", "set_event"].map(
       place.root.appending)
+    func size() async throws -> Substring? {
+      let text = try await connection.read(
+        place.root.appending("buffer_size_kb"), until: deadline)
+      return KernelText(text).trimmed.split { !$0.isNumber }.last
+    }
+    let oldSize = try await size()
     let before = try await connection.read(names, until: deadline).map { try $0.get() }
     let wish = TraceWish(
-      events: ["sched_process_exec"], functions: [], filters: ["sched*": "pid>0"], bufferKiB: 1408)
+      events: ["sched_process_exec"], functions: [], filters: ["sched*": "pid>0"], bufferKiB: 2000)
     let plan = try await TracePlan(wish, place, connection, until: deadline)
     let session = try await TraceSession(plan, place, attempt: 1, connection, until: deadline)
     #expect(!session.isInstance)
@@ -221,6 +227,7 @@ struct FtraceTests {
     #expect(text.contains("mine") && text.contains("sched_process_exec:"), "\(text)")
     #expect(TraceCmd.records(text) == summary.events)
     #expect(try await connection.read(names, until: deadline).map { try $0.get() } == before)
+    #expect(try await size() == oldSize)
     let filter = "events/sched/sched_process_exec/filter"
     let restored = try await connection.read(place.root.appending(filter), until: deadline)
     #expect(KernelText(restored).trimmed == "none")
