@@ -14,7 +14,7 @@ packages_quickstart=(linux-perf openssl rt-tests stress-ng)
 packages_test=(
   adb android-sdk-libsparse-utils apache2-utils busybox-static curl dash dropbear-bin fastboot fio fish
   inetutils-telnet libnss-wrapper libumockdev-dev libxml2-utils lrzsz mksh openssh-client openssh-server openssl procps python3
-  python3-serial rt-app ser2net socat sqlite3 strace sudo sysbench toybox udev umockdev util-linux zsh
+  python3-serial rt-app ser2net socat sqlite3 strace sudo sysbench toybox trace-cmd udev umockdev util-linux zsh
 )
 
 # The virtual bench: emulators, kernel headers and sources, what goes into its guests.

@@ -29,7 +29,8 @@ enum LocalFile {
       }
       if count == 0 { return bytes }
       if bytes.count > readLimit { throw Errno(EFBIG) }
-      room = min(max(room, bytes.count), 1 << 20)
+      // Files of /proc give a page at a time, however much is asked for.
+      if count == room { room = min(2 * room, 1 << 20) }
     }
   }
 

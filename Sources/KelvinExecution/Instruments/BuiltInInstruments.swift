@@ -16,11 +16,11 @@ extension Registry {
     SysfsExtractor.self,
     FilePoller.self,
     PerfStat.self,
+    Ftrace.self,
     SerialMonitor.self,
     Logcat.self,
     KernelLog.self,
     FramesPerSecond.self,
     ScreenCapture.self
-    // ftrace comes with device configuration.
   ]
 }
