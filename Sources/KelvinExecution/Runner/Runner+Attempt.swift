@@ -56,7 +56,11 @@ extension Runner {
           try await job.measure { try await workload.run(job) }
         }
         attempt.overhead = job.overhead(from: before, to: .now)
-        await checkSettings(job)
+        // A board that is lost has other troubles.
+        if case .failed(let error) = result, error is ConnectionFailure {
+        } else {
+          await checkSettings(job)
+        }
         try result.get()
       }
     } catch {

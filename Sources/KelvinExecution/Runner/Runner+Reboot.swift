@@ -90,6 +90,11 @@ extension Runner {
       if error.code == .interrupted { return outcome }
       return await recover(outcome, job, "does not answer: \(error.message)")
     }
+    return await rebooted(outcome, job)
+  }
+
+  /// The board booted anew in the middle of a job.
+  private func rebooted(_ outcome: Outcome, _ job: JobContext) async -> Outcome {
     let text = "\(run.target.name) rebooted while the job ran"
     job.record(.error, source: "runner", text + evidence(of: outcome))
     do {
@@ -122,7 +127,11 @@ extension Runner {
           throw PlainFailure(.target, "\(board): nothing brings it back")
         }
       }.get()
+      let before = targetFingerprint["boot id"]
       try await boardHasBooted()
+      if steps.last?.rung == .reconnect, targetFingerprint["boot id"] != before {
+        return await rebooted(outcome, job)
+      }
     } catch {
       run.targetResponds = false
       let text = steps.map(\.description).joined(separator: "; ")

@@ -1,0 +1,183 @@
+import Foundation
+import Glibc
+import KelvinModel
+import Testing
+
+/// Boards that reboot, panic, hang or drop off, on real kernels: each job ends with a verdict that says
+/// so, the board comes back, and the run goes on.
+@Suite(.serialized, .needsGuests, .guest("x86-a"), .timeLimit(.minutes(10)))
+struct RecoveryTests {
+  let bench: KelvinBench
+  let board: VirtualGuest
+  let folder: String
+
+  init() throws {
+    bench = try KelvinBench()
+    board = try #require(VirtualGuest.current)
+    folder = NSTemporaryDirectory() + "kelvin-recovery-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  /// A bench file with the guest as `rock`.
+  private func text(_ more: String...) throws -> String {
+    """
+    boards:
+      rock:
+        profile: virtual-x86
+        connection:
+          ssh: {host: 127.0.0.1, port: \(try board.port("ssh_port")), config: \(board.folder)/ssh_config}
+    \(more.map { "    " + $0 }.joined(separator: "\n"))
+
+    """
+  }
+
+  private var console: String { "console: {socket: \(board.folder)/console.sock}" }
+  private var power: String { "power: {qmp: \(board.folder)/qmp.sock}" }
+
+  private func write(_ agenda: String, _ name: String) throws -> String {
+    let path = "\(folder)/\(name).yaml"
+    try agenda.write(toFile: path, atomically: true, encoding: .utf8)
+    return path
+  }
+
+  private func run(_ agenda: String, _ name: String, _ bench: String) throws -> VirtualGuest.Done {
+    try self.bench.kelvin(
+      ["run", try write(agenda, name), "--board", "rock", "-d", "\(folder)/\(name)"], bench: bench)
+  }
+
+  private func outputs(of run: String) throws -> [String] {
+    try VirtualGuest.program("/bin/sh", ["-c", "cat \(folder)/\(run)/jobs/*/*/stdout"]).output
+      .split(separator: "\n").map(String.init)
+  }
+
+  private func query(_ run: String, _ sql: String) throws -> [String] {
+    try VirtualGuest.program("/usr/bin/sqlite3", ["\(folder)/\(run)/run.db", sql]).output
+      .split(separator: "\n").map(String.init)
+  }
+
+  private static let governor = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"
+
+  @Test(arguments: [
+    ("each_job", 4), ("each_iteration", 4), ("each_spec", 2), ("initial", 1), ("never", 0),
+    ("as_needed", 0)
+  ])
+  func rebootsWhenThePolicySaysSo(policy: String, boots: Int) throws {
+    let before = try board.run("cat /proc/sys/kernel/random/boot_id")
+    let show =
+      "params: {argv: [sh, -c, 'cat /proc/sys/kernel/random/boot_id \(Self.governor)']}"
+    let done = try run(
+      """
+      config:
+        augmentations: [execution_time]
+        reboot_policy: \(policy)
+        execution_order: by_workload
+        iterations: 2
+        runtime_params: {governor: powersave}
+      workloads:
+        - {name: command, \(show)}
+        - {name: command, \(show)}
+      """, policy, try text())
+    #expect(done.code == 0, "\(done)")
+    let lines = try outputs(of: policy)
+    let ids = stride(from: 0, to: lines.count, by: 2).map { lines[$0] }
+    #expect(ids.count == 4)
+    #expect(Set(ids).union([before]).count == boots + 1, "\(ids)")
+    // What a boot undid was applied again.
+    #expect(Set(stride(from: 1, to: lines.count, by: 2).map { lines[$0] }) == ["powersave"])
+  }
+
+  @Test func rebootsAtTheEndOfARun() throws {
+    let before = try board.run("cat /proc/sys/kernel/random/boot_id")
+    let done = try run(
+      "config: {reboot_policy: run_completion}\nworkloads: [{name: command, params: {argv: ['true']}}]",
+      "completion", try text())
+    #expect(done.code == 0, "\(done)")
+    #expect(try board.run("cat /proc/sys/kernel/random/boot_id") != before)
+  }
+
+  /// A board that goes down under a job gives it no verdict of its own, and the next job has a board.
+  @Test(arguments: [
+    ("panic", "echo c > /proc/sysrq-trigger; sleep 100"), ("reboot", "reboot -f; sleep 100"),
+    // The workload's own success is no success on a board that has booted meanwhile.
+    ("late", "(sleep 0.4; reboot -f) >/dev/null 2>&1 & exit 0")
+  ])
+  func aRebootThatNobodyAskedForFailsTheJob(name: String, command: String) throws {
+    let done = try run(
+      """
+      config: {augmentations: [execution_time], max_retries: 0, runtime_params: {governor: powersave}}
+      workloads:
+        - {name: command, params: {argv: [sh, -c, '\(command)']}}
+        - {name: command, params: {argv: [cat, \(Self.governor)]}}
+      """, name, try text())
+    #expect(done.code == 1, "\(done)")
+    let verdicts = try query(name, "SELECT verdict || ': ' || reason FROM jobs ORDER BY position")
+    if name == "late" {
+      // It went down behind the first job or in the second one: never unseen.
+      #expect(verdicts.contains { $0.contains("rock rebooted while the job ran") }, "\(verdicts)")
+    } else {
+      #expect(
+        verdicts.first?.hasPrefix("failed: target: rock rebooted while the job ran") == true,
+        "\(verdicts)")
+      #expect(verdicts.last == "ok: ", "\(verdicts)")
+      #expect(try outputs(of: name) == ["powersave"])
+    }
+    #expect(try board.run("cat \(Self.governor)") == "schedutil")
+  }
+
+  /// Nothing but its switch brings a frozen board back.
+  @Test func aFrozenBoardIsPowerCycled() throws {
+    let path = try write(
+      """
+      config: {augmentations: [execution_time], max_retries: 1, runtime_params: {governor: powersave}}
+      workloads:
+        - name: command
+          run_timeout: 20 s
+          params: {argv: [sh, -c, 'if [ -e /var/tmp/once ]; then cat \(Self.governor); else sleep 15; fi']}
+        - {name: command, params: {argv: [cat, \(Self.governor)]}}
+      """, "frozen")
+    let process = try bench.start(
+      ["run", path, "--board", "rock", "-d", "\(folder)/frozen"],
+      bench: try text(console, power, "boot: {timeout: 60 s, off: 0.5 s}"))
+    try VirtualGuest.wait("the job runs", seconds: 60) {
+      try board.run("pidof sleep || true") != ""
+    }
+    try GuestMonitor(board).execute("stop")
+    process.waitUntilExit()
+    #expect(process.terminationStatus == 1 || process.terminationStatus == 0)
+    let events = try query("frozen", "SELECT message FROM events WHERE source = 'recovery'")
+    #expect(events.contains { $0.contains("power_cycle: the board is back after") }, "\(events)")
+    let attempts = try query("frozen", "SELECT job, number, verdict, reason FROM attempts")
+    #expect(attempts.first?.contains("rock does not answer") == true, "\(attempts)")
+    #expect(attempts.last?.hasPrefix("1|1|ok") == true, "\(attempts)")
+  }
+
+  /// Without anything that could bring it back, the run ends, and the board is taken out.
+  @Test func aBoardThatNothingBringsBackIsQuarantined() throws {
+    let path = try write(
+      """
+      config: {augmentations: [execution_time], max_retries: 0}
+      workloads:
+        - {name: command, run_timeout: 8 s, params: {argv: [sleep, '5']}}
+        - {name: command, params: {argv: ['true']}}
+      """, "lost")
+    let text = try text("boot: {timeout: 5 s}")
+    let process = try bench.start(
+      ["run", path, "--board", "rock", "-d", "\(folder)/lost"], bench: text)
+    try VirtualGuest.wait("the job runs", seconds: 60) {
+      try board.run("pidof sleep || true") != ""
+    }
+    try GuestMonitor(board).execute("stop")
+    process.waitUntilExit()
+    try GuestMonitor(board).execute("cont")
+    #expect(process.terminationStatus == 1)
+    let verdicts = try query("lost", "SELECT verdict || ': ' || reason FROM jobs ORDER BY position")
+    #expect(verdicts.first?.contains("and nothing brings it back") == true, "\(verdicts)")
+    #expect(verdicts.last?.hasPrefix("skipped: rock does not answer") == true, "\(verdicts)")
+    let refused = try bench.kelvin(["target", "info", "rock"], bench: text)
+    #expect(refused.code == 0 || refused.error.contains("quarantined"), "\(refused)")
+    let run = try bench.kelvin(["run", path, "--board", "rock", "-d", "\(folder)/no"], bench: text)
+    #expect(run.code != 0 && run.error.contains("quarantined"), "\(run)")
+    let enabled = try bench.kelvin(["bench", "enable", "rock"], bench: text)
+    #expect(enabled.code == 0, "\(enabled)")
+  }
+}
