@@ -24,7 +24,8 @@ struct BoardWatchTests {
     board = try #require(VirtualGuest.current)
     owner = try GuestOwner()
     let client = try owner.client()
-    let held = try client.open("board", at: ConsoleAddress(board.console), until: owner.limit)
+    let held = try client.open(
+      "board", at: ConsoleAddress("socket:" + board.console), until: owner.limit)
     try #require(held.state == .open)
     log = owner.places.consoleDirectory("board")
     try VirtualGuest.wait("the board is up") { (try? board.run("true")) != nil }
@@ -134,6 +135,7 @@ struct BoardWatchTests {
     #expect(finding.kind == .hang && finding.failure.kind == .target, "\(finding)")
     #expect(finding.evidence.contains { $0.hasPrefix("its console is silent") }, "\(finding)")
     watch.stop()
+    pulse.close()
     await connection.close()
     #expect(try board.run("ps | grep -c '[c]at$' || :") == "0")
   }
@@ -199,9 +201,9 @@ struct BoardWatchTests {
   }
 
   /// What asking costs the board, by the time that its processes have used.
-  @Test func whatAHeartbeatCostsIsMeasured() async throws {
-    let choice = try choice(.ssh)
-    let connection = try connection(.ssh, choice)
+  @Test(arguments: [Way.ssh, .console]) func whatAHeartbeatCostsIsMeasured(way: Way) async throws {
+    let choice = try choice(way)
+    let connection = try connection(way, choice)
     let pulse = try #require(try await connection.pulse(until: .after(seconds: 60)))
     let ask = "cat /proc/stat | sed -n 's/^cpu  //p'; cat /proc/uptime"
     func used() throws -> (busy: Int, seconds: Double) {
@@ -211,13 +213,13 @@ struct BoardWatchTests {
       return (ticks[0] + ticks[1] + ticks[2] + ticks[5] + ticks[6], try #require(Double(words[10])))
     }
     let before = try used()
-    let beats = 500
+    let beats = way == .ssh ? 500 : 50
     let begin = MonotonicTime.now
     for _ in 0..<beats { try pulse.beat(until: .after(seconds: 20)) }
     let trip = Double(MonotonicTime.now - begin) / 1e6 / Double(beats)
     let after = try used()
     print(
-      "an echo takes \(trip) ms, and about \(Double(after.busy - before.busy) * 10 / Double(beats)) ms "
+      "\(way): a question takes \(trip) ms, and about \(Double(after.busy - before.busy) * 10 / Double(beats)) ms "
         + "of a guest's emulated CPUs")
     #expect(after.busy >= before.busy)
     pulse.close()

@@ -12,7 +12,7 @@ final class LastHeard: Sendable {
 }
 
 /// Asks the agent on a board's console what became of the last command, when it has not been heard
-/// since the last question anyway.
+/// since the last beat anyway.
 ///
 /// The line is shared with the board's thread, which lets go of it several times a second. While that
 /// waits for an answer of its own, nothing is asked: then its answer counts.
@@ -21,7 +21,8 @@ final class ConsolePulse: Pulse {
   private let connection: ConsoleConnection
   private let session: String
   private let heard: LastHeard
-  private let asked = Atomic<Int64>(MonotonicTime.now.nanoseconds)
+  /// When the last beat was over.
+  private let last = Atomic<Int64>(MonotonicTime.now.nanoseconds)
 
   init(_ connection: ConsoleConnection, session: String, heard: LastHeard) {
     name = "a question to the agent on \(connection.name)"
@@ -31,9 +32,8 @@ final class ConsolePulse: Pulse {
   }
 
   func beat(until deadline: Deadline) throws(ConnectionFailure) {
-    let last = asked.exchange(MonotonicTime.now.nanoseconds, ordering: .relaxed)
-    let begin = MonotonicTime(nanoseconds: last)
-    while heard.time < begin {
+    defer { last.store(MonotonicTime.now.nanoseconds, ordering: .relaxed) }
+    while heard.time.nanoseconds <= last.load(ordering: .relaxed) {
       let answer = try connection.useIfFree(session: session) {
         channel throws(ConnectionFailure) in
         try channel.isAnswering(until: deadline)

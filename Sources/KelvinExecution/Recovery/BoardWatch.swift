@@ -31,7 +31,6 @@ public final class BoardWatch: Sendable {
   public let alarm: Interrupt
   private let state: WatchState
   private let threads: Mutex<[NamedThread]>
-  private let pulse: (any Pulse)?
 
   /// Begins to watch.
   ///
@@ -39,7 +38,8 @@ public final class BoardWatch: Sendable {
   ///   - board: what findings call it.
   ///   - consoleLog: where the owner of ports keeps what its console says; followed from its present
   ///     end. Nil: no console is watched.
-  ///   - pulse: the connection's, which this watch closes; nil: nothing is asked.
+  ///   - pulse: the connection's; nil: nothing is asked. It stays the caller's, and may serve a board's
+  ///     watches one after the other; nobody else uses it until this one is stopped.
   ///   - choice: the connection's in the bench file, by which the board's network is asked when it is
   ///     suspected.
   ///   - alarm: raised instead of an interrupt of its own, for a caller whose waits have one already.
@@ -49,7 +49,6 @@ public final class BoardWatch: Sendable {
     options: Options = Options(), alarm: Interrupt = Interrupt()
   ) throws(PlainFailure) {
     self.alarm = alarm
-    self.pulse = pulse
     let state = WatchState(board: board, alarm: alarm, expected: options.expected)
     self.state = state
     threads = Mutex([])
@@ -91,7 +90,6 @@ public final class BoardWatch: Sendable {
     }) {
       thread.join()
     }
-    pulse?.close()
   }
 
   private func add(_ thread: NamedThread) { threads.withLock { $0.append(thread) } }
@@ -107,6 +105,8 @@ final class WatchState: Sendable {
 
   private struct Known {
     var findings: [Finding] = []
+    /// Of each finding: which of the signs it is of.
+    var places: [Int?] = []
     var signs = KernelSigns()
     var beats = 0
     var spoke: MonotonicTime?
@@ -122,7 +122,15 @@ final class WatchState: Sendable {
 
   var signs: KernelSigns { known.withLock { $0.signs } }
   var beats: Int { known.withLock { $0.beats } }
-  var findings: [Finding] { known.withLock { $0.findings } }
+  var findings: [Finding] {
+    known.withLock { known in
+      zip(known.findings, known.places).map { finding, place in
+        var finding = finding
+        if let place { finding.sign = known.signs.signs[place] }
+        return finding
+      }
+    }
+  }
   /// When the console spoke last; nil where none is watched.
   var spoke: MonotonicTime? { known.withLock { $0.spoke } }
 
@@ -138,6 +146,7 @@ final class WatchState: Sendable {
         Finding(sign, board: board, severity: expected.contains(sign.kind) ? .note : nil)
       }
       known.findings += new
+      known.places += (before..<known.signs.signs.count).map { $0 }
       return new.contains { $0.severity == .fatal }
     }
     if isFatal { alarm.raise() }
@@ -145,7 +154,9 @@ final class WatchState: Sendable {
 
   func add(_ finding: Finding) {
     known.withLock { known in
-      if known.findings.count < WatchState.limit { known.findings.append(finding) }
+      guard known.findings.count < WatchState.limit || finding.severity == .fatal else { return }
+      known.findings.append(finding)
+      known.places.append(nil)
     }
     if finding.severity == .fatal { alarm.raise() }
   }

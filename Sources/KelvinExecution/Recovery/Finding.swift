@@ -22,8 +22,8 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
   public let message: String
   /// What was seen that speaks for it, and what else might be.
   public let evidence: [String]
-  /// What the kernel said; its report as far as it had come.
-  public let sign: KernelSign?
+  /// What the kernel said, with its report as far as that has come.
+  public internal(set) var sign: KernelSign?
 
   init(
     _ kind: Kind, _ severity: KernelSign.Severity, at time: MonotonicTime = .now,

@@ -148,6 +148,7 @@ public struct KernelSigns: Sendable {
     guard
       signs.count < KernelSigns.limit
         || (phrase.severity == .fatal && signs.count < KernelSigns.limit + 16)
+        || (phrase.isPanic && signs.count < KernelSigns.limit + 32)
     else { return }
     index = signs.count
     signs.append(

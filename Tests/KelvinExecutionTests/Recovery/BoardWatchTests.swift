@@ -51,14 +51,21 @@ import Testing
   }
 
   private func watch(
-    _ log: Log? = nil, _ echo: Echo? = nil, heartbeat: Double? = 1,
-    expected: Set<KernelSign.Kind> = []
+    _ log: Log? = nil, _ echo: Echo? = nil, heartbeat: Double? = 1, patience: Double = 60,
+    expected: Set<KernelSign.Kind> = [], port: UInt16? = nil
   ) throws -> BoardWatch {
     var options = BoardWatch.Options()
     options.heartbeat = heartbeat
+    options.patience = patience
     options.expected = expected
+    let choice = port.map {
+      DriverChoice(
+        "ssh", options: ["host": "127.0.0.1", "port": .integer(Int64($0))],
+        location: SourceLocation(file: "bench.yaml"))
+    }
     return try BoardWatch(
-      board: "rock", consoleLog: log?.directory.path, pulse: echo?.pulse, options: options)
+      board: "rock", consoleLog: log?.directory.path, pulse: echo?.pulse, connection: choice,
+      options: options)
   }
 
   /// Waits as a job does: to its deadline, or until the alarm.
@@ -92,7 +99,7 @@ import Testing
     #expect(finding.message == "rock: panic: 'Kernel panic - not syncing: sysrq triggered crash'")
     #expect(finding.failure.kind == .target && finding.time > begin)
     // The whole report is there at the end.
-    let report = String(decoding: watch.signs()[0].report, as: UTF8.self)
+    let report = String(decoding: try #require(finding.sign).report, as: UTF8.self)
     #expect(report.contains("Rebooting in 1 seconds.."), "\(report)")
   }
 
@@ -208,5 +215,96 @@ import Testing
     defer { kill(echo.process, SIGKILL) }
     watch.stop()
     #expect(watch.findings().isEmpty && !watch.alarm.isRaised)
+  }
+
+  /// A server speaks, and the session does not answer: the board may be busy, but not for ever.
+  @Test(.timeLimit(.minutes(1))) func aBusyBoardHasPatienceAndComesBack() throws {
+    let server = try SpeakingServer()
+    let echo = try Echo()
+    let watch = try watch(nil, echo, patience: 5, port: server.port)
+    try wait { watch.beats >= 1 }
+    kill(echo.process, SIGSTOP)
+    defer { kill(echo.process, SIGKILL) }
+    try wait { !watch.findings().isEmpty }
+    #expect(!watch.alarm.isRaised)
+    kill(echo.process, SIGCONT)
+    try wait { watch.findings().count >= 2 }
+    #expect(watch.findings().map(\.severity) == [.serious, .note])
+    #expect(watch.findings().allSatisfy { $0.kind == .unresponsive }, "\(watch.findings())")
+    kill(echo.process, SIGSTOP)
+    #expect(wait(watch) == .interrupted)
+    #expect(watch.findings().map(\.severity) == [.serious, .note, .serious, .fatal])
+    watch.stop()
+  }
+
+  /// A pulse serves one watch after the other.
+  @Test(.timeLimit(.minutes(1))) func aPulseOutlivesItsWatch() throws {
+    let echo = try Echo()
+    for _ in 0..<3 {
+      let watch = try watch(nil, echo)
+      try wait { watch.beats >= 1 }
+      watch.stop()
+      #expect(watch.findings().isEmpty)
+    }
+    echo.pulse.close()
+    let late = try watch(nil, echo)
+    #expect(wait(late) == .interrupted)
+    #expect(late.findings().map(\.kind) == [.linkAway])
+  }
+
+  @Test(.timeLimit(.minutes(1))) func attachesWhatTheKernelReportedToAJob() async throws {
+    var bench = InstrumentBench(LocalConnection())
+    bench.during = { job in
+      try KernelSigns.attach([], to: job, source: "runner")
+      let text = KernelTexts.outOfMemory + KernelTexts.sysrqPanic
+      try KernelSigns.attach(KernelSigns(Array(text.utf8)).signs, to: job, source: "runner")
+    }
+    let record = try await bench.run([])
+    let job = try #require(record.jobs.first)
+    #expect(job.artifacts.map(\.name) == ["kernel-report.txt"])
+    let text = String(decoding: try record.content(job.artifacts[0]), as: UTF8.self)
+    #expect(text.hasPrefix("# serious: out of memory: 'head invoked oom-killer"), "\(text)")
+    #expect(text.contains("\n\n# fatal: panic: 'Kernel panic - not syncing: sysrq"), "\(text)")
+    #expect(text.contains("Rebooting in 1 seconds.."))
+  }
+}
+
+/// Greets whoever connects, as ssh's server does, until the last reference to it goes.
+private final class SpeakingServer: Sendable {
+  let port: UInt16
+  private let listener: Int32
+  private let end: Interrupt
+  private let thread: NamedThread
+
+  init() throws {
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let status = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, length) == 0 && listen(listener, 8) == 0
+          ? getsockname(listener, $0, &length) : -1
+      }
+    }
+    try #require(status == 0)
+    port = UInt16(bigEndian: address.sin_port)
+    self.listener = listener
+    let end = Interrupt()
+    self.end = end
+    thread = try NamedThread("speaks") {
+      while Deadline(time: nil, interrupt: end).wait(for: listener) == .ready {
+        let client = accept(listener, nil, nil)
+        _ = send(client, "SSH-2.0-x\r\n", 11, Int32(MSG_NOSIGNAL))
+        close(client)
+      }
+    }
+  }
+
+  deinit {
+    end.raise()
+    thread.join()
+    close(listener)
   }
 }
