@@ -197,6 +197,9 @@ struct BoardWatchTests {
       return
     }
     #expect(evidence.first?.hasPrefix("boot id ") == true, "\(evidence)")
+    // Of all that a kernel says while it boots nothing is taken for trouble.
+    let signs = KernelSigns(Array(try board.run("dmesg").utf8))
+    #expect(signs.signs.map(\.kind) == [.kernelStarted], "\(signs.signs)")
     await connection.close()
   }
 

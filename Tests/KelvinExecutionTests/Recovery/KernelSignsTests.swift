@@ -13,6 +13,7 @@ import Testing
 
   @Test(arguments: [
     (KernelTexts.sysrqPanic, [Kind.panic], Severity.fatal), (KernelTexts.panic, [.panic], .fatal),
+    (KernelTexts.armPanic, [.panic], .fatal),
     (KernelTexts.nullPointer, [.oops], .fatal), (KernelTexts.protectionFault, [.oops], .fatal),
     (KernelTexts.bug, [.bug], .fatal), (KernelTexts.warning, [.warning], .note),
     (KernelTexts.schedulingWhileAtomic, [.bug, .bug], .serious),

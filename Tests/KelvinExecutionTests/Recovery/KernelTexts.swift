@@ -1,4 +1,4 @@
-/// What kernels said on the consoles of the virtual bench: Debian's Linux 6.1 for x86_64, with a module
+/// What kernels said on the consoles of the virtual bench: Debian's Linux 6.1, for x86_64 where nothing else is said, with a module
 /// that does what its name says. Shortened by lists of modules, registers and inner frames.
 enum KernelTexts {
   static let sysrqPanic = """
@@ -17,6 +17,26 @@ enum KernelTexts {
 
 
     det-sysrq-c login:
+
+    """
+
+  /// On aarch64.
+  static let armPanic = """
+    [    4.295744] sysrq: Trigger a crash
+    [    4.296599] Kernel panic - not syncing: sysrq triggered crash
+    [    4.296811] CPU: 2 PID: 146 Comm: sh Not tainted 6.1.0-56-arm64 #1  Debian 6.1.192-2
+    [    4.296959] Hardware name: linux,dummy-virt (DT)
+    [    4.297111] Call trace:
+    [    4.297228]  dump_backtrace+0xe4/0x140
+    [    4.297404]  show_stack+0x20/0x30
+    [    4.298209]  el0t_64_sync+0x18c/0x190
+    [    4.298440] SMP: stopping secondary CPUs
+    [    4.298911] Kernel Offset: disabled
+    [    4.298968] CPU features: 0x022000,2023c084,0000421b
+    [    4.299073] Memory Limit: none
+    [    4.299269] Rebooting in 1 seconds..
+
+    det-arm login:
 
     """
 
