@@ -70,7 +70,7 @@ struct Heartbeat {
     let now = MonotonicTime.now
     let silence = Double(now - answered) / 1e9
     let suspicion = Suspicion(
-      board: state.board, cause: cause, silence: silence, link: answer,
+      board: state.board, cause: cause, silence: silence, period: period, link: answer,
       isForwarded: link?.isForwarded ?? false,
       consoleSilence: state.spoke.map { Double(now - $0) / 1e9 })
     var finding = suspicion.finding(at: now)

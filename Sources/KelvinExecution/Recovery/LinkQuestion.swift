@@ -16,7 +16,7 @@ package struct LinkQuestion: Sendable, Hashable {
     case served
     /// The connection came about, and nothing was said on it.
     case accepted
-    /// Nothing listens there, says the kernel of whoever has the address.
+    /// Nothing listens there, says whoever has the address, or closes it at once.
     case refused
     /// Nobody answered, or no way leads there.
     case silent(String)
@@ -69,7 +69,7 @@ package struct LinkQuestion: Sendable, Hashable {
     guard speaksFirst else { return .accepted }
     guard deadline.wait(for: descriptor) == .ready else { return .accepted }
     var byte: UInt8 = 0
-    let count = read(descriptor, &byte, 1)
-    return count == 1 ? .served : count == 0 ? .accepted : .silent("\(Errno.current)")
+    // Who closes at once passes on to somebody that is not there.
+    return read(descriptor, &byte, 1) == 1 ? .served : .refused
   }
 }

@@ -16,6 +16,9 @@ struct Suspicion: Sendable, Hashable {
   let cause: Cause
   /// Seconds since it answered last.
   let silence: Double
+  /// The heartbeat's. A way that goes sooner after an answer was closed, and no board that hangs closes
+  /// anything.
+  let period: Double
   /// Nil where there is no network to be asked.
   let link: LinkQuestion.Answer?
   /// Whether this machine answers for the board: then no answer of the link tells of the board's kernel.
@@ -44,6 +47,9 @@ struct Suspicion: Sendable, Hashable {
         return (.linkAway, .fatal, "its session is lost, and its server does not answer")
       }
       return (.unresponsive, .serious, "its kernel answers, its programs do not, \(since)")
+    }
+    if case .lost = cause, silence < period {
+      return (.linkAway, .fatal, "its link is away")
     }
     if hasSpoken {
       return (.linkAway, .fatal, "its link is away \(since): its console speaks")

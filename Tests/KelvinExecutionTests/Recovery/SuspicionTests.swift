@@ -9,10 +9,10 @@ import Testing
 @Suite struct SuspicionTests {
   private static func suspicion(
     _ cause: Suspicion.Cause, _ link: LinkQuestion.Answer?, forwarded: Bool = false,
-    console: Double? = nil
+    console: Double? = nil, period: Double = 4
   ) -> Suspicion {
     Suspicion(
-      board: "rock", cause: cause, silence: 5, link: link, isForwarded: forwarded,
+      board: "rock", cause: cause, silence: 5, period: period, link: link, isForwarded: forwarded,
       consoleSilence: console)
   }
 
@@ -37,6 +37,8 @@ import Testing
     (suspicion(.lost("closed"), .refused), .linkAway, .fatal),
     (suspicion(.lost("closed"), .served), .linkAway, .serious),
     (suspicion(.lost("timeout"), .silent("no answer in time")), .hang, .fatal),
+    (suspicion(.lost("closed"), .silent("no answer in time"), period: 10), .linkAway, .fatal),
+    (suspicion(.lost("closed"), .accepted, forwarded: true, period: 10), .linkAway, .fatal),
     // The kernel answers.
     (suspicion(.noAnswer, .accepted), .unresponsive, .serious),
     (suspicion(.noAnswer, .refused), .unresponsive, .serious),
@@ -75,13 +77,14 @@ import Testing
     #expect(question.ask(until: limit()) == .accepted)
     let server = try NamedThread("speaks") {
       // The one that was given up comes first.
-      for _ in 0..<2 {
+      for text in ["", "SSH-2.0-x\r\n", ""] {
         let client = accept(listener, nil, nil)
-        _ = send(client, "SSH-2.0-x\r\n", 11, Int32(MSG_NOSIGNAL))
+        _ = send(client, text, text.utf8.count, Int32(MSG_NOSIGNAL))
         close(client)
       }
     }
     #expect(question.ask(until: .after(seconds: 20)) == .served)
+    #expect(question.ask(until: .after(seconds: 20)) == .refused)
     server.join()
     let nobody = LinkQuestion(host: "no-such-host.invalid", port: 22, speaksFirst: true)
     guard case .unknown = nobody.ask(until: .after(seconds: 20)) else {
