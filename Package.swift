@@ -283,6 +283,7 @@ let package = Package(
       dependencies: [
         "KelvinConnections",
         "KelvinDevices",
+        "KelvinExecution",
         "KelvinModel",
         "KelvinSimulators",
         "KelvinSystem"

@@ -137,6 +137,11 @@ public protocol Connection: Sendable {
     withEnvironment assignment: String, grace: Double, until deadline: Deadline
   ) async throws(ConnectionFailure) -> Int
 
+  /// Opens a way of its own to ask whether the target lives, for a thread of its own.
+  ///
+  /// - Returns: nil where there is none, or nothing to ask: the target is this machine.
+  func pulse(until deadline: Deadline) async throws(ConnectionFailure) -> (any Pulse)?
+
   /// Ends everything this connection started; idempotent.
   func close() async
 }
@@ -159,6 +164,10 @@ extension Connection {
   ) async throws(ConnectionFailure) -> TargetTerminal {
     .program(try await terminalWords(for: command, until: deadline))
   }
+
+  public func pulse(
+    until deadline: Deadline
+  ) async throws(ConnectionFailure) -> (any Pulse)? { nil }
 
   public func endProcesses(
     withEnvironment assignment: String, grace: Double, until deadline: Deadline

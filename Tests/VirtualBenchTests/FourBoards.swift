@@ -68,7 +68,7 @@ final class FourBoards: Sendable {
   }
 
   /// Android's own daemon, with the libraries that it was built against.
-  private static func startADBD(_ guest: VirtualGuest) throws {
+  static func startADBD(_ guest: VirtualGuest) throws {
     let daemon = try #require(adbd, "run scripts/build-adbd")
     let copied = try VirtualGuest.program(
       "/bin/sh",

@@ -6,7 +6,7 @@ import KelvinSystem
 import Testing
 
 /// An owner of ports of a test's own, and what it holds.
-private final class GuestOwner {
+final class GuestOwner {
   let directory: String
   let places: OwnerPlaces
   let limit = Deadline.after(seconds: 240)

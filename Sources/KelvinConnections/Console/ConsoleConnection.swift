@@ -92,6 +92,22 @@ package final class ConsoleConnection: ScriptRunner {
     }
   }
 
+  /// Uses the channel of a session, when no other thread does.
+  ///
+  /// - Returns: nil when one does.
+  func useIfFree<Result>(
+    session: String, _ body: (ConsoleChannel) throws(ConnectionFailure) -> Result
+  ) throws(ConnectionFailure) -> Result? {
+    try box.withLockIfAvailable { box throws(ConnectionFailure) in
+      guard let channel = box?.channel, channel.isOpen, channel.session == session else {
+        throw ConnectionFailure(
+          .connectionLost, "\(name): the session has ended",
+          hint: "'kelvin bench console' shows what the board says")
+      }
+      return try body(channel)
+    }
+  }
+
   private func open(until deadline: Deadline) throws(ConnectionFailure) -> ConsoleChannel {
     let link = try line.open(until: deadline)
     let channel = try ConsoleSession(link, login: try login()).reach(

@@ -11,14 +11,14 @@ public struct KernelLog: Instrument {
     description: """
       dmesg is read before and after the measured window; what came in between is the artifact \
       dmesg.log. Nothing runs on the target while the workload does, and the log is not cleared. \
-      Lines that hold 'Kernel panic', 'Oops' or 'BUG:' are counted and shown in a warning. A log \
-      that turned over in between begins with what is left of it, which a warning says. A reading \
+      Panics, oopses, BUGs, lockups, hung tasks, an exhausted memory, sanitizers' and machine \
+      check reports are counted, and shown in a warning. A log that turned over in between begins with what is left of it, which a warning says. A reading \
       is the whole log, which takes its time over a slow console.
       """,
     metrics: [
       MetricDeclaration("dmesg_lines", "Lines that came."),
       MetricDeclaration(
-        "dmesg_alarms", "Lines of them by which a kernel says that it is in trouble.")
+        "dmesg_alarms", "How often the kernel says there that it is in trouble.")
     ])
 
   private struct Readings: Sendable {
@@ -81,9 +81,7 @@ public struct KernelLog: Instrument {
           + "are missing, or older ones are among them")
     }
     job.add(Metric("dmesg_lines", .integer(Int64(difference.lineCount)), source: name))
-    var alarms = KernelAlarms()
-    alarms.take(difference.new)
-    alarms.finish()
-    alarms.record(as: "dmesg_alarms", of: "the kernel's log", in: job, source: name)
+    KernelSigns.scan(difference).record(
+      as: "dmesg_alarms", of: "the kernel's log", in: job, source: name)
   }
 }

@@ -13,8 +13,9 @@ public struct SerialMonitor: Instrument {
     description: """
       The part of the console's log from just before the measured window until the job's output \
       is updated, as the artifact console.log: what is said last is still on its way when the \
-      window ends. Bytes are kept as they came. Lines that hold 'Kernel panic', 'Oops' or 'BUG:' \
-      are counted and shown in a warning. The console is the one that the bench file gives the \
+      window ends. Bytes are kept as they came. Panics, oopses, BUGs, lockups, hung tasks, \
+      an exhausted memory, sanitizers' and machine check reports are counted, and shown in a \
+      warning. The console is the one that the bench file gives the \
       board; it is held by the owner of ports for the whole run, whose own console.log has \
       everything, and nothing is sent on the line. The board need not answer any more.
       """,
@@ -33,7 +34,7 @@ public struct SerialMonitor: Instrument {
     metrics: [
       MetricDeclaration("console_bytes", unit: "B", "What the console said."),
       MetricDeclaration(
-        "console_alarms", "Lines of it by which a kernel says that it is in trouble.")
+        "console_alarms", "How often the kernel says there that it is in trouble.")
     ])
 
   private let maxSize: UInt64
@@ -75,18 +76,18 @@ public struct SerialMonitor: Instrument {
     let end = max(begin, reader.extent.end)
     var position = begin
     var kept: [UInt8] = []
-    var alarms = KernelAlarms()
+    var signs = KernelSigns()
     var gone: UInt64 = 0
     while position < end {
       let piece = reader.read(at: position, limit: Int(min(1 << 20, end - position)))
       if piece.bytes.isEmpty { break }
       gone += piece.position - position
-      alarms.take(piece.bytes)
+      signs.take(piece.bytes)
       kept += piece.bytes.prefix(Int(clamping: maxSize - UInt64(kept.count)))
       position = piece.end
     }
     gone += end - min(position, end)
-    alarms.finish()
+    signs.finish()
     if !kept.isEmpty {
       try job.write(
         kept, to: "console.log", kind: .log, description: "what the board's console said",
@@ -104,6 +105,6 @@ public struct SerialMonitor: Instrument {
         .warning, source: name,
         "console.log: \(seen - UInt64(kept.count)) bytes beyond max_size were left out")
     }
-    alarms.record(as: "console_alarms", of: "the console", in: job, source: name)
+    signs.record(as: "console_alarms", of: "the console", in: job, source: name)
   }
 }

@@ -96,33 +96,3 @@ import Testing
     #expect(try job.value("console_alarms") == 1)
   }
 }
-
-@Suite struct KernelAlarmsTests {
-  @Test(arguments: [
-    ("[    1.2] Kernel panic - not syncing: Fatal exception\n", 1),
-    ("Internal error: Oops: 96000004 [#1] SMP\r\n", 1),
-    ("watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", 1),
-    ("BUG: a\rBUG: b\nBUG: c", 3), ("DEBUG: nothing but a word that ends so\n", 0),
-    ("oops, BUG without a colon, kernel panic\n", 0), ("", 0), ("\r\n\r\n", 0)
-  ])
-  func countsLines(text: String, count: Int) {
-    for size in [1, 3, 4096] {
-      var alarms = KernelAlarms()
-      let bytes = Array(text.utf8)
-      for begin in stride(from: 0, to: bytes.count, by: size) {
-        alarms.take(Array(bytes[begin..<min(bytes.count, begin + size)]))
-      }
-      alarms.finish()
-      #expect(alarms.count == count)
-      #expect(alarms.first.count == min(3, count))
-    }
-  }
-
-  @Test func keepsLittleOfLinesThatNeverEnd() {
-    var alarms = KernelAlarms()
-    alarms.take(Array("Oops ".utf8) + [UInt8](repeating: 0xff, count: 10_000_000))
-    alarms.finish()
-    #expect(alarms.count == 1)
-    #expect((alarms.first.first?.count ?? 1000) <= 160)
-  }
-}

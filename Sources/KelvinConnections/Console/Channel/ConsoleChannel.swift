@@ -37,6 +37,8 @@ package final class ConsoleChannel {
   package private(set) var session = ""
   private(set) var request = ConsoleRequest(session: "", check: .cksum)
   private var decoder = ConsoleDecoder(session: "", check: .cksum)
+  /// When the board was heard last.
+  let heard = LastHeard()
   private var events: [ConsoleDecoder.Event] = []
   private var nextEvent = 0
   /// The last bytes that came, to be searched for prompts.
@@ -89,6 +91,7 @@ package final class ConsoleChannel {
       note(bytes)
       events = decoder.append(bytes)
       for case .damaged in events { counts.damagedFrames += 1 }
+      if !events.isEmpty { heard.note() }
       calls += events.count { $0 == .call }
     }
     nextEvent += 1
