@@ -39,6 +39,20 @@ public protocol Connection: Sendable {
     _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<Void, Errno>]
 
+  /// Brings files to wanted values, in the order given, in one round trip: each is read, written where
+  /// it does not hold the value (``ValueStep/isMet(by:)``), and read once more after all of them.
+  ///
+  /// A step that fails does not keep those behind it. A file that cannot be read is written. The same
+  /// path may come several times. Values are written as ``write(_:until:)`` does, and what is too
+  /// long to be read gives EFBIG as ``read(_:until:)`` does. Where the user may not write a file, and the
+  /// connection has a way to root, root does all of it.
+  ///
+  /// - Returns: what became of each step, in their order.
+  /// - Throws: when the link fails; how far it came is not known then.
+  func settle(
+    _ steps: [ValueStep], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [ValueOutcome]
+
   /// Lists everything below a directory in one round trip: depth first, sorted by name, symbolic
   /// links not followed, other mounts not entered. Unreadable directories are left out.
   func list(

@@ -1,0 +1,321 @@
+import Glibc
+import KelvinModel
+import KelvinSimulators
+import KelvinSystem
+import Testing
+
+@testable import KelvinConnections
+
+/// What every connection promises of settling values.
+@Suite struct SettlingConformanceTests {
+  /// When a file's content last changed, and its times: a write shows, whatever it writes.
+  private static func stamp(_ path: String) -> [Int] {
+    var status = stat()
+    guard stat(path, &status) == 0 else { return [] }
+    return [
+      status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec, status.st_ctim.tv_nsec
+    ]
+  }
+
+  private static func age(_ path: String) {
+    let times = [timespec(tv_sec: 1000, tv_nsec: 0), timespec(tv_sec: 1000, tv_nsec: 0)]
+    _ = utimensat(AT_FDCWD, path, times, 0)
+  }
+
+  struct Case: Sendable {
+    let name: String
+    let content: [UInt8]
+    var wanted: [UInt8]
+    var equivalents: [[UInt8]] = []
+    var isHeld = true
+
+    init(
+      _ name: String, _ content: String, _ wanted: String, or equivalents: [String] = [],
+      isHeld: Bool = true
+    ) {
+      self.name = name
+      self.content = Array(content.utf8)
+      self.wanted = Array(wanted.utf8)
+      self.equivalents = equivalents.map { Array($0.utf8) }
+      self.isHeld = isHeld
+    }
+
+    init(_ name: String, bytes: [UInt8], _ wanted: [UInt8], isHeld: Bool = true) {
+      self.name = name
+      content = bytes
+      self.wanted = wanted
+      self.isHeld = isHeld
+    }
+  }
+
+  static let cases = [
+    Case("same", "performance\n", "performance\n"), Case("bare", "performance\n", "performance"),
+    Case("open", "performance", "performance\n"), Case("tail", "1 \t\n\n \n", "1"),
+    Case("NUL at the end", bytes: Array("on\n\0\0".utf8), Array("on".utf8)),
+    Case("NUL in text", bytes: Array("o\0n\n".utf8), Array("on\n".utf8)),
+    Case("other", "powersave\n", "performance\n", isHeld: false),
+    Case("longer", "performances\n", "performance\n", isHeld: false),
+    Case("blank before", " 1\n", "1\n", isHeld: false),
+    Case("more lines", "1\n2\n", "1\n", isHeld: false), Case("lines", "1\n2\n", "1\n2"),
+    Case("empty", "", ""), Case("blank", " \n", "\n"), Case("not empty", "x\n", "", isHeld: false),
+    Case("chosen", "always [madvise] never\n", "madvise\n"),
+    Case("chosen first", "[none] x\n", "none"), Case("chosen last", "mq-deadline [none]\n", "none"),
+    Case("chosen alone", "[none]\n", "none"), Case("brackets", "[none]\n", "[none]\n"),
+    Case("not chosen", "always [madvise] never\n", "always\n", isHeld: false),
+    Case("two chosen", "[a] [b]\n", "a\n", isHeld: false),
+    Case("brackets in a word", "x[a] b\n", "a", isHeld: false),
+    Case("blank in brackets", "[a b] c\n", "a b\n", isHeld: false),
+    Case("choices of two lines", "a\n[b]\n", "b\n", isHeld: false),
+    Case("nothing in brackets", "[] a\n", "", isHeld: false),
+    Case("brackets reversed", "a] [b\n", "b\n", isHeld: false),
+    Case("a pattern in brackets", "[*] a\n", "a", isHeld: false),
+    Case("a pattern", "*\n", "abc", isHeld: false), Case("a pattern itself", "[*] x\n", "*"),
+    Case(
+      "spelled otherwise", "0000,000000ff\n", "ff\n", or: ["00000000,000000ff", "0000,000000ff"]),
+    Case("chosen otherwise", "a [b] c\n", "x\n", or: ["b"]),
+    Case("quotes", "'\"$HOME`id`\\n%s\\\\\n", "'\"$HOME`id`\\n%s\\\\\n"),
+    Case("option", "-n\n", "-n"), Case("test", "(\n", "("), Case("not", "!\n", "!"),
+    Case("binary", bytes: [0, 255, 39, 0], [0, 255, 39]),
+    Case("other binary", bytes: [255, 39, 10], [0, 255, 39], isHeld: false),
+    Case("binary in brackets", bytes: [91, 255, 93, 10], [255], isHeld: false),
+    Case("control", bytes: [1, 127, 27, 10], [1, 127, 27]),
+    Case("letters", "é🧊\n", "é🧊\n"), Case("other letters", "é\n", "e\u{301}\n", isHeld: false),
+    Case("4096", bytes: Array(repeating: 55, count: 4096), Array(repeating: 55, count: 4096)),
+    Case(
+      "other 4096", bytes: Array(repeating: 55, count: 4096),
+      Array(repeating: 55, count: 4095) + [56], isHeld: false),
+    Case("4096 written", "x", String(repeating: "y", count: 4096), isHeld: false),
+    Case(
+      "4096 binary", "x", String(decoding: (0..<4096).map { UInt8($0 & 127) }, as: UTF8.self),
+      isHeld: false)
+  ]
+
+  @Test(.timeLimit(.minutes(2)), arguments: ConformanceKind.allCases, [true, false])
+  func writesWhatDiffersAndNothingElse(kind: ConformanceKind, isStepwise: Bool) async throws {
+    let connection = try kind.connection()
+    let scratch = try Scratch()
+    var steps: [ValueStep] = []
+    for (index, item) in Self.cases.enumerated() {
+      try scratch.write("\(index)", item.content)
+      Self.age("\(scratch.path)/\(index)")
+      steps.append(
+        ValueStep(
+          TargetPath("\(scratch.path)/\(index)"), wanted: item.wanted,
+          equivalents: item.equivalents))
+      #expect(steps[index].isMet(by: item.content) == item.isHeld, "\(item.name)")
+    }
+    let stamps = steps.map { Self.stamp($0.path.string) }
+    let outcomes =
+      isStepwise
+      ? try await connection.settleStepwise(steps, until: soon())
+      : try await connection.settle(steps, until: soon())
+    #expect(outcomes.count == steps.count)
+    for (index, item) in Self.cases.enumerated() {
+      let outcome = outcomes[index]
+      #expect(outcome.before == .success(item.content), "\(item.name)")
+      #expect(outcome.writing == (item.isHeld ? .notNeeded : .done), "\(item.name)")
+      var content = item.content
+      if !item.isHeld {
+        content.replaceSubrange(0..<min(item.wanted.count, content.count), with: item.wanted)
+      }
+      #expect(outcome.after == .success(content), "\(item.name)")
+      #expect(try scratch.read("\(index)") == content, "\(item.name)")
+      let isUntouched = Self.stamp(steps[index].path.string) == stamps[index]
+      // What is empty changes nothing.
+      if !item.wanted.isEmpty { #expect(isUntouched == item.isHeld, "\(item.name)") }
+    }
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func keepsTheOrderAndJudgesAFileThatComesAgainAnew(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let scratch = try Scratch()
+    for name in ["min", "max", "raw"] { try scratch.write(name, Array("1\n".utf8)) }
+    let (least, most, raw) = (
+      TargetPath(scratch.path + "/min"), TargetPath(scratch.path + "/max"),
+      TargetPath(scratch.path + "/raw")
+    )
+    let steps = [
+      ValueStep(least), ValueStep(least, line: "2"), ValueStep(most, line: "5"),
+      ValueStep(least, line: "2"), ValueStep(least, line: "3", isAlwaysWritten: true),
+      ValueStep(least), ValueStep(least, line: "3"), ValueStep(least, line: "1"),
+      ValueStep(raw, wanted: [255]), ValueStep(raw, wanted: [255, 10]),
+      ValueStep(raw, wanted: Array("7".utf8)), ValueStep(most, line: "5", isAlwaysWritten: true),
+      ValueStep(raw)
+    ]
+    let outcomes = try await connection.settle(steps, until: soon())
+    let texts = ["1", "1", "1", "2", "2", "3", "3", "3", "1", "\u{FFFD}", "\u{FFFD}", "5", "7"]
+    let before = outcomes.map { outcome in
+      (try? outcome.before.get()).map { String(decoding: $0, as: UTF8.self) }
+    }
+    #expect(before == texts.map { $0 + "\n" })
+    #expect(
+      outcomes.map(\.writing) == [
+        .notNeeded, .done, .done, .notNeeded, .done, .notNeeded, .notNeeded, .done, .done,
+        .notNeeded, .done, .done, .notNeeded
+      ])
+    for (step, outcome) in zip(steps, outcomes) {
+      let last = step.path == least ? "1\n" : step.path == most ? "5\n" : "7\n"
+      #expect(outcome.after == .success(Array(last.utf8)))
+    }
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func aStepThatFailsSaysWhyAndTheOthersGoOn(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let scratch = try Scratch()
+    for name in ["first", "last"] { try scratch.write(name, Array("1\n".utf8)) }
+    let here = TargetPath(scratch.path)
+    let steps = [
+      ValueStep(here.appending("first"), line: "2"), ValueStep(here.appending("none")),
+      ValueStep(here.appending("none"), line: "2"), ValueStep(here, line: "2"), ValueStep(here),
+      ValueStep(here.appending("first/below"), line: "2"),
+      ValueStep("/proc/sys/kernel/ostype", line: "Linux"),
+      ValueStep("/proc/sys/kernel/ostype", line: "Other"), ValueStep("/proc/self/mem"),
+      ValueStep("/dev/null", line: "x"), ValueStep(here.appending("last"), line: "2")
+    ]
+    #expect(try await connection.settle([], until: soon()) == [])
+    let outcomes = try await connection.settle(steps, until: soon())
+    let isRoot = geteuid() == 0
+    #expect(
+      outcomes.map(\.writing) == [
+        .done, .notNeeded, .failed(.notFound), .failed(Errno(EISDIR)), .notNeeded,
+        .failed(Errno(ENOTDIR)), .notNeeded, .failed(.permissionDenied), .notNeeded, .done, .done
+      ])
+    let system: Result<[UInt8], Errno> = .success(Array("Linux\n".utf8))
+    #expect(
+      outcomes.map(\.before) == [
+        .success([49, 10]), .failure(.notFound), .failure(.notFound), .failure(Errno(EISDIR)),
+        .failure(Errno(EISDIR)), .failure(Errno(ENOTDIR)), system, system,
+        .failure(isRoot ? .io : .permissionDenied), .success([]), .success([49, 10])
+      ])
+    #expect(outcomes[0].after == .success([50, 10]) && outcomes[10].after == .success([50, 10]))
+    #expect(outcomes[7].after == system && outcomes[9].after == .success([]))
+    #expect(SmallFile.names(in: scratch.path) == ["first", "last"])
+    await connection.close()
+  }
+
+  @Test(.timeLimit(.minutes(2)), arguments: ConformanceKind.allCases)
+  func settlesTwoHundredStepsInTheirOrder(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let scratch = try Scratch()
+    var steps: [ValueStep] = []
+    // Files of more than one batch, and one that comes twice.
+    for number in 0..<203 {
+      try scratch.write("\(number)", Array("old \(number)\n".utf8))
+      Self.age("\(scratch.path)/\(number)")
+      steps.append(
+        ValueStep(
+          TargetPath("\(scratch.path)/\(number)"),
+          line: number % 3 == 0 ? "old \(number)" : "new \(number)"))
+    }
+    steps.append(ValueStep(steps[7].path, line: "end 7"))
+    let outcomes = try await connection.settle(steps, until: soon())
+    var last: [Int] = []
+    for (number, outcome) in outcomes.enumerated() {
+      let isLast = number == 203
+      let old = Array((isLast ? "new 7\n" : "old \(number)\n").utf8)
+      #expect(outcome.before == .success(old))
+      #expect(outcome.writing == (number % 3 == 0 && !isLast ? .notNeeded : .done))
+      #expect(
+        outcome.after == .success(number == 7 ? Array("end 7\n".utf8) : steps[number].wanted ?? []))
+      guard outcome.writing == .done, number != 7 else { continue }
+      let stamp = Array(Self.stamp(steps[number].path.string)[..<2])
+      #expect(!stamp.lexicographicallyPrecedes(last))
+      last = stamp
+    }
+    for (step, outcome) in zip(steps, try await connection.settle(steps, until: soon())) {
+      #expect(outcome.writing == (step.path == steps[7].path ? .done : .notNeeded))
+    }
+    await connection.close()
+  }
+
+  /// Names that no shell may take apart, and contents that look like what a connection's scripts print.
+  @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
+  func namesAndContentsAreNothingButBytes(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let scratch = try Scratch()
+    let names = [
+      "a b", "'", "\"", "$HOME `x` $(y) ${1}", "new\nline", "-n", "\\", "*", "?", "[a]", "~", "#x",
+      "!",
+      "&& false ;", "é🧊", "e\u{301}", "é", "\t", "$1", "${2}", "%s%n", "k", "x=y", " ", "a\n"
+    ]
+    let frames = [
+      "kw-\n", "rwx\n\n0 \n", "\nkelvin-part-0 0\n", "f\n\n1 0\n", "K=0\0", "\u{1E}kelvin-0 0\n",
+      "\n\n", "h"
+    ]
+    var steps: [ValueStep] = []
+    for (index, name) in names.enumerated() {
+      let content = Array((frames[index % frames.count] + name + "\n").utf8)
+      try scratch.write(name, content)
+      let wanted =
+        index % 2 == 0 ? content : Array((name + "\n" + frames[index % frames.count]).utf8)
+      steps.append(ValueStep(TargetPath(scratch.path + "/" + name), wanted: wanted))
+    }
+    let outcomes = try await connection.settle(steps, until: soon())
+    for (index, name) in names.enumerated() {
+      #expect(outcomes[index].writing == (index % 2 == 0 ? .notNeeded : .done), "\(name)")
+      #expect(
+        outcomes[index].before
+          == .success(Array((frames[index % frames.count] + name + "\n").utf8)), "\(name)")
+      #expect(outcomes[index].after == .success(try scratch.read(name)), "\(name)")
+      #expect(steps[index].isMet(by: try scratch.read(name)), "\(name)")
+    }
+    await connection.close()
+  }
+
+  /// The same steps for a connection and for system calls, each with files of its own.
+  @Test(.timeLimit(.minutes(3)), arguments: ConformanceKind.allCases.filter { $0 != .local })
+  func doesWhatSystemCallsDo(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let here = LocalConnection()
+    let scratch = try [Scratch(), Scratch()]
+    var generator = SeededGenerator(seed: 5)
+    let texts: [[UInt8]] = [
+      [], [10], [32, 10], [49, 10], [49], [50, 10], [49, 10, 50, 10], [49, 10, 10], [255],
+      [255, 10],
+      [200, 129, 1, 136, 10], Array("a [1] 2\n".utf8), Array("[1] [2]\n".utf8), Array("\\1\n".utf8)
+    ]
+    func some<Element>(_ choices: [Element]) -> Element {
+      choices[Int.random(in: choices.indices, using: &generator)]
+    }
+    let names = ["a", "b", "c d", "e", "none", "f/below"]
+    for round in 0..<(kind.isConsole ? 8 : 40) {
+      let contents = names.dropLast(2).map { ($0, some(texts)) }
+      for place in scratch { for (name, content) in contents { try place.write(name, content) } }
+      let steps = (0..<Int.random(in: 1...14, using: &generator)).map { _ in
+        (
+          name: some(names), wanted: some([nil] + texts.map(Optional.some)),
+          isAlways: some([true, false, false, false]), equivalents: some([[], [], [some(texts)]])
+        )
+      }
+      let outcomes = try await [0, 1].asyncMap { index in
+        let those = steps.map { step in
+          ValueStep(
+            TargetPath(scratch[index].path + "/" + step.name), wanted: step.wanted,
+            isAlwaysWritten: step.isAlways, equivalents: step.equivalents)
+        }
+        return index == 0
+          ? try await connection.settle(those, until: soon())
+          : try await here.settle(those, until: soon())
+      }
+      #expect(outcomes[0] == outcomes[1], "round \(round) of seed 5: \(contents) \(steps)")
+      for (name, _) in contents {
+        #expect(try scratch[0].read(name) == scratch[1].read(name), "round \(round): \(name)")
+      }
+    }
+    await connection.close()
+  }
+}
+
+extension Array {
+  fileprivate func asyncMap<Result>(
+    _ body: (Element) async throws -> Result
+  ) async throws -> [Result] {
+    var results: [Result] = []
+    for element in self { results.append(try await body(element)) }
+    return results
+  }
+}
