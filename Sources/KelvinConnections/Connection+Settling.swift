@@ -15,6 +15,7 @@ extension Connection {
     _ steps: [ValueStep], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [ValueOutcome] {
     guard !steps.isEmpty else { return [] }
+    try steps.check(connection: name)
     let (paths, places) = steps.distinctPaths
     var known = try await read(paths, until: deadline)
     var outcomes: [ValueOutcome] = []
@@ -68,6 +69,16 @@ extension [ValueStep] {
       return paths.count - 1
     }
     return (paths, places)
+  }
+}
+
+extension [ValueStep] {
+  /// Refuses paths that no system call takes: a shell would take them for others.
+  func check(connection: String) throws(ConnectionFailure) {
+    for step in self where step.path.string.utf8.contains(0) {
+      throw ConnectionFailure(
+        .unsupported, "\(connection): a path with a NUL byte: \(step.path.string.debugDescription)")
+    }
   }
 }
 

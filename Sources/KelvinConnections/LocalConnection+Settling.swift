@@ -8,6 +8,7 @@ extension LocalConnection {
     _ steps: [ValueStep], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [ValueOutcome] {
     guard !steps.isEmpty else { return [] }
+    try steps.check(connection: name)
     if deadline.isInterrupted { throw ConnectionFailure(.interrupted, "\(name): stopped") }
     if deadline.hasPassed {
       throw ConnectionFailure(.timedOut, "\(name): no time was left to look at any value")

@@ -232,6 +232,48 @@ import Testing
     await connection.close()
   }
 
+  @Test(
+    .timeLimit(.minutes(1)),
+    arguments: [ConformanceKind.local, .dash, .busybox, .adbDirect, .consoleDash])
+  func whatIsTooLongToBeReadIsWrittenAllTheSame(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let scratch = try Scratch()
+    try scratch.write("large", Array("1\n2\n".utf8))
+    #expect(truncate(scratch.path + "/large", (kind.isConsole ? 1 << 20 : 16 << 20) + 1) == 0)
+    let outcomes = try await connection.settle(
+      [ValueStep(TargetPath(scratch.path + "/large"), line: "3")], until: soon())
+    let large: Result<[UInt8], Errno> = .failure(Errno(EFBIG))
+    #expect(outcomes == [ValueOutcome(before: large, writing: .done, after: large)])
+    let file = try #require(fopen(scratch.path + "/large", "r"))
+    #expect(fgetc(file) == 51)
+    fclose(file)
+    await #expect {
+      _ = try await connection.settle([ValueStep("/proc/x\0y", line: "3")], until: soon())
+    } throws: { ($0 as? ConnectionFailure)?.code == .unsupported }
+    await connection.close()
+  }
+
+  /// More than a console's script can be: several, and what the files hold is read behind the last.
+  @Test(.timeLimit(.minutes(1)), arguments: [ConformanceKind.dash, .consoleDash, .consoleMksh])
+  func settlesMoreThanOneScriptHolds(kind: ConformanceKind) async throws {
+    let connection = try kind.connection()
+    let scratch = try Scratch()
+    var steps: [ValueStep] = []
+    for number in 0..<31 {
+      try scratch.write("\(number)", Array("x".utf8))
+      let text = String(repeating: "y", count: 4096)
+      steps.append(ValueStep(TargetPath("\(scratch.path)/\(number)"), wanted: Array(text.utf8)))
+    }
+    steps.append(ValueStep(steps[0].path, wanted: Array("end".utf8)))
+    let outcomes = try await connection.settle(steps, until: soon())
+    #expect(outcomes.allSatisfy { $0.writing == .done })
+    #expect(outcomes[31].before == .success(steps[0].wanted ?? []))
+    #expect(
+      outcomes[0].after == .success(Array(("end" + String(repeating: "y", count: 4093)).utf8)))
+    #expect(outcomes[1].after == .success(steps[1].wanted ?? []))
+    await connection.close()
+  }
+
   /// Names that no shell may take apart, and contents that look like what a connection's scripts print.
   @Test(.timeLimit(.minutes(1)), arguments: ConformanceKind.allCases)
   func namesAndContentsAreNothingButBytes(kind: ConformanceKind) async throws {

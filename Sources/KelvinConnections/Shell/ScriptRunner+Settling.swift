@@ -6,12 +6,21 @@ extension ScriptRunner {
     _ steps: [ValueStep], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [ValueOutcome] {
     guard !steps.isEmpty else { return [] }
+    try steps.check(connection: name)
     if let roots = try rootRunner(until: deadline) {
       return try await roots.settle(steps, until: deadline)
     }
     let settling = ShellSettling(steps, limit: readLimit)
-    var (outcomes, isComplete) = settling.outcomes(
-      try output(of: settling.script, until: deadline))
+    let script = settling.script
+    var (outcomes, isComplete): ([ValueOutcome], Bool)
+    if script.utf8.count <= scriptLimit || steps.count == 1 {
+      (outcomes, isComplete) = settling.outcomes(try output(of: script, until: deadline))
+    } else {
+      let middle = steps.count / 2
+      outcomes = try await settle(Array(steps[..<middle]), until: deadline)
+      outcomes += try await settle(Array(steps[middle...]), until: deadline)
+      isComplete = false
+    }
     if !isComplete {
       settling.set(try await read(settling.paths, until: deadline), in: &outcomes)
     }
