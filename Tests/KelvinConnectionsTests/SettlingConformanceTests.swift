@@ -324,7 +324,7 @@ import Testing
       choices[Int.random(in: choices.indices, using: &generator)]
     }
     let names = ["a", "b", "c d", "e", "none", "f/below"]
-    for round in 0..<(kind.isConsole ? 8 : 40) {
+    for round in 0..<(kind.isConsole ? 5 : 25) {
       let contents = names.dropLast(2).map { ($0, some(texts)) }
       for place in scratch { for (name, content) in contents { try place.write(name, content) } }
       let steps = (0..<Int.random(in: 1...14, using: &generator)).map { _ in

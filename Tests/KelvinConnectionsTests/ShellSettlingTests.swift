@@ -68,6 +68,45 @@ import Testing
     }
   }
 
+  /// As a processor's files are that an earlier step brings online: what could not be read with all
+  /// others is read, and judged, when its turn comes.
+  @Test(.timeLimit(.minutes(1)), arguments: ShellValuesTests.shells)
+  func filesThatAppearByAnEarlierStepAreJudgedThen(shell: [String]) async throws {
+    let scratch = try Scratch()
+    try scratch.write("switch", Array("0\n".utf8))
+    let here = TargetPath(scratch.path)
+    let steps = [
+      ValueStep(here.appending("held")), ValueStep(here.appending("switch"), line: "1"),
+      ValueStep(here.appending("held"), line: "5"), ValueStep(here.appending("open"), line: "5"),
+      ValueStep(here.appending("other"), line: "7"), ValueStep(here.appending("seen"))
+    ]
+    let settling = ShellSettling(steps, limit: 100)
+    // The switch makes the files.
+    let files = """
+      kelvin_put() { kelvin_switch "$@"; case $1 in */switch) for kelvin_x in held other seen; do
+      echo 5 >"\(scratch.path)/$kelvin_x"; done; printf 5 >"\(scratch.path)/open";; esac; }
+      """
+    let functions = ShellValues.functions.replacing("kelvin_put()", with: "kelvin_switch()")
+    let script = "exec 7>&2\n\(ShellScript.find)\n\(functions)\n\(files)\n\(settling.script)"
+    let reply = try await LocalConnection().execute(
+      Command(shell, environment: ["LC_ALL": "C"], standardInput: .bytes(Array(script.utf8))),
+      until: .after(seconds: 30)
+    ).standardOutput.bytes
+    let (outcomes, isComplete) = settling.outcomes(reply)
+    #expect(isComplete)
+    let five: Result<[UInt8], Errno> = .success([53, 10])
+    #expect(
+      outcomes.map(\.before) == [
+        .failure(.notFound), .success([48, 10]), five, .success([53]), five, five
+      ])
+    #expect(
+      outcomes.map(\.writing) == [.notNeeded, .done, .notNeeded, .notNeeded, .done, .notNeeded])
+    #expect(
+      outcomes.map(\.after) == [
+        five, .success([49, 10]), five, .success([53]), .success([55, 10]), five
+      ])
+  }
+
   /// What was read last is read again when its answer was damaged; nothing is written twice.
   @Test(.timeLimit(.minutes(1)))
   func whatTheFilesHoldInTheEndIsAskedForAgain() async throws {
