@@ -84,6 +84,8 @@ import Testing
     Case(
       "other 4096", bytes: Array(repeating: 55, count: 4096),
       Array(repeating: 55, count: 4095) + [56], isHeld: false),
+    Case(
+      "long", String(repeating: "8", count: 70_000) + "\n", String(repeating: "8", count: 70_000)),
     Case("4096 written", "x", String(repeating: "y", count: 4096), isHeld: false),
     Case(
       "4096 binary", "x", String(decoding: (0..<4096).map { UInt8($0 & 127) }, as: UTF8.self),

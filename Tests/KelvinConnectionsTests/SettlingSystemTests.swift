@@ -108,6 +108,8 @@ struct SettlingSystemTests {
       let (board, connection) = try way.board()
       try board.scratch.write("secret", Array("1\n".utf8))
       chmod(board.scratch.path + "/secret", 0o600)
+      mkdir(board.scratch.path + "/closed", 0o700)
+      try board.scratch.write("closed/value", Array("1\n".utf8))
       let secret = TargetPath(board.scratch.path + "/secret")
       let steps = [
         ValueStep(setting, line: "7"), ValueStep(secret, line: "2"), ValueStep(secret)
@@ -118,13 +120,16 @@ struct SettlingSystemTests {
       #expect(try LocalFile.read(setting.string) == [55, 10])
       await connection.close()
       let without = board.connection(nil)
+      let closed = TargetPath(board.scratch.path + "/closed/value")
       let refused = try await without.settle(
-        [ValueStep(setting, line: "8")] + steps, until: soon())
+        [ValueStep(setting, line: "8")] + steps + [ValueStep(closed, line: "2")], until: soon())
       #expect(
         refused.map(\.writing) == [
-          .failed(.permissionDenied), .notNeeded, .failed(.permissionDenied), .notNeeded
+          .failed(.permissionDenied), .notNeeded, .failed(.permissionDenied), .notNeeded,
+          .failed(.permissionDenied)
         ])
       #expect(refused[2].before == .failure(.permissionDenied))
+      #expect(refused[4].before == .failure(.permissionDenied))
       #expect(refused[0].after == .success([55, 10]))
       await without.close()
     }

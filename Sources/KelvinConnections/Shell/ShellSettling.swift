@@ -51,10 +51,10 @@ struct ShellSettling {
     kelvin_v=$(head -c $kelvin_n -- "$kelvin_f" 2>/dev/null) || { kelvin_v=; return 1; }; kelvin_u=t; }
     kelvin_hex() { kelvin_v=$(head -c $kelvin_n -- "$kelvin_f" 2>/dev/null | od -An -v -tx1 | tr -d ' \\n')
     while :; do case $kelvin_v in *00|*09|*0a|*20) kelvin_v=${kelvin_v%??};; *) return;; esac; done; }
-    kelvin_same() { [ ${#kelvin_v} -le 65536 ] || return 1
-    while :; do case $kelvin_v in *[" \t"]|*"
+    kelvin_same() { [ ${#kelvin_v} -gt 65536 ] || while :; do case $kelvin_v in *[" \t"]|*"
     ") kelvin_v=${kelvin_v%?};; *) break;; esac; done
     for kelvin_x do [ "x$kelvin_v" = "x$kelvin_x" ] && return; done
+    [ ${#kelvin_v} -le 65536 ] || return 1
     case $kelvin_v in *"
     "*|*\\[*\\[*|*\\]*\\]*) return 1;; *\\[?*\\]*) ;; *) return 1;; esac
     kelvin_g=${kelvin_v#*\\[}; kelvin_g=${kelvin_g%%\\]*}
