@@ -1,3 +1,4 @@
+internal import Glibc
 package import KelvinModel
 
 extension ScriptRunner {
@@ -12,18 +13,23 @@ extension ScriptRunner {
     }
     let settling = ShellSettling(steps, limit: readLimit)
     let script = settling.script
-    var (outcomes, isComplete): ([ValueOutcome], Bool)
-    if script.utf8.count <= scriptLimit || steps.count == 1 {
-      (outcomes, isComplete) = settling.outcomes(try output(of: script, until: deadline))
-    } else {
-      let middle = steps.count / 2
-      outcomes = try await settle(Array(steps[..<middle]), until: deadline)
-      outcomes += try await settle(Array(steps[middle...]), until: deadline)
-      isComplete = false
+    guard script.utf8.count > scriptLimit, steps.count > 1 || steps[0].wanted != nil else {
+      var (outcomes, isComplete) = settling.outcomes(try output(of: script, until: deadline))
+      if !isComplete {
+        settling.set(try await read(settling.paths, until: deadline), in: &outcomes)
+      }
+      return outcomes
     }
-    if !isComplete {
-      settling.set(try await read(settling.paths, until: deadline), in: &outcomes)
+    if steps.count == 1 {
+      // What no script can say is not written; the others are.
+      var outcomes = try await settle([ValueStep(steps[0].path)], until: deadline)
+      outcomes[0].writing = .failed(Errno(E2BIG))
+      return outcomes
     }
+    let middle = steps.count / 2
+    var outcomes = try await settle(Array(steps[..<middle]), until: deadline)
+    outcomes += try await settle(Array(steps[middle...]), until: deadline)
+    settling.set(try await read(settling.paths, until: deadline), in: &outcomes)
     return outcomes
   }
 }
