@@ -158,7 +158,8 @@ class ConnectionBenchmarks:
     # MARK: values
 
     def values(self):
-        """100 values of sysfs read, and 100 files written, each in one round trip."""
+        """100 values of sysfs read, 100 files written, and 20 settled, of which 10 differ, each in one
+        round trip."""
         paths = []
         for root, _, names in os.walk("/sys/class/net/lo/statistics/"):
             paths += [os.path.join(root, name) for name in sorted(names)]
@@ -177,19 +178,26 @@ class ConnectionBenchmarks:
                 path = os.path.join(directory, f"v{number}")
                 open(path, "w").close()
                 file.write(path + "\n")
+        settling = os.path.join(self.work, "values-settle")
+        with open(writing) as source, open(settling, "w") as file:
+            file.writelines(source.readlines()[:20])
         for way, kind in (("local shell", LocalBoard), ("ssh", SSHBoard), ("adb", ADBBoard)):
             with self.board(kind) as board:
                 if not board:
                     continue
-                for what, list in (("read", reading), ("write", writing)):
+                for what, list, words, goal in (
+                        ("read", reading, "100 values read", ""),
+                        ("write", writing, "100 values written", ""),
+                        ("settle", settling, "20 values settled", "< 5 ms")):
                     results = [ours("values", what, list, 10 if self.quick else 30, *board.words)
                                for _ in range(2 if self.quick else 5)]
                     times = [t / 1e6 for r in results for t in r["ns"]]
-                    name = f"{way}: 100 values {'read' if what == 'read' else 'written'}"
+                    name = f"{way}: {words}"
                     self.row(f"{name}, median", median(times), "ms", "", f"load {load()}")
                     self.row(f"{name}, p90", p90(times), "ms")
                     self.row(f"{name}, Kelvin's CPU",
-                             median([r["cpu_ns"] / len(r["ns"]) for r in results]) / 1e6, "ms")
+                             median([r["cpu_ns"] / len(r["ns"]) for r in results]) / 1e6, "ms",
+                             goal)
                     if board.is_counted:
                         self.row(f"{name}, processes started there",
                                  max(r["started"] for r in results), "")

@@ -63,7 +63,7 @@ enum ConnectionBenchmarks {
     await connection.close()
   }
 
-  /// Values read, or written, all in one call.
+  /// Values read, or written, or settled, where every other one differs, all in one call.
   ///
   /// - Parameter list: a file that names theirs, one a line.
   static func values(
@@ -83,7 +83,15 @@ enum ConnectionBenchmarks {
     var rounds = Rounds()
     for round in 0..<count {
       let before = try await last()
-      if kind == "write" {
+      if kind == "settle" {
+        let steps = paths.enumerated().map { index, path in
+          ValueStep(path, line: index % 2 == 0 ? "0" : "\(round % 10)")
+        }
+        let outcomes = try await rounds.time { try await connection.settle(steps, until: soon()) }
+        for (step, outcome) in zip(steps, outcomes) {
+          guard step.isMet(by: try outcome.after.get()) else { fail("\(step.path) is not settled") }
+        }
+      } else if kind == "write" {
         let written = try await rounds.time {
           try await connection.write(
             paths.map { ($0, Array("\(round % 10)\n".utf8)) }, until: soon())

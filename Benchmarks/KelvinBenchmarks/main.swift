@@ -21,7 +21,7 @@ func number(_ index: Int) -> Int {
     fail(
       "usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE... | store SAMPLES DIR"
         + " | usb VENDOR PRODUCT ENDPOINT SECONDS | command script|program|whole COUNT CONNECTION"
-        + " | values read|write LIST COUNT CONNECTION | copy push|pull LIST CONNECTION"
+        + " | values read|write|settle LIST COUNT CONNECTION | copy push|pull LIST CONNECTION"
         + " | console PTY BAUD SIZE COUNT"
     )
   }

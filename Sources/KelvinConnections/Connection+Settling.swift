@@ -1,38 +1,45 @@
 public import KelvinModel
 
 extension Connection {
-  /// Settles by reading all, writing what differs, and reading all again: some round trips more than one.
+  /// By ``settleStepwise(_:until:)``.
   public func settle(
     _ steps: [ValueStep], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [ValueOutcome] {
+    try await settleStepwise(steps, until: deadline)
+  }
+
+  /// Settles by reading all, writing what differs and reading all again: three round trips, and two more
+  /// for each step whose file was written before it, or can be read only now. What the writing of one
+  /// file does to another shows in ``ValueOutcome/after`` alone.
+  package func settleStepwise(
+    _ steps: [ValueStep], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [ValueOutcome] {
     guard !steps.isEmpty else { return [] }
-    let paths = steps.distinctPaths
-    var known = Dictionary(uniqueKeysWithValues: zip(paths, try await read(paths, until: deadline)))
+    try steps.check(connection: name)
+    let (paths, places) = steps.distinctPaths
+    var known = try await read(paths, until: deadline)
     var outcomes: [ValueOutcome] = []
     var waiting: [(index: Int, path: TargetPath, bytes: [UInt8])] = []
     // What is known of these was true before they were written.
-    var stale: Set<TargetPath> = []
-    for (index, step) in steps.enumerated() {
+    var written: Set<Int> = []
+    for (index, (step, place)) in zip(steps, places).enumerated() {
       // A file that could not be read may have appeared by what was written since.
-      let isMissing = if case .failure? = known[step.path] { !stale.isEmpty } else { false }
-      if stale.contains(step.path) || isMissing {
+      let isMissing = if case .failure = known[place] { !written.isEmpty } else { false }
+      if written.contains(place) || isMissing {
         try await write(waiting, into: &outcomes, until: deadline)
         waiting = []
-        known[step.path] = try await read([step.path], until: deadline)[0]
+        known[place] = try await read([step.path], until: deadline)[0]
       }
-      let before = known[step.path] ?? .failure(.io)
-      outcomes.append(ValueOutcome(before: before, writing: .notNeeded, after: before))
-      if let wanted = step.wanted, step.isWritten(over: before) {
+      outcomes.append(
+        ValueOutcome(before: known[place], writing: .notNeeded, after: .failure(.io)))
+      if let wanted = step.wanted, step.isWritten(over: known[place]) {
         waiting.append((index, step.path, wanted))
-        stale.insert(step.path)
+        written.insert(place)
       }
     }
     try await write(waiting, into: &outcomes, until: deadline)
-    let after = try await read(paths, until: deadline)
-    known = Dictionary(uniqueKeysWithValues: zip(paths, after))
-    for (index, step) in steps.enumerated() {
-      outcomes[index].after = known[step.path] ?? .failure(.io)
-    }
+    if !written.isEmpty { known = try await read(paths, until: deadline) }
+    for (index, place) in places.enumerated() { outcomes[index].after = known[place] }
     return outcomes
   }
 
@@ -49,10 +56,29 @@ extension Connection {
 }
 
 extension [ValueStep] {
-  /// Their paths, each once, in the order in which they come first.
-  var distinctPaths: [TargetPath] {
-    var seen: Set<TargetPath> = []
-    return map(\.path).filter { seen.insert($0).inserted }
+  /// Their paths, each once, in the order in which they come first, and which of them each step has.
+  /// Paths are bytes: two spellings of a letter are two.
+  var distinctPaths: (paths: [TargetPath], places: [Int]) {
+    var paths: [TargetPath] = []
+    var known: [[UInt8]: Int] = [:]
+    let places = map { step in
+      let bytes = [UInt8](step.path.string.utf8)
+      if let place = known[bytes] { return place }
+      known[bytes] = paths.count
+      paths.append(step.path)
+      return paths.count - 1
+    }
+    return (paths, places)
+  }
+}
+
+extension [ValueStep] {
+  /// Refuses paths that no system call takes: a shell would take them for others.
+  func check(connection: String) throws(ConnectionFailure) {
+    for step in self where step.path.string.utf8.contains(0) {
+      throw ConnectionFailure(
+        .unsupported, "\(connection): a path with a NUL byte: \(step.path.string.debugDescription)")
+    }
   }
 }
 

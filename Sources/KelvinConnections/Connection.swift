@@ -44,11 +44,12 @@ public protocol Connection: Sendable {
   ///
   /// A step that fails does not keep those behind it. A file that cannot be read is written. The same
   /// path may come several times. Values are written as ``write(_:until:)`` does, and what is too
-  /// long to be read gives EFBIG as ``read(_:until:)`` does. Where the user may not write a file, and the
-  /// connection has a way to root, root does all of it.
+  /// long to be read gives EFBIG as ``read(_:until:)`` does. Both are the user's own; here root does all
+  /// of it where the user is not root, and the bench file says how root is become.
   ///
   /// - Returns: what became of each step, in their order.
-  /// - Throws: when the link fails; how far it came is not known then.
+  /// - Throws: when the link fails; how far it came is not known then. `permissionDenied` when the
+  ///   user does not become root as is said; nothing was written.
   func settle(
     _ steps: [ValueStep], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [ValueOutcome]

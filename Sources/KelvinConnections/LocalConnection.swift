@@ -17,7 +17,7 @@ public final class LocalConnection: Connection {
   private struct Started { weak var process: LocalProcess? }
 
   /// Shells that become root's, for a user who is not root.
-  private let shells: ShellConnection?
+  let shells: ShellConnection?
 
   /// Creates the connection.
   ///
@@ -207,7 +207,7 @@ public final class LocalConnection: Connection {
   }
 
   /// Where a path of the target is on this machine.
-  private func resolve(_ path: TargetPath) -> String {
+  func resolve(_ path: TargetPath) -> String {
     guard !root.isEmpty else { return path.string }
     for top in ["/sys", "/proc"] where path.string == top || path.string.hasPrefix(top + "/") {
       return root + path.string

@@ -249,6 +249,13 @@ public final class ADBConnection: Connection {
     try await shell.write(values, until: deadline)
   }
 
+  public func settle(
+    _ steps: [ValueStep], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [ValueOutcome] {
+    if restartsAsRoot { try prepareRoot(until: deadline) }
+    return try await shell.settle(steps, until: deadline)
+  }
+
   public func list(
     _ directory: TargetPath, depth: Int, until deadline: Deadline
   ) async throws(ConnectionFailure) -> [FileEntry] {

@@ -34,6 +34,7 @@ package final class ConsoleConnection: ScriptRunner {
 
   /// A minute's worth of a common line.
   package let readLimit = 1 << 20
+  package let scriptLimit = ConsoleChannel.scriptLimit - 10
   /// Bytes of a stream that the board keeps of a command, in memory file systems mostly.
   static let boardLimit = 4 << 20
 

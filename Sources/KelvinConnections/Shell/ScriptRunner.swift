@@ -10,6 +10,9 @@ package protocol ScriptRunner: Connection {
   /// Bytes of a file beyond which ``read(_:until:)`` gives EFBIG.
   var readLimit: Int { get }
 
+  /// Bytes of a script that the target's shell takes in one go.
+  var scriptLimit: Int { get }
+
   /// Runs a script where ``ShellScript/find`` and ``ShellValues/functions`` are known, and tools speak in
   /// the C locale.
   ///
@@ -25,6 +28,7 @@ package protocol ScriptRunner: Connection {
 
 extension ScriptRunner {
   package var readLimit: Int { 16 << 20 }
+  package var scriptLimit: Int { .max }
 
   package func rootRunner(
     until deadline: Deadline

@@ -6,7 +6,8 @@ internal import Synchronization
 ///
 /// Needs on the target: sh, cat, head, dd, mv, rm, mkdir, find, stat, chmod, readlink, wc, tr, grep;
 /// sha256sum for ``checksum(_:until:)``; taskset, nice or chrt where a command asks for them. Uses where
-/// they are: cksum, by which copies are compared; setsid, without which a command shares the session of
+/// they are: cksum, by which copies are compared; od, without which values that are no text are written
+/// whatever their files hold; setsid, without which a command shares the session of
 /// its shell; env, and tar, without which many values, and many files, cost a process each. Works with
 /// dash, bash, busybox ash and mksh.
 package final class ShellConnection: ScriptRunner {

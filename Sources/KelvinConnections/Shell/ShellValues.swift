@@ -17,11 +17,11 @@ internal import KelvinModel
 /// and what fails, by `dd`, which says what the kernel answered.
 struct ShellValues {
   /// 64 random bits, in the marks and frames of one call.
-  private let nonce: String
+  let nonce: String
   /// Bytes of a file beyond which it gives EFBIG.
-  private let limit: Int
+  let limit: Int
   /// Files of one `head`.
-  private static let batch = 200
+  static let batch = 200
 
   init(limit: Int) {
     var generator = SystemRandomNumberGenerator()
@@ -38,7 +38,7 @@ struct ShellValues {
     else kelvin_e=$(head -c $kelvin_n -- "$kelvin_f" 2>&1 >&6); kelvin_s=$?; fi
     printf '\\n%s %d\\n' $kelvin_p $kelvin_s
     [ $kelvin_s = 0 ] || printf '%s\\n%s \\n' "$kelvin_e" $kelvin_p; done; }
-    kelvin_all() { kelvin_o=; kelvin_k=; kelvin_t=0
+    kelvin_some() { kelvin_o=; kelvin_k=; kelvin_t=0
     while :; do kelvin_i=0; kelvin_m=; kelvin_l=
     for kelvin_f do kelvin_i=$((kelvin_i+1))
     case $kelvin_f in */self/*|*/thread-self/*) kelvin_m=${kelvin_m}s; continue;; esac
@@ -47,23 +47,26 @@ struct ShellValues {
     kelvin_m=${kelvin_m}f; kelvin_l="$kelvin_l \\"\\${$kelvin_i}\\" /proc/self/environ"
     else kelvin_m=${kelvin_m}s; fi; done
     if [ "$kelvin_m" = "$kelvin_k" ] || [ $kelvin_t = 3 ]; then kelvin_l=; fi
-    [ "$kelvin_l" ] || { printf '\\n'; kelvin_each "$@"; return; }
+    [ "$kelvin_l" ] || { printf '\\n'; kelvin_m=; for kelvin_f do kelvin_m=${kelvin_m}s; done; break; }
     printf '%s\\n' "$kelvin_m"; kelvin_k=$kelvin_m kelvin_t=$((kelvin_t+1))
     kelvin_e=$(eval "exec env -i K=$kelvin_p \\"\\$kelvin_path\\" -q -c $kelvin_n -- $kelvin_l" 2>&1 >&6)
     kelvin_s=$?; printf '\\n%s %d\\n' $kelvin_p $kelvin_s
     [ $kelvin_s = 0 ] && break; kelvin_o="$kelvin_o
-    $kelvin_e"; done
+    $kelvin_e"; done; }
+    kelvin_all() { kelvin_some "$@"
     case $kelvin_m in *s*) for kelvin_g do case $kelvin_m in s*) kelvin_each "$kelvin_g";; esac
     kelvin_m=${kelvin_m#?}; done;; esac; }
-    kelvin_put() { if [ ! -e "$1" ]; then echo ': No such file or directory'
+    kelvin_put() { if [ ! -e "$1" ]; then dd if="$1" of=/dev/null count=0 2>&1; echo ': No such file or directory'
     elif [ "$3" ] && [ "$kelvin_w" ] && [ -f "$1" ] && printf %b "$2" 1<>"$1"; then :
     else printf %b "$2" | dd of="$1" bs=$4 conv=notrunc 2>&1; fi; printf '\\n%s \\n' $kelvin_p; }
     kelvin_probe() { [ "${kelvin_w+x}" ] && return; kelvin_w=
     [ -c /dev/full ] && ! { printf x >/dev/full; } 2>/dev/null && [ "$(printf y)" = y ] && kelvin_w=x; }
     """
 
-  private var mark: [UInt8] { Array("K=\(nonce)\0".utf8) }
-  private var frame: [UInt8] { [10] + Array("\(nonce) ".utf8) }
+  /// Reads a reply.
+  func reader(of bytes: [UInt8]) -> ShellValuesReader {
+    ShellValuesReader(bytes: bytes, nonce: nonce, limit: limit)
+  }
 
   // MARK: Reading
 
@@ -86,81 +89,14 @@ struct ShellValues {
   /// What the script for so many files printed; nil when a file held what only frames hold, or
   /// something is missing.
   func read(_ bytes: [UInt8], count: Int) -> [Result<[UInt8], Errno>]? {
-    var reader = Reader(bytes: bytes, frame: frame, limit: limit)
+    var reader = reader(of: bytes)
     var results: [Result<[UInt8], Errno>] = []
     while results.count < count {
       let size = min(ShellValues.batch, count - results.count)
-      guard let some = reader.batch(of: size, mark: mark) else { return nil }
+      guard let some = reader.batch(of: size) else { return nil }
       results += some
     }
     return reader.isAtEnd ? results : nil
-  }
-
-  private struct Reader {
-    let bytes: [UInt8]
-    let frame: [UInt8]
-    let limit: Int
-    var index = 0
-
-    var isAtEnd: Bool { index == bytes.count }
-
-    mutating func batch(of count: Int, mark: [UInt8]) -> [Result<[UInt8], Errno>]? {
-      var results = [Result<[UInt8], Errno>?](repeating: nil, count: count)
-      // Without kinds all follow one by one.
-      while let kinds = part(before: [10]), !kinds.isEmpty {
-        let isFast = kinds.map { $0 == UInt8(ascii: "f") }
-        guard kinds.count == count, isFast.contains(true),
-          kinds.allSatisfy({ $0 == UInt8(ascii: "f") || $0 == UInt8(ascii: "s") }),
-          let (block, status) = framed()
-        else { return nil }
-        guard status == 0 else { continue }
-        var inner = Reader(bytes: Array(block), frame: frame, limit: limit)
-        for index in isFast.indices where isFast[index] {
-          guard let value = inner.part(before: mark) else { return nil }
-          results[index] = ShellValues.result(value, limit)
-        }
-        guard inner.isAtEnd else { return nil }
-        break
-      }
-      for index in results.indices where results[index] == nil {
-        guard let (value, status) = framed() else { return nil }
-        if status == 0 {
-          results[index] = ShellValues.result(value, limit)
-        } else {
-          guard let message = part(before: frame), part(before: [10])?.isEmpty == true else {
-            return nil
-          }
-          results[index] = .failure(ShellReply.errno(inMessage: Array(message)) ?? .io)
-        }
-      }
-      return results.compactMap { $0 }
-    }
-
-    /// What stands before a frame, and its status.
-    private mutating func framed() -> (ArraySlice<UInt8>, Int32)? {
-      guard let content = part(before: frame), let digits = part(before: [10]),
-        let status = Int32(String(decoding: digits, as: UTF8.self))
-      else { return nil }
-      return (content, status)
-    }
-
-    mutating func part(before pattern: [UInt8]) -> ArraySlice<UInt8>? {
-      let found = bytes.withUnsafeBytes { all -> Int? in
-        guard let base = all.baseAddress,
-          let found = kelvin_find(base + index, all.count - index, pattern, pattern.count)
-        else { return nil }
-        return UnsafeRawPointer(found) - base
-      }
-      guard let found else { return nil }
-      defer { index = found + pattern.count }
-      return bytes[index..<found]
-    }
-  }
-
-  private static func result(
-    _ bytes: ArraySlice<UInt8>, _ limit: Int
-  ) -> Result<[UInt8], Errno> {
-    bytes.count > limit ? .failure(Errno(EFBIG)) : .success(Array(bytes))
   }
 
   // MARK: Writing
@@ -169,29 +105,38 @@ struct ShellValues {
   func writeScript(_ values: [(path: TargetPath, bytes: [UInt8])]) -> String {
     var script = "kelvin_probe; kelvin_p=\(nonce)\n"
     for (path, bytes) in values {
-      // printf's octal escapes carry any byte.
-      let text = bytes.map { byte in
-        let octal = String(byte, radix: 8)
-        return "\\0" + String(repeating: "0", count: 3 - octal.count) + octal
-      }.joined()
-      let isPlain = !ShellValues.isTracing(path) && ShellValues.isLine(bytes)
-      script +=
-        "kelvin_put \(ShellWords.quote(path.string)) '\(text)' '\(isPlain ? "x" : "")' "
-        + "\(max(1, bytes.count))\n"
+      script += putting(bytes, into: path, named: ShellWords.quote(path.string)) + "\n"
     }
     return script
   }
 
   /// What became of each of so many values.
   func written(_ bytes: [UInt8], count: Int) -> [Result<Void, Errno>] {
-    var reader = Reader(bytes: bytes, frame: frame, limit: limit)
-    return (0..<count).map { _ in
-      guard let message = reader.part(before: frame), reader.part(before: [10])?.isEmpty == true
-      else { return .failure(.io) }
-      // dd ends with its counts when it worked.
-      if let error = ShellReply.errno(inMessage: Array(message)) { return .failure(error) }
-      return .success(())
+    var reader = reader(of: bytes)
+    return (0..<count).map { _ in reader.written() ?? .failure(.io) }
+  }
+
+  /// Writes one value; ``ShellValuesReader/written()`` reads what this prints.
+  ///
+  /// - Parameter word: the file, as the shell is told its name.
+  func putting(_ bytes: [UInt8], into path: TargetPath, named word: String) -> String {
+    let isPlain = !ShellValues.isTracing(path) && ShellValues.isLine(bytes)
+    return "kelvin_put \(word) '\(ShellValues.escaped(bytes))' '\(isPlain ? "x" : "")' "
+      + "\(max(1, bytes.count))"
+  }
+
+  /// Bytes for printf's `%b`, between single quotes: its octal escapes carry any byte.
+  private static func escaped(_ bytes: [UInt8]) -> String {
+    var text = ""
+    for byte in bytes {
+      if (0x20...0x7E).contains(byte), byte != UInt8(ascii: "'"), byte != UInt8(ascii: "\\") {
+        text.unicodeScalars.append(Unicode.Scalar(byte))
+      } else {
+        let octal = String(byte, radix: 8)
+        text += "\\0" + String(repeating: "0", count: 3 - octal.count) + octal
+      }
     }
+    return text
   }
 
   /// Files for which it means something that they are opened for reading, too.

@@ -28,7 +28,7 @@ package final class ConsoleChannel {
   /// Bytes of output that come in one frame, and the least that a piece of more output has.
   static let short = 480
   /// Linux takes arguments of up to 128 KiB.
-  private static let scriptLimit = 120_000
+  static let scriptLimit = 120_000
   /// Bytes of a stream that a failure shows of a command that was ended.
   static let partialLimit = 16_384
   /// Queries in a row without an answer after which a line is dead.
