@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -67,6 +68,17 @@ int64_t kelvin_cpu_time(int who) {
 }
 
 int kelvin_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+int kelvin_any_of(const int *descriptors, int count) {
+  int all = epoll_create1(EPOLL_CLOEXEC);
+  for (int i = 0; all >= 0 && i < count; i++) {
+    struct epoll_event interest = {.events = EPOLLIN};
+    if (descriptors[i] < 0 || epoll_ctl(all, EPOLL_CTL_ADD, descriptors[i], &interest) == 0) continue;
+    close(all);
+    all = -1;
+  }
+  return all;
+}
 
 void kelvin_set_thread_name(const char *name) { prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0); }
 

@@ -6,25 +6,45 @@ internal import Synchronization
 /// never lowered.
 ///
 /// The descriptor is an eventfd that stays readable once raised, so that any number of waiters see
-/// it. Owned by whoever created it; closed when the last reference goes.
+/// it; or, of one that others raise too, an epoll(7) of all their eventfds. Owned by whoever created
+/// it; closed when the last reference goes.
 public final class Interrupt: Sendable {
   /// To be polled for POLLIN; -1 when no descriptor could be had, and then only ``isRaised`` tells.
   public let descriptor: Int32
+  private let event: Int32
+  private let others: [Interrupt]
   private let flag = Atomic<Bool>(false)
 
   /// Creates an interrupt that is not raised.
-  public init() { descriptor = kelvin_eventfd() }
+  public init() {
+    event = kelvin_eventfd()
+    descriptor = event
+    others = []
+  }
 
-  deinit { if descriptor >= 0 { close(descriptor) } }
+  /// Creates an interrupt that is raised when it is, or any of the others.
+  public init(with others: [Interrupt]) {
+    event = kelvin_eventfd()
+    self.others = others
+    let all = [event] + others.map(\.descriptor)
+    descriptor = kelvin_any_of(all, Int32(all.count))
+  }
 
-  /// Whether ``raise()`` was called.
-  public var isRaised: Bool { flag.load(ordering: .acquiring) }
+  deinit {
+    if descriptor != event, descriptor >= 0 { close(descriptor) }
+    if event >= 0 { close(event) }
+  }
+
+  /// Whether ``raise()`` was called, on it or on one that it was made with.
+  public var isRaised: Bool {
+    flag.load(ordering: .acquiring) || others.contains { $0.isRaised }
+  }
 
   /// Wakes all present and future waiters. Async-signal-safe.
   public func raise() {
     flag.store(true, ordering: .releasing)
-    guard descriptor >= 0 else { return }
+    guard event >= 0 else { return }
     var one: UInt64 = 1
-    _ = write(descriptor, &one, 8)
+    _ = write(event, &one, 8)
   }
 }

@@ -59,6 +59,8 @@ int64_t kelvin_peak_memory(void);
 char **kelvin_environment(void);
 /// eventfd(2), non-blocking, closed on exec. Returns -1 with errno.
 int kelvin_eventfd(void);
+/* An epoll that is readable when any of these descriptors is; -1 on failure. */
+int kelvin_any_of(const int *descriptors, int count);
 /// memmem(3): where `needle` begins in `bytes`; NULL when it is not there.
 const void *kelvin_find(const void *bytes, size_t count, const void *needle, size_t length);
 /// statfs(2): the magic number of the file system at a path, 32 bits; -1 with errno.

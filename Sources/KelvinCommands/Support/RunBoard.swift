@@ -23,6 +23,8 @@ struct RunBoard {
   let switchOn: (@Sendable (BenchResource, Deadline) async throws -> Void)?
   /// What takes its link away while a detached job runs.
   let link: BoardLink
+  /// How the bench file says that it is reached; nil for this machine.
+  let connectionChoice: DriverChoice?
   /// What brings it back when it is lost.
   let equipment: BoardEquipment
   /// What is known of boards of its kind; nil for this machine.
@@ -44,7 +46,7 @@ struct RunBoard {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
         isExclusive: false, benchFiles: [], console: nil, switchOn: nil, link: .quiet,
-        equipment: BoardEquipment(), profile: nil,
+        connectionChoice: nil, equipment: BoardEquipment(), profile: nil,
         connection: { choice.connection(environment: $0) })
     }
     let paths = try bench.paths(remembered: remembered)
@@ -65,7 +67,8 @@ struct RunBoard {
       },
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
       link: try BoardLink(of: entry, host: RunBoard.powerHost()),
-      equipment: try equipment(of: entry), profile: profile,
+      connectionChoice: entry.connection ?? entry.console, equipment: try equipment(of: entry),
+      profile: profile,
       connection: try connection(of: entry, profile))
   }
 

@@ -78,12 +78,25 @@ struct RunConsole {
     _ keys: [UInt8], to name: String, places: OwnerPlaces = .standard, until deadline: Deadline
   ) throws {
     let client = try Owner.Client.connect(to: places, as: "kelvin run", until: deadline)
+    var attachment = try client.attach(name, from: .end, until: deadline)
     try client.takeWriter(name, until: deadline)
+    var hasSpoken = false
     for key in keys {
       try client.sendBreak(to: name, milliseconds: 300, until: deadline)
       try client.write([key], to: name, until: deadline)
-      // A sync takes its time, and nothing tells when it is over.
-      _ = deadline.limited(toSeconds: 0.5).wait()
+      // A kernel says what it was asked for; a sync takes its time, and nothing tells when it is over.
+      let patience = deadline.limited(toSeconds: hasSpoken ? 0.5 : 2)
+      while try client.news(of: &attachment, until: patience) != nil {
+        if hasSpoken { continue }
+        hasSpoken = true
+        _ = deadline.limited(toSeconds: 0.5).wait()
+        break
+      }
+      guard hasSpoken else {
+        throw PlainFailure(
+          .target, "\(name): its console stays silent at SysRq",
+          hint: "is sysrq allowed there? 'sysctl kernel.sysrq'")
+      }
     }
   }
 

@@ -42,7 +42,9 @@ struct RunSession {
         log: log, target: target, pending: pending, observers: [printer, outputs],
         stop: control.stop, stopReason: { [control] in control.reason },
         consoleLog: console?.logDirectory, link: board.link, settings: settings,
-        equipment: board.equipment, isLost: { board.quarantine(reason: $0) }))
+        watch: board.isExclusive && board.connectionChoice != nil ? BoardWatch.Options() : nil,
+        connectionChoice: board.connectionChoice, equipment: board.equipment,
+        isLost: { board.quarantine(reason: $0) }))
     let outcome: Outcome
     do {
       outcome = try await runner.start()

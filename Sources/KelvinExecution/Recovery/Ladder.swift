@@ -29,7 +29,9 @@ struct Ladder {
   /// - Returns: what was done; the last step is the one that worked, if any did.
   func climb(from first: Rung = .reconnect, interrupt: Interrupt) async throws -> [RecoveryStep] {
     var steps: [RecoveryStep] = []
-    for rung in Rung.allCases.drop(while: { $0 != first }) where isThere(rung) {
+    // Where there is nothing harder, the mild ones are all there is.
+    let rungs = Rung.allCases.drop { $0 != first }.filter(isThere)
+    for rung in rungs.isEmpty ? Rung.allCases.filter(isThere) : rungs {
       for _ in 0..<(Ladder.counts[rung] ?? 1) {
         let begin = MonotonicTime.now
         note("recovery: \(rung.rawValue)")

@@ -51,16 +51,15 @@ extension Runner {
       }
       try enter(.beginRun, attempt)
       try await stage(\.run, timeouts.run, isInterruptible: true, attempt) {
+        await beginWatch(attempt)
         let before = MonotonicTime.now
-        let result = await wrap(.workloadExecution, job: job) {
+        var result = await wrap(.workloadExecution, job: job) {
           try await job.measure { try await workload.run(job) }
         }
         attempt.overhead = job.overhead(from: before, to: .now)
+        if let failure = endWatch(attempt) { result = .failed(failure) }
         // A board that is lost has other troubles.
-        if case .failed(let error) = result, error is ConnectionFailure {
-        } else {
-          await checkSettings(job)
-        }
+        if !attempt.alarm.isRaised, !result.isLostConnection { await checkSettings(job) }
         try result.get()
       }
     } catch {
@@ -73,6 +72,7 @@ extension Runner {
         try await stage(\.extract, timeouts.extract, isInterruptible: false, attempt) {
           try await wrap(.jobOutputProcessing, job: job) {
             let extraction = await wrap(.workloadResultExtraction, job: job) {
+              guard !attempt.alarm.isRaised else { return }
               try await workload.extractResults(job)
             }
             let update = await wrap(.workloadOutputUpdate, job: job) {}
@@ -87,7 +87,11 @@ extension Runner {
     do {
       try enter(.beginTeardown, attempt)
       try await stage(\.teardown, timeouts.teardown, isInterruptible: false, attempt) {
-        try await wrap(.workloadTeardown, job: job) { try await workload.teardown(job) }.get()
+        try await wrap(.workloadTeardown, job: job) {
+          // Nobody is there to hear it, and what is left goes with the boot.
+          guard !attempt.alarm.isRaised else { return }
+          try await workload.teardown(job)
+        }.get()
       }
     } catch {
       attempt.fail(error)
@@ -104,7 +108,8 @@ extension Runner {
     _ attempt: Attempt, _ body: () async throws -> Void
   ) async throws {
     let begin = MonotonicTime.now.nanoseconds
-    attempt.job.deadline = .after(seconds: seconds, interrupt: isInterruptible ? run.stop : nil)
+    attempt.job.deadline = .after(
+      seconds: seconds, interrupt: isInterruptible ? attempt.interrupt : nil)
     defer { attempt.stages[keyPath: times] = begin..<max(begin, MonotonicTime.now.nanoseconds) }
     try await body()
   }
@@ -132,18 +137,28 @@ extension Runner {
 /// What an attempt has come to so far.
 final class Attempt {
   let job: JobContext
+  /// Stops what goes on: the run is to stop, or the board is lost.
+  let interrupt: Interrupt
+  /// Raised when the board is found to be lost.
+  let alarm = Interrupt()
+  var watch: BoardWatch?
   var state = AttemptState.starting
   var stages = StageTimes()
   var overhead: Overhead?
   private(set) var failure: PlainFailure?
   private var isInterrupted = false
 
-  init(job: JobContext) { self.job = job }
+  init(job: JobContext) {
+    self.job = job
+    interrupt = Interrupt(with: [job.run.stop, alarm])
+  }
 
   /// Notes a failure; the first one decides the verdict, later ones are recorded.
   func fail(_ error: any Error) {
     let failure = PlainFailure(error)
-    if let connection = error as? ConnectionFailure, connection.code == .interrupted {
+    if let connection = error as? ConnectionFailure, connection.code == .interrupted,
+      job.run.stop.isRaised
+    {
       isInterrupted = true
     }
     if self.failure == nil {

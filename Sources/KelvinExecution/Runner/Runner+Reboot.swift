@@ -69,6 +69,7 @@ extension Runner {
   func boardHasBooted() async throws {
     run.target.forgetFacts()
     request.settings?.forget()
+    pulse = nil
     let facts = try await run.target.facts(until: .after(seconds: 60, interrupt: run.stop))
     targetFingerprint = facts.fingerprint
     run.targetResponds = true
@@ -83,12 +84,24 @@ extension Runner {
   func judgeBoard(_ outcome: Outcome, _ job: JobContext) async -> Outcome {
     guard watchesBoard, outcome.verdict != .aborted, !run.stop.isRaised else { return outcome }
     let before = targetFingerprint["boot id"] ?? ""
+    if let finding = lossOfBoard, finding.kind == .hang {
+      // It has been asked often enough.
+      return await recover(outcome, job, finding.message, from: .sysrq)
+    }
     do throws(ConnectionFailure) {
       let now = try await run.target.bootID(until: .after(seconds: 5, interrupt: run.stop))
-      guard now != before, !before.isEmpty else { return outcome }
+      guard now != before, !before.isEmpty else {
+        if case .kernel? = lossOfBoard?.kind {
+          // It goes on, but not as it was: what an oops killed keeps its locks.
+          return await recover(outcome, job, outcome.reason, from: .reboot)
+        }
+        run.targetResponds = true
+        return outcome
+      }
     } catch {
       if error.code == .interrupted { return outcome }
-      return await recover(outcome, job, "does not answer: \(error.message)")
+      return await recover(
+        outcome, job, "\(run.target.name) does not answer: \(error.message)", from: .reconnect)
     }
     return await rebooted(outcome, job)
   }
@@ -103,55 +116,61 @@ extension Runner {
         until: .after(seconds: request.equipment.bootSeconds, interrupt: run.stop))
       try await boardHasBooted()
     } catch {
-      return await recover(outcome, job, "rebooted, and does not come up: \(PlainFailure(error))")
+      return await recover(
+        outcome, job, "\(run.target.name) rebooted, and does not come up: \(PlainFailure(error))",
+        from: .reconnect)
     }
     await wrap(.reboot) {}.ignore()
     return Outcome(.failed(.target), text + evidence(of: outcome))
   }
 
-  /// Climbs the ladder; without one, or at its end, no further job may begin.
-  private func recover(_ outcome: Outcome, _ job: JobContext, _ finding: String) async -> Outcome {
+  /// Climbs the ladder; at its end no further job may begin.
+  private func recover(
+    _ outcome: Outcome, _ job: JobContext, _ finding: String, from first: Rung
+  ) async -> Outcome {
     let board = run.target.name
-    job.record(.error, source: "runner", "\(board) \(finding)")
+    job.record(.error, source: "runner", finding)
     guard request.plan.settings.rebootPolicy != .never else {
-      bailReason = "\(board) \(finding); reboot_policy is 'never'"
+      bailReason = "\(finding); reboot_policy is 'never'"
       run.targetResponds = false
-      return Outcome(.failed(.target), "\(board) \(finding)")
+      return Outcome(.failed(.target), finding)
     }
     let begin = MonotonicTime.now
+    let before = targetFingerprint["boot id"]
     var steps: [RecoveryStep] = []
     do {
       try await wrap(.reboot) {
-        steps = try await ladder().climb(interrupt: run.stop)
+        steps = try await ladder().climb(from: first, interrupt: run.stop)
         guard steps.last?.problem == nil else {
           throw PlainFailure(.target, "\(board): nothing brings it back")
         }
       }.get()
-      let before = targetFingerprint["boot id"]
       try await boardHasBooted()
-      if steps.last?.rung == .reconnect, targetFingerprint["boot id"] != before {
-        return await rebooted(outcome, job)
-      }
     } catch {
       run.targetResponds = false
       let text = steps.map(\.description).joined(separator: "; ")
       job.record(.error, source: "recovery", "\(board): nothing brings it back: \(text)")
       if !run.stop.isRaised {
-        bailReason = "\(board) \(finding), and nothing brings it back (\(text))"
+        bailReason = "\(finding), and nothing brings it back (\(text))"
         request.isLost(bailReason ?? "")
       }
-      return Outcome(.failed(.target), "\(board) \(finding), and nothing brings it back")
+      return Outcome(.failed(.target), "\(finding), and nothing brings it back")
+    }
+    if steps.last?.rung == .reconnect, targetFingerprint["boot id"] != before {
+      return await rebooted(outcome, job)
     }
     let seconds = Double((MonotonicTime.now - begin) / 100_000_000) / 10
     let last = steps.last?.rung ?? .reconnect
-    let text = "\(board) \(finding); back after \(seconds) s by \(last.rawValue)"
     job.record(.warning, source: "recovery", steps.map(\.description).joined(separator: "; "))
     return Outcome(
-      .failed(last == .reconnect ? .infrastructure : .target), text + evidence(of: outcome))
+      .failed(last == .reconnect ? .infrastructure : .target),
+      "\(finding); back after \(seconds) s by \(last.rawValue)"
+        + evidence(of: outcome, besides: finding))
   }
 
-  private func evidence(of outcome: Outcome) -> String {
-    outcome.verdict == .ok || outcome.reason.isEmpty ? "" : " (\(outcome.reason))"
+  private func evidence(of outcome: Outcome, besides known: String = "") -> String {
+    outcome.verdict == .ok || outcome.reason.isEmpty || known.contains(outcome.reason)
+      || outcome.reason.contains(known) && !known.isEmpty ? "" : " (\(outcome.reason))"
   }
 
   /// This machine is the one that Kelvin runs on: it neither hangs nor reboots under us.

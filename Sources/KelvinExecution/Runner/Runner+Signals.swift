@@ -12,6 +12,14 @@ enum PhaseResult {
   /// Throws what ended the body.
   func get() throws { if case .failed(let error) = self { throw error } }
 
+  /// Whether the body ended because the board could not be reached any more.
+  var isLostConnection: Bool {
+    if case .failed(let error) = self, let failure = error as? ConnectionFailure {
+      return failure.code != .notFound && failure.kind == .infrastructure
+    }
+    return false
+  }
+
   /// Throws only when results cannot be kept any more.
   func rethrowStoreFailure() throws {
     if case .failed(let error) = self, error is StoreFailure { throw error }

@@ -1,3 +1,4 @@
+internal import KelvinConnections
 public import KelvinModel
 public import KelvinStore
 public import KelvinTargets
@@ -24,6 +25,10 @@ public struct RunRequest: Sendable {
   public var link: BoardLink
   /// The board's settings; nil where no job of the run has any, and nothing is to be put back.
   public var settings: DeviceSettings?
+  /// How the board is watched while a job's workload runs; nil: not at all.
+  public var watch: BoardWatch.Options?
+  /// How it is reached, to ask its network when it is suspected.
+  public var connectionChoice: DriverChoice?
   /// What brings the board back.
   public var equipment: BoardEquipment
   /// Told, with the reason, when nothing does.
@@ -51,6 +56,7 @@ public struct RunRequest: Sendable {
     target: Target, pending: [PendingJob], observers: [any RunObserver], stop: Interrupt,
     stopReason: @escaping @Sendable () -> String, consoleLog: String? = nil,
     link: BoardLink = .quiet, settings: DeviceSettings? = nil,
+    watch: BoardWatch.Options? = nil, connectionChoice: DriverChoice? = nil,
     equipment: BoardEquipment = BoardEquipment(),
     isLost: @escaping @Sendable (String) -> Void = { _ in }
   ) {
@@ -68,6 +74,8 @@ public struct RunRequest: Sendable {
     self.consoleLog = consoleLog
     self.link = link
     self.settings = settings
+    self.watch = watch
+    self.connectionChoice = connectionChoice
     self.equipment = equipment
     self.isLost = isLost
   }
@@ -103,6 +111,11 @@ public actor Runner {
   var lastSpec: Int?
   /// Set when no further job may begin: the reason.
   var bailReason: String?
+  /// What the watch of the attempt that goes on, or went last, found to be the end of the board.
+  var lossOfBoard: Finding?
+  /// The board's own way to be asked whether it lives, kept from job to job; nil inside where there is
+  /// none.
+  var pulse: (any Pulse)??
   /// Facts of the target for each job's fingerprint.
   var targetFingerprint: [String: String] = [:]
 

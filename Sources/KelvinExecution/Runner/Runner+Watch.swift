@@ -1,0 +1,69 @@
+internal import KelvinConnections
+internal import KelvinModel
+internal import KelvinStore
+internal import KelvinTargets
+
+// The board is watched while a workload runs: a job on a board that is gone ends now, not at its
+// deadline, and with the reason.
+extension Runner {
+  /// Begins to watch the board, where there is something to watch; a board that cannot be watched is
+  /// used all the same.
+  func beginWatch(_ attempt: Attempt) async {
+    lossOfBoard = nil
+    guard let options = request.watch, attempt.job.spec.detached == nil else { return }
+    do {
+      attempt.watch = try BoardWatch(
+        board: run.target.name, consoleLog: run.consoleLog,
+        pulse: options.heartbeat == nil ? nil : await boardPulse(),
+        connection: request.connectionChoice,
+        options: options, alarm: attempt.alarm)
+    } catch {
+      run.log.log(.warning, source: "recovery", "\(run.target.name) is not watched: \(error)")
+    }
+  }
+
+  private func boardPulse() async -> (any Pulse)? {
+    if let pulse { return pulse }
+    do throws(ConnectionFailure) {
+      let opened = try await run.target.connection.pulse(
+        until: .after(seconds: 10, interrupt: run.stop))
+      pulse = .some(opened)
+      return opened
+    } catch {
+      run.log.log(
+        .warning, source: "recovery",
+        "\(run.target.name) cannot be asked whether it lives: \(error)")
+      return nil
+    }
+  }
+
+  /// Ends the watch, and records what it found.
+  ///
+  /// - Returns: why the job cannot have come to a good end.
+  func endWatch(_ attempt: Attempt) -> PlainFailure? {
+    guard let watch = attempt.watch else { return nil }
+    watch.stop()
+    attempt.watch = nil
+    let findings = watch.findings()
+    let job = attempt.job
+    for finding in findings {
+      let level: EventRecord.Level =
+        finding.severity == .fatal ? .error : finding.severity == .note ? .info : .warning
+      job.record(level, source: "recovery", "\(finding)")
+    }
+    do {
+      try KernelSigns.attach(watch.signs(), to: job, source: "recovery")
+    } catch {
+      job.record(.warning, source: "recovery", "\(error)")
+    }
+    for finding in findings where finding.severity == .serious {
+      job.markPartial("\(finding.message)")
+    }
+    guard let fatal = findings.first(where: { $0.severity == .fatal }) else { return nil }
+    lossOfBoard = fatal
+    // Its way died with the board, and callbacks that need it are spared the wait.
+    pulse = nil
+    run.targetResponds = false
+    return fatal.failure
+  }
+}
