@@ -1,8 +1,8 @@
-import KelvinConnections
 import KelvinModel
 import Synchronization
 import Testing
 
+@testable import KelvinConnections
 @testable import KelvinTargets
 
 /// Settings on a recorded tree: what they come to, and that everything is put back.
@@ -329,6 +329,37 @@ import Testing
           }
           now = from
         }
+      }
+    }
+  }
+}
+
+/// What the page says of settings.
+@Suite struct SettingsDocumentationTests {
+  @Test func everySettingIsOnThePage() throws {
+    let top = "/" + #filePath.split(separator: "/").dropLast(3).joined(separator: "/")
+    let page = String(decoding: try LocalFile.read(top + "/docs/settings.md"), as: UTF8.self)
+    for declaration in DeviceSettings.declarations {
+      let usage = declaration.usage.replacing("|", with: "\\|")
+      #expect(page.contains("`\(usage)`"), "\(usage)")
+    }
+  }
+
+  @Test func namesAreUniqueAndReadBack() {
+    var seen: Set<String> = []
+    for declaration in DeviceSettings.declarations {
+      for name in [declaration.name] + declaration.aliases {
+        #expect(seen.insert(name).inserted, "\(name)")
+        let scope: SettingScope = declaration.reach == .oneCPU ? .cpu(3) : .all
+        let written = scope == .all ? name : "cpu3_\(name)"
+        #expect(
+          SettingName(written, in: DeviceSettings.declarations)
+            == SettingName(declaration.name, scope))
+      }
+      guard declaration.reach == .cpus else { continue }
+      for scope in [SettingScope.cpu(12), .kind("big"), .kind("cortex_a53")] {
+        let name = SettingName(declaration.name, scope)
+        #expect(SettingName(name.description, in: DeviceSettings.declarations) == name)
       }
     }
   }

@@ -101,6 +101,15 @@ struct RunBoard {
     }
   }
 
+  /// How it is watched while a workload runs; nil: this machine is not.
+  var watch: BoardWatch.Options? {
+    guard let choice = connectionChoice else { return nil }
+    var options = BoardWatch.Options()
+    // A question over a console costs a board some CPU time.
+    if choice.driver != "ssh", choice.driver != "adb" { options.heartbeat = 60 }
+    return options
+  }
+
   /// Says that a run could not put the board's settings back: a board of a bench is taken out.
   func quarantine(after run: String) {
     quarantine(

@@ -42,7 +42,7 @@ struct RunSession {
         log: log, target: target, pending: pending, observers: [printer, outputs],
         stop: control.stop, stopReason: { [control] in control.reason },
         consoleLog: console?.logDirectory, link: board.link, settings: settings,
-        watch: board.isExclusive && board.connectionChoice != nil ? BoardWatch.Options() : nil,
+        watch: board.watch,
         connectionChoice: board.connectionChoice, equipment: board.equipment,
         isLost: { board.quarantine(reason: $0) }))
     let outcome: Outcome
