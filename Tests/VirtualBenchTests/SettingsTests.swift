@@ -95,12 +95,16 @@ struct SettingsTests {
         - id: kinds
           runtime_params: {big_governor: powersave, little_governor: performance, sysctl: {vm.swappiness: 7}}
         - {id: fixed, runtime_params: {little_frequency: 1 GHz, transparent_hugepages: always}}
-        - {id: few, runtime_params: {num_big_cores: 0, num_little_cores: 1, little_max_frequency: 1000000}}
+        - {id: few, runtime_params: {num_big_cores: 0, num_little_cores: 1, little_max_frequency: 1400000}}
         - {id: plain}
       workloads:
         - \(show)
       """, "right")
-    #expect(right.code == 0, "\(right)")
+    // The aarch64 guest's clocks are fixed: its kernel believes in 1 GHz, and the hardware says otherwise.
+    #expect(right.code == 1, "\(right)")
+    #expect(
+      right.error.contains("cpu0-1: 1000 MHz was set, but the hardware says 1400 MHz"), "\(right)")
+    #expect(right.output.contains("jobs 4: 3 ok, 1 partial"), "\(right)")
     #expect(
       try output(of: "right", job: 1).split(separator: "\n")
         == ["0-3", "performance", "powersave", "1400000", "1400000", "7"])

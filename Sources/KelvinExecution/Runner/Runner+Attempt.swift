@@ -51,6 +51,7 @@ extension Runner {
       }
       try enter(.beginRun, attempt)
       try await stage(\.run, timeouts.run, isInterruptible: true, attempt) {
+        await beginWindow(job)
         await beginWatch(attempt)
         let before = MonotonicTime.now
         var result = await wrap(.workloadExecution, job: job) {

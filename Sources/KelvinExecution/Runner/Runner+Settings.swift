@@ -50,10 +50,32 @@ extension Runner {
       .info, source: "settings", applied.changes.map(\.description).joined(separator: "; "))
   }
 
+  /// Notes what tells of frequencies, as the measured window begins.
+  func beginWindow(_ job: JobContext) async {
+    guard let settings = request.settings, !job.spec.runtimeParameters.isEmpty else { return }
+    do {
+      try await settings.beginWindow(until: .after(seconds: 30, interrupt: run.stop))
+    } catch {
+      job.record(
+        .warning, source: "settings", "at which frequency it ran is not known: \(error)")
+    }
+  }
+
   /// Flags the job when its settings did not hold.
   func checkSettings(_ job: JobContext) async {
     guard let settings = request.settings, !job.spec.runtimeParameters.isEmpty else { return }
     do {
+      for frequency in try await settings.effectiveFrequencies(until: .after(seconds: 30)) {
+        if let hertz = frequency.hertz {
+          job.add(
+            Metric(
+              "effective_frequency", .number(hertz), unit: "Hz",
+              classifiers: ["cpus": String(frequency.label.dropFirst(3))], source: "settings"))
+        }
+        guard let problem = frequency.problem else { continue }
+        job.record(.warning, source: "settings", problem)
+        job.markPartial(problem)
+      }
       let drift = try await settings.drift(until: .after(seconds: 30))
       guard !drift.isEmpty else { return }
       let text = drift.map(\.description).joined(separator: "; ")

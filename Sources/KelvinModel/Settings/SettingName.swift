@@ -51,8 +51,9 @@ public struct SettingName: Sendable, Hashable, CustomStringConvertible {
           // `num_cores` has the kind in its middle.
           let end = name.dropFirst(3)
           if text.hasPrefix("num_"), text.hasSuffix(end), text.count > end.count + 4 {
-            let kind = text.dropFirst(4).dropLast(end.count)
-            offer(declaration, SettingName.scope(of: kind), name.count)
+            // One CPU is not counted.
+            let scope = SettingName.scope(of: text.dropFirst(4).dropLast(end.count))
+            if case .kind = scope { offer(declaration, scope, name.count) }
           }
         } else if text.hasSuffix("_" + name), text.count > name.count + 1 {
           offer(declaration, SettingName.scope(of: text.dropLast(name.count + 1)), name.count)

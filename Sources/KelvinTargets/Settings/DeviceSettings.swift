@@ -21,6 +21,8 @@ public final class DeviceSettings: Sendable {
     var known: [String: String] = [:]
     /// What the job that goes on asked for.
     var holding: [SettingWish] = []
+    /// What told of frequencies when the window began, by policy.
+    var witnessed: [(witness: FrequencyWitness, texts: [String?])] = []
   }
   let state = Mutex(State())
 
@@ -86,7 +88,10 @@ public final class DeviceSettings: Sendable {
       changes = try await bring(wishes + restoring(wishes), online: online, until: deadline)
     }
     let holding = wishes
-    state.withLock { $0.holding = holding }
+    state.withLock { state in
+      state.holding = holding
+      state.witnessed = []
+    }
     return AppliedSettings(
       values: Dictionary(
         wishes.map { ($0.point.label, $0.value) }, uniquingKeysWith: { _, last in last }),
@@ -117,6 +122,51 @@ public final class DeviceSettings: Sendable {
     return state.withLock { state in
       (state.originals ?? [:]).values.sorted { $0.point.id < $1.point.id }
     }
+  }
+
+  /// Reads what tells at which frequencies CPUs run, where the job asked for some: right before its
+  /// measured window. ``effectiveFrequencies(until:)`` compares with it.
+  public func beginWindow(until deadline: Deadline) async throws(ConnectionFailure) {
+    let witnesses = FrequencyWitness.witnesses(of: state.withLock { $0.holding })
+    guard !witnesses.isEmpty else { return }
+    let texts = try await readTexts(witnesses.flatMap(\.paths), until: deadline)
+    var rest = texts[...]
+    let witnessed = witnesses.map { witness -> (witness: FrequencyWitness, texts: [String?]) in
+      let own = Array(rest.prefix(witness.paths.count))
+      rest = rest.dropFirst(own.count)
+      return (witness, own)
+    }
+    state.withLock { $0.witnessed = witnessed }
+  }
+
+  /// At which frequencies CPUs ran in the window that ``beginWindow(until:)`` began, and where that is not
+  /// what was set.
+  public func effectiveFrequencies(
+    until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [EffectiveFrequency] {
+    let witnessed = state.withLock { state in
+      defer { state.witnessed = [] }
+      return state.witnessed
+    }
+    guard !witnessed.isEmpty else { return [] }
+    let texts = try await readTexts(witnessed.flatMap(\.witness.paths), until: deadline)
+    var rest = texts[...]
+    return witnessed.map { witness, before in
+      let after = Array(rest.prefix(witness.paths.count))
+      rest = rest.dropFirst(after.count)
+      let finding = witness.compare(before, after)
+      return EffectiveFrequency(
+        label: witness.label, wanted: witness.wanted,
+        hertz: finding.effective.map { $0 * 1000 }, disagreements: finding.disagreements)
+    }
+  }
+
+  /// As witnesses: so that root reads what only root may.
+  private func readTexts(
+    _ paths: [String], until deadline: Deadline
+  ) async throws(ConnectionFailure) -> [String?] {
+    try await target.connection.settle(paths.map { ValueStep(TargetPath($0)) }, until: deadline)
+      .map { SettingsReader.text($0.after) }
   }
 
   /// What does not hold any more of what the last ``apply(_:until:)`` set: another agent changed it.
@@ -203,6 +253,24 @@ public struct AppliedSettings: Sendable, Hashable {
   public init(values: [String: String] = [:], changes: [Change] = []) {
     self.values = values
     self.changes = changes
+  }
+}
+
+/// At which frequency CPUs ran while one was set.
+public struct EffectiveFrequency: Sendable, Hashable {
+  /// `cpu0-1`.
+  public var label: String
+  /// What was set, for people: `600 MHz`.
+  public var wanted: String
+  /// Over the window; nil where nothing counts.
+  public var hertz: Double?
+  /// What disagrees with what was set; empty when nothing does.
+  public var disagreements: [String]
+
+  /// What disagrees, as one text; nil when nothing does.
+  public var problem: String? {
+    disagreements.isEmpty
+      ? nil : "\(label): \(wanted) was set, but \(disagreements.joined(separator: ", "))"
   }
 }
 
