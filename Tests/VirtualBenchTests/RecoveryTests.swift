@@ -174,4 +174,38 @@ struct RecoveryTests {
     let enabled = try bench.kelvin(["bench", "enable", "rock"], bench: text)
     #expect(enabled.code == 0, "\(enabled)")
   }
+
+  /// A boot is a job of its own: how long until the login prompt, until the system is up.
+  @Test(arguments: [("reboot", "reboot"), ("auto", "power_cycle")])
+  func bootsAreTimed(by: String, rung: String) throws {
+    let name = "boot-\(by)"
+    let done = try run(
+      """
+      config: {augmentations: [execution_time], max_retries: 0}
+      workloads:
+        - {name: boot, params: {by: \(by), marker: 'login: ?$', phases: {never: 'no such line'}}}
+        - {name: command, params: {argv: ['true']}}
+      """, name, try text(console, power, "boot: {off: 0.3 s}"))
+    #expect(done.code == 0, "\(done)")
+    let metrics = try query(
+      name,
+      "SELECT metric || ' ' || value FROM results WHERE source = 'boot' AND classifiers LIKE "
+        + "'%\(rung)%' OR metric = 'console_marker' ORDER BY metric")
+    let values = metrics.compactMap { line in line.split(separator: " ").last.flatMap { Double($0) }
+    }
+    #expect(values.count == 2, "\(metrics)")
+    #expect(values.allSatisfy { $0 > 0.3 && $0 < 120 }, "\(metrics)")
+    #expect(
+      try query(name, "SELECT message FROM events WHERE source = 'boot'").contains {
+        $0.contains("phase 'never' did not show")
+      })
+    // It was asked for, and is no failure of the board.
+    #expect(!done.error.contains("rebooted while the job ran"), "\(done)")
+  }
+
+  @Test func aBootThatTheBenchCannotDoIsRefused() throws {
+    let done = try run(
+      "workloads: [{name: boot, params: {by: reset}}]", "no-reset", try text())
+    #expect(done.code == 3 && done.error.contains("rock has no reset line"), "\(done)")
+  }
 }

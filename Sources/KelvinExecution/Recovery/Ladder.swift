@@ -64,30 +64,37 @@ struct Ladder {
   }
 
   private func take(_ rung: Rung, _ interrupt: Interrupt) async throws {
-    let order = Deadline.after(seconds: Ladder.orderSeconds, interrupt: interrupt)
+    if rung == .reconnect {
+      return try await answer(
+        until: .after(seconds: Ladder.reconnectSeconds, interrupt: interrupt))
+    }
+    _ = try await order(rung, until: .after(seconds: Ladder.orderSeconds, interrupt: interrupt))
+    try await waitUntilUp(
+      until: .after(seconds: equipment.bootSeconds, interrupt: interrupt))
+  }
+
+  /// Has the board boot by one rung.
+  ///
+  /// - Returns: from when on it boots: the switch acknowledged power, the line was released, the board took
+  ///   the order.
+  func order(_ rung: Rung, until deadline: Deadline) async throws -> MonotonicTime {
     switch rung {
-    case .reconnect:
-      try await answer(within: Ladder.reconnectSeconds, interrupt)
-      return
+    case .reconnect: break
     case .reboot:
       // A board that does not answer cannot be told; a short try tells.
-      let old = try await target.reboot(until: order.limited(toSeconds: 10))
-      try await booted(after: bootID ?? old, interrupt)
-      return
+      _ = try await target.reboot(until: deadline.limited(toSeconds: 10))
     case .sysrq:
       // Sync, remount read-only, boot (Linux Documentation/admin-guide/sysrq.rst).
-      try equipment.sysRq?(Array("sub".utf8), order)
-    case .reset:
-      _ = try await equipment.reset?.cycle(offSeconds: 0.2, until: order)
+      try equipment.sysRq?(Array("sub".utf8), deadline)
+    case .reset: _ = try await equipment.reset?.cycle(offSeconds: 0.2, until: deadline)
     case .powerCycle:
-      _ = try await equipment.power?.cycle(offSeconds: equipment.offSeconds, until: order)
+      _ = try await equipment.power?.cycle(offSeconds: equipment.offSeconds, until: deadline)
     }
-    try await booted(after: bootID, interrupt)
+    return .now
   }
 
   /// Waits until the board answers as it was.
-  private func answer(within seconds: Double, _ interrupt: Interrupt) async throws {
-    let deadline = Deadline.after(seconds: seconds, interrupt: interrupt)
+  private func answer(until deadline: Deadline) async throws {
     await target.connection.close()
     while true {
       do throws(ConnectionFailure) {
@@ -101,13 +108,12 @@ struct Ladder {
   }
 
   /// Waits until the board has booted anew, to the end.
-  private func booted(after old: String?, _ interrupt: Interrupt) async throws {
-    let deadline = Deadline.after(seconds: equipment.bootSeconds, interrupt: interrupt)
+  func waitUntilUp(until deadline: Deadline) async throws {
     await target.connection.close()
-    if let old {
-      try await target.waitForBoot(after: old, until: deadline)
+    if let bootID {
+      try await target.waitForBoot(after: bootID, until: deadline)
     } else {
-      try await answer(within: equipment.bootSeconds, interrupt)
+      try await answer(until: deadline)
     }
     try await target.waitUntilBooted(probe: equipment.bootProbe, until: deadline)
   }

@@ -34,6 +34,7 @@ public final class JobContext: Sendable {
     var requiredFailure: PlainFailure?
     var hasDirectory = false
     var deadline = Deadline.never
+    var expectsReboot = false
   }
   let state: Mutex<State>
 
@@ -50,6 +51,10 @@ public final class JobContext: Sendable {
   }
 
   public var target: Target { run.target }
+
+  /// Says that the workload itself boots the board: that is no failure of it then.
+  public func expectReboot() { state.withLock { $0.expectsReboot = true } }
+  var expectsReboot: Bool { state.withLock { $0.expectsReboot } }
 
   /// The deadline of the stage that is going on.
   public var deadline: Deadline {

@@ -20,6 +20,8 @@ public final class RunContext: Sendable {
   public let consoleLog: String?
   /// What takes the board's link away while a detached job runs.
   public let link: BoardLink
+  /// What can be done to the board from outside.
+  public let equipment: BoardEquipment
 
   private let isTargetResponsive = Atomic<Bool>(true)
 
@@ -27,7 +29,7 @@ public final class RunContext: Sendable {
   public init(
     id: String, directory: String, settings: RunSettings, target: Target, store: RunStore,
     log: RunLog, signals: Dispatcher = Dispatcher(), stop: Interrupt, consoleLog: String? = nil,
-    link: BoardLink = .quiet
+    link: BoardLink = .quiet, equipment: BoardEquipment = BoardEquipment()
   ) {
     self.id = id
     self.directory = directory
@@ -39,6 +41,7 @@ public final class RunContext: Sendable {
     self.stop = stop
     self.consoleLog = consoleLog
     self.link = link
+    self.equipment = equipment
   }
 
   /// False from the moment the target stopped answering: only host-side callbacks are called then.

@@ -98,6 +98,14 @@ extension Runner {
         run.targetResponds = true
         return outcome
       }
+      if job.expectsReboot {
+        do {
+          try await boardHasBooted()
+          return outcome
+        } catch {
+          return await recover(outcome, job, PlainFailure(error).description, from: .reconnect)
+        }
+      }
     } catch {
       if error.code == .interrupted { return outcome }
       return await recover(

@@ -10,7 +10,11 @@ extension Runner {
   /// used all the same.
   func beginWatch(_ attempt: Attempt) async {
     lossOfBoard = nil
-    guard let options = request.watch, attempt.job.spec.detached == nil else { return }
+    guard var options = request.watch, attempt.job.spec.detached == nil else { return }
+    if attempt.job.expectsReboot {
+      options.heartbeat = nil
+      options.expected = [.reboot, .bootLoader, .kernelStarted, .powerDown]
+    }
     do {
       attempt.watch = try BoardWatch(
         board: run.target.name, consoleLog: run.consoleLog,

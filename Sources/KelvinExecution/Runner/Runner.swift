@@ -133,7 +133,7 @@ public actor Runner {
     run = RunContext(
       id: request.id, directory: request.directory, settings: request.plan.settings,
       target: request.target, store: request.store, log: request.log, stop: request.stop,
-      consoleLog: request.consoleLog, link: request.link)
+      consoleLog: request.consoleLog, link: request.link, equipment: request.equipment)
   }
 
   /// Carries out the pending jobs.

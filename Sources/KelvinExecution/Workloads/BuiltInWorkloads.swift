@@ -4,6 +4,7 @@ extension Registry {
     Recipe.command.type,
     Recipe.shellScript.type,
     Idle.type,
+    Boot.type,
     Recipe.apache.type,
     Recipe.dhrystone.type,
     Recipe.fio.type,
