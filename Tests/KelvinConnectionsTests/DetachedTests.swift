@@ -199,6 +199,21 @@ import Testing
     try await expectNothingLeft(of: interface, over: connection)
   }
 
+  /// A command may begin and end while its board is asked: what is over has begun.
+  @Test(.timeLimit(.minutes(1)))
+  func whatEndsWhileItIsLookedAtIsNotHalfSeen() async throws {
+    let script = """
+      k_d=$(mktemp -d) && mkfifo "$k_d/begun"
+      (sleep 0.3; printf 'status 3 e\nend 5.00\nlink kept\n' >"$k_d/over"; : >"$k_d/begun") &
+      sh -c "$1" sh "$k_d" 1 2>/dev/null; wait; rm -r "$k_d"
+      """
+    let result = try await LocalConnection().execute(
+      Command(["sh", "-c", script, "sh", DetachedScript.inquiry]), until: soon())
+    let report = DetachedReport(result.standardOutput.bytes)
+    #expect(!report.bootID.isEmpty)
+    #expect(!report.isOver || report.begin != nil, "\(result.standardOutput.text)")
+  }
+
   @Test func reportsOfBoardsAreReadWithCare() {
     let whole = DetachedReport(
       Array(

@@ -42,8 +42,9 @@ struct DetachedJobTests {
   @Test func aFailureIsTheWorkloadsOwn() async throws {
     let result = try await run(["sh", "-c", "echo why >&2; exit 3"])
     let outcome = try #require(try result.outcomes().first ?? nil)
-    #expect(outcome.verdict == .failed(.workload))
-    #expect(outcome.reason.contains("exited with 3") && outcome.reason.contains("why"))
+    #expect(outcome.verdict == .failed(.workload), "\(outcome)")
+    #expect(
+      outcome.reason.contains("exited with 3") && outcome.reason.contains("why"), "\(outcome)")
   }
 
   @Test func itsTimeIsLimited() async throws {

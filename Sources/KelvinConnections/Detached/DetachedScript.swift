@@ -94,9 +94,11 @@ enum DetachedScript {
 
   /// What there is to say of a run: its files, whether its runner is there, and which boot this is.
   ///
+  /// `over` is read first: once it is there, all that comes before it is.
+  ///
   /// Arguments: the directory, the runner's process id.
   static let inquiry = """
-    cd -- "$1" && cat begun over; [ -e late ] && echo late
+    cd -- "$1" && cat over begun; [ -e late ] && echo late
     IFS= read -r k_boot <\(ShellScript.bootIDFile); echo "boot $k_boot"
     IFS= read -r k_stat </proc/$2/stat && echo "runner $k_stat"; :
     """
