@@ -37,6 +37,23 @@ import Testing
     await settings.target.disconnect(until: soon)
   }
 
+  /// Nothing tells whether it holds; it is undone once all the same, not before each later job.
+  @Test func whatCannotBeCheckedIsUndoneOnce() async throws {
+    let directory = try Directory()
+    let log = directory.path + "/log"
+    let settings = settings("shell", MemoryJournal())
+    let entry: Value = [
+      "apply": .text("echo apply >> \(log)"), "undo": .text("echo undo >> \(log)")
+    ]
+    for settingsOfJob in [[JobSpec.Setting("commands", [entry])], [], [], []] {
+      try await settings.apply(settingsOfJob, until: soon)
+    }
+    try await settings.restore(until: soon)
+    #expect(try LocalFile.read(log) == Array("apply\nundo\n".utf8))
+    #expect(!settings.isChanged)
+    await settings.target.disconnect(until: soon)
+  }
+
   /// What holds already is neither applied nor undone.
   @Test func whatHoldsAlreadyStays() async throws {
     let directory = try Directory()

@@ -123,8 +123,13 @@ struct CPUFrequencySettings: SettingFamily {
     let texts = try await board.texts(
       names.flatMap { name in files.map { "\(root)/policy\(name)/\($0)" } } + parameters + boosts,
       until: deadline)
-    let policies = names.enumerated().compactMap { index, number in
-      policy(number, Array(texts[(index * files.count)..<((index + 1) * files.count)]))
+    let policies = names.enumerated().compactMap { index, number -> Policy? in
+      var policy = policy(number, Array(texts[(index * files.count)..<((index + 1) * files.count)]))
+      // Parameters of "the governor that is there" are those of the board's own, not of another job's.
+      if let root = policy?.root, let original = board.originals["\(root)/scaling_governor"] {
+        policy?.governor = original
+      }
+      return policy
     }
     let rest = texts[(names.count * files.count)...]
     var tunables: [String: String] = [:]

@@ -23,7 +23,8 @@ extension DeviceSettings {
     let online = try CPUHotplugSettings.online(
       named, cpus: catalog.cpus,
       originally: isAdding ? catalog.cpus.online : originallyOnline())
-    try await catalog.read(for: named, until: deadline)
+    let originals = state.withLock { ($0.originals ?? [:]).mapValues(\.value) }
+    try await catalog.read(for: named, originals: originals, until: deadline)
     let filled = catalog
     state.withLock { $0.catalog = filled }
     return (try catalog.wishes(for: named, online: online), online)
@@ -84,7 +85,7 @@ extension DeviceSettings {
         .map { original in
           // A governor that goes takes its parameters along.
           SettingWish(
-            original.point, original.value, setting: "its original value",
+            original.point, original.value, setting: SettingWish.original,
             isOptional: original.point.belongsToGovernor)
         }
     }
@@ -102,6 +103,11 @@ extension DeviceSettings {
     let now = state.withLock { $0.catalog?.cpus.online } ?? online
     // What belongs to CPUs that are off, and stay so, cannot be touched, and needs not be.
     var wishes = wishes.filter { $0.point.exists(online: now.union(online)) }
+    let told = state.withLock { $0.known }
+    // What cannot be read back is put back once.
+    wishes.removeAll { wish in
+      wish.isRestoring && wish.point.meaning == .unverified && told[wish.point.id] == wish.value
+    }
     var changes: [AppliedSettings.Change] = []
     wishes = try await recordOriginals(wishes, &changes, until: deadline)
     var problems: [SettingFailure] = []
@@ -187,7 +193,9 @@ extension DeviceSettings {
         unread.append(wish)
         continue
       }
-      state.withLock { $0.known[wish.point.id] = value }
+      if wish.point.meaning != .unverified {
+        state.withLock { $0.known[wish.point.id] = value }
+      }
       originals.append(
         SettingOriginal(
           wish.point, wish.point.meaning == .text ? SettingMeaning.chosen(value) : value))
@@ -222,7 +230,9 @@ extension DeviceSettings {
     if outcome.isWritten {
       changes.append(.init(label: wish.point.label, before: before, after: wish.value))
     }
-    let after = try? outcome.after.get()
+    let after =
+      wish.point.meaning == .unverified
+      ? (outcome.isWritten ? wish.value : nil) : try? outcome.after.get()
     state.withLock { $0.known[wish.point.id] = after }
   }
 

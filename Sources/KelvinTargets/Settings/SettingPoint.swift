@@ -121,6 +121,12 @@ public struct SettingWish: Sendable, Hashable {
   /// One of many that were asked for at once, of which some may refuse: interrupts that cannot move.
   public var isOptional: Bool
 
+  /// What is called the setting of a wish that puts something back.
+  static let original = "its original value"
+
+  /// Whether it puts something back.
+  var isRestoring: Bool { setting == SettingWish.original }
+
   /// Creates a wish.
   public init(
     _ point: SettingPoint, _ value: String, setting: String, isOptional: Bool = false

@@ -3,7 +3,7 @@ public import KelvinModel
 
 /// What a board offers of settings, read as far as it was asked for, and kept until a reboot.
 public struct SettingsCatalog: Sendable {
-  let reader: SettingsReader
+  var reader: SettingsReader
   public internal(set) var cpus: CPUTopology
   private let profile: BoardProfile?
   /// By the index of their type in ``DeviceSettings/families``.
@@ -34,9 +34,12 @@ public struct SettingsCatalog: Sendable {
   }
 
   /// Reads what is needed to resolve settings.
+  ///
+  /// - Parameter originals: what points held before they were changed.
   mutating func read(
-    for settings: [NamedSetting], until deadline: Deadline
+    for settings: [NamedSetting], originals: [String: String], until deadline: Deadline
   ) async throws(ConnectionFailure) {
+    reader.originals = originals
     for (index, type) in DeviceSettings.families.enumerated() where families[index] == nil {
       let isNamed = settings.contains { setting in
         type.declarations.contains { $0.name == setting.name.base }

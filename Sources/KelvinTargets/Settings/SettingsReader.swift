@@ -7,6 +7,8 @@ struct SettingsReader {
   let connection: any Connection
   /// `uname -m`.
   let machine: String
+  /// What points held before they were changed.
+  var originals: [String: String] = [:]
 
   /// Texts of files without blanks around them; nil where one cannot be read.
   func texts(
