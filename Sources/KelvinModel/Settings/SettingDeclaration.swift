@@ -53,12 +53,12 @@ public struct SettingDeclaration: Sendable, Hashable {
   /// For lists and pages.
   public var declaration: Declaration {
     let range = option.range.map { range in
-      let unit: String
-      if case .quantity(let dimension, _) = option.type {
-        unit = " " + dimension.baseUnit
-      } else {
-        unit = ""
-      }
+      let unit =
+        switch option.type {
+        case .quantity(let dimension, _), .word(_, .quantity(let dimension, _)):
+          " " + dimension.baseUnit
+        default: ""
+        }
       return ", \(SettingDeclaration.text(range.lowerBound)) to "
         + "\(SettingDeclaration.text(range.upperBound))\(unit)"
     }
@@ -69,7 +69,7 @@ public struct SettingDeclaration: Sendable, Hashable {
   }
 
   private static func text(_ number: Double) -> String {
-    number == number.rounded() && abs(number) < 1e15 ? "\(Int64(number))" : "\(number)"
+    number == number.rounded() && abs(number) < 1e7 ? "\(Int64(number))" : "\(number)"
   }
 }
 

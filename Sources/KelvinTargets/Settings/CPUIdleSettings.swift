@@ -7,11 +7,13 @@ internal import KelvinModel
 struct CPUIdleSettings: SettingFamily {
   static let declarations: [SettingDeclaration] = [
     .init(
-      "idle_states", .list(.text), reach: .cpus, group: "cpuidle", verified: "recorded trees only",
+      "idle_states", .list(.text), reach: .cpus, group: "cpuidle",
+      verified: "a virtual machine's idle driver (haltpoll)",
       "The idle states that CPUs may enter, by name or description; 'all' or 'none'. Those that are "
         + "not listed are disabled."),
     .init(
-      "cpuidle_governor", .text, group: "cpuidle", verified: "recorded trees only",
+      "cpuidle_governor", .text, group: "cpuidle",
+      verified: "a virtual machine's idle driver (haltpoll)",
       "What chooses the idle state, for all CPUs."),
     .init(
       "max_wakeup_latency", .word(["any", "none"], or: .quantity(.time, bare: "us")),
