@@ -52,6 +52,12 @@ struct InstrumentBench {
   var argv: [String]? = ["true"]
   /// Where the console's log is; nil: the board has none.
   var consoleLog: String?
+  /// Raised to stop the run.
+  var stop = Interrupt()
+  /// Of the measured stage, in seconds.
+  var runTimeout: Double?
+  /// Specs, which differ in their names alone.
+  var specs = 1
   /// Runs inside the measured window, after the process.
   var during: @Sendable (JobContext) async throws -> Void = { _ in }
 
