@@ -74,11 +74,18 @@ struct InstrumentBench {
         (declaration.options + Registry.commonInstrumentOptions)
         .withDefaults(settings[declaration.name] ?? [:])
     }
-    let spec = JobSpec(
-      id: "wk1", label: "test", workload: "test", augmentations: names, iterations: iterations)
+    var timeouts = StageTimeouts()
+    if let runTimeout { timeouts.run = runTimeout }
+    let specs = (0..<specs).map { index in
+      JobSpec(
+        id: "wk\(index + 1)", label: "test", workload: "test", augmentations: names,
+        iterations: iterations, timeouts: timeouts)
+    }
     let plan = Plan(
-      settings: runSettings, specs: [spec],
-      jobs: (1...iterations).map { PlannedJob(spec: 0, iteration: $0) })
+      settings: runSettings, specs: specs,
+      jobs: specs.indices.flatMap { spec in
+        (1...iterations).map { PlannedJob(spec: spec, iteration: $0) }
+      })
     let path = directory.path + "/run"
     let store = try RunStore.create(
       at: path,
@@ -96,7 +103,7 @@ struct InstrumentBench {
         log: try RunLog(directory: path) { _ in },
         target: Target(name: "test", connection: connection, runID: "\(directory.path.suffix(6))"),
         pending: plan.jobs.indices.map { RunRequest.PendingJob(position: $0) }, observers: [],
-        stop: Interrupt(), stopReason: { "a test" },
+        stop: stop, stopReason: { "a test" },
         consoleLog: consoleLog))
     let outcome = try await runner.start()
     let reader = try RunReader(directory: path)

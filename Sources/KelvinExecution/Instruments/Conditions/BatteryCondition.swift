@@ -10,7 +10,7 @@ struct BatteryChoice: ConditionChoice {
   var atMost: Double?
 
   func find(
-    on connection: any Connection, until deadline: Deadline
+    on connection: any Connection, after earlier: (any BoardCondition)?, until deadline: Deadline
   ) async throws -> any BoardCondition {
     let root: TargetPath = "/sys/class/power_supply"
     let names = try await connection.entries(of: root, until: deadline)

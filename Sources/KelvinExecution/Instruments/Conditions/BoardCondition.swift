@@ -6,9 +6,11 @@ internal import KelvinStore
 protocol ConditionChoice: Sendable {
   /// Finds what tells it on this target.
   ///
+  /// - Parameter earlier: what was found before the target booted anew, which may number its sensors
+  ///   otherwise; what was measured then still holds.
   /// - Throws: ``InstrumentUnavailable`` when the target has no such thing; a failure of the link.
   func find(
-    on connection: any Connection, until deadline: Deadline
+    on connection: any Connection, after earlier: (any BoardCondition)?, until deadline: Deadline
   ) async throws -> any BoardCondition
 }
 

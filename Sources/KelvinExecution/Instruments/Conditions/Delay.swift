@@ -12,6 +12,8 @@ public struct Delay: Instrument {
     [DelayPlan.Place: Result<[any BoardCondition], PlainFailure>]
   >(
     [:])
+  /// Whether the board has booted since: it may number its sensors otherwise.
+  private let isStale = BoardConfined(false)
   private let lastSpec = BoardConfined<String?>(nil)
 
   /// Takes the declared options. Contradictions among them fail the jobs: one that was to wait does not
@@ -26,16 +28,28 @@ public struct Delay: Instrument {
       throw InstrumentUnavailable(
         "there is nothing to wait for", hint: "write 'wait_for', or one of the fixed waits")
     }
+    try await find(plan, on: run, until: deadline)
+  }
+
+  /// Finds what tells the conditions. What this board cannot tell is no reason to go on without.
+  ///
+  /// - Throws: only when interrupted.
+  private func find(
+    _ plan: DelayPlan, on run: RunContext, until deadline: Deadline
+  ) async throws(ConnectionFailure) {
+    isStale.value = false
     for (place, wait) in plan.waits {
+      let earlier = try? conditions.value[place]?.get()
       do {
         var found: [any BoardCondition] = []
-        for choice in wait.choices {
-          found.append(try await choice.find(on: run.target.connection, until: deadline))
+        for (index, choice) in wait.choices.enumerated() {
+          found.append(
+            try await choice.find(
+              on: run.target.connection, after: earlier?[index], until: deadline))
         }
         conditions.value[place] = .success(found)
-      } catch let error as ConnectionFailure where error.code != .notFound {
-        throw error
       } catch {
+        if let error = error as? ConnectionFailure, error.code == .interrupted { throw error }
         run.log.log(.warning, source: name, "\(PlainFailure(error))")
         conditions.value[place] = .failure(PlainFailure(error))
       }
@@ -58,6 +72,7 @@ public struct Delay: Instrument {
       guard case .success(let plan) = plan else { return }
       try await wait(.start, plan, try context.requireJob(), context)
     }.within(seconds: longest([.start]))
+    normal.after_reboot { _ in isStale.value = true }.hostSide
   }
 
   private func wait(
@@ -74,6 +89,7 @@ public struct Delay: Instrument {
           throw ConnectionFailure(.interrupted, "stopped while waiting")
         }
       }
+      if isStale.value { try await find(plan, on: context.run, until: context.deadline) }
       switch conditions.value[place] {
       case .success(let conditions)?:
         if !conditions.isEmpty {
@@ -85,7 +101,12 @@ public struct Delay: Instrument {
       }
     } catch {
       note(begin, place, job)
-      guard error.code == .interrupted else { throw error }
+      guard error.code == .interrupted else {
+        if wait.rule == .fail {
+          job.fail(PlainFailure(error.kind, "\(name): before \(place): \(error.message)"))
+        }
+        throw error
+      }
       // Neither the workload nor anything behind this is to begin.
       job.fail(PlainFailure(.infrastructure, "\(name): stopped while waiting before \(place)"))
       return

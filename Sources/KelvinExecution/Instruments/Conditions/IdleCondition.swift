@@ -22,7 +22,7 @@ struct IdleCondition: BoardCondition, ConditionChoice {
   }
 
   func find(
-    on connection: any Connection, until deadline: Deadline
+    on connection: any Connection, after earlier: (any BoardCondition)?, until deadline: Deadline
   ) async throws -> any BoardCondition {
     let bytes = try await connection.read("/proc/stat", until: deadline)
     guard ProcStat(KernelText(bytes)).total != nil else {

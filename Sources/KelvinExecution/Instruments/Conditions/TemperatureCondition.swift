@@ -18,7 +18,7 @@ struct TemperatureChoice: ConditionChoice {
   var slopeWindow = 30.0
 
   func find(
-    on connection: any Connection, until deadline: Deadline
+    on connection: any Connection, after earlier: (any BoardCondition)?, until deadline: Deadline
   ) async throws -> any BoardCondition {
     var sensors = try await TemperatureSensor.find(zone, on: connection, until: deadline)
     let contents = try await connection.read(sensors.map(\.path), until: deadline)
@@ -36,7 +36,7 @@ struct TemperatureChoice: ConditionChoice {
     let limit: Double? =
       switch limit {
       case .degrees(let degrees): degrees
-      case .initial(let margin): hottest + margin
+      case .initial(let margin): (earlier as? TemperatureCondition)?.limit ?? hottest + margin
       case nil: nil
       }
     return TemperatureCondition(
