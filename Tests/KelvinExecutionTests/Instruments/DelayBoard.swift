@@ -10,6 +10,8 @@ import Testing
 struct DelayBoard {
   static let zone = "/sys/class/thermal/thermal_zone0/temp"
   let tree: RecordedTree
+  /// Ends what changes it.
+  let isOver = BoardConfined(false)
   /// Fast enough for tests.
   var settings: [String: Value] = ["poll_period": 0.02, "timeout": 10]
 
@@ -21,9 +23,12 @@ struct DelayBoard {
   var log: String { tree.root + "/cooling" }
 
   /// Commands that write down that they ran.
-  var cooling: Value {
-    [
-      "start": ["sh", "-c", .text("echo on >> \(log)")],
+  ///
+  /// - Parameter degrees: what the file holds from then on, in thousandths.
+  func cooling(_ file: String? = nil, to degrees: Int = 0) -> Value {
+    let effect = file.map { "; echo \(degrees) > \(tree.root)\($0)" } ?? ""
+    return [
+      "start": ["sh", "-c", .text("echo on >> \(log)\(effect)")],
       "stop": ["sh", "-c", .text("echo off >> \(log)")]
     ]
   }
@@ -35,16 +40,17 @@ struct DelayBoard {
   }
 
   /// Has a thread write one content after the other; the last one stays.
-  func change(_ path: String, to contents: [String], every milliseconds: UInt32 = 100) throws {
-    let thread = try NamedThread("board") { [tree] in
-      for content in contents {
+  func change(
+    _ path: String, to contents: [String], every milliseconds: UInt32 = 50
+  ) throws -> NamedThread {
+    try NamedThread("board") { [tree, isOver] in
+      for content in contents where !isOver.value {
         usleep(milliseconds * 1000)
         // As a whole, as the kernel's files change.
         try? tree.write([path + ".new": content])
         rename(tree.root + path + ".new", tree.root + path)
       }
     }
-    _ = thread
   }
 
   /// Does something once cooling has begun.

@@ -13,13 +13,20 @@ import Testing
 
   @Test func theWindowBeginsWhenTheBoardIsCool() async throws {
     let board = try DelayBoard()
-    try board.change(DelayBoard.zone, to: ["50000\n", "44900\n"])
-    var bench = board.bench(["wait_for": Self.hot])
+    var bench = board.bench(["wait_for": Self.hot, "cooling": board.cooling()])
+    let thread = try board.whenCooled {
+      do {
+        try board.change(DelayBoard.zone, to: ["50000\n", "44900\n"]).join()
+      } catch {
+        Issue.record(error)
+      }
+    }
     bench.during = { _ in
       let temperature = try HostFile.read(board.tree.root + DelayBoard.zone)
       #expect(temperature == Array("44900\n".utf8))
     }
     let job = try #require(try await bench.run([Delay.self]).jobs.first)
+    thread.join()
     #expect(job.outcome == .ok)
     let waited = try job.value("delay_waited", ["before": "start"])
     #expect(waited > 0.1 && waited < 5, "\(waited)")
@@ -35,7 +42,7 @@ import Testing
   @Test(arguments: ["fail", "flag", "warn", nil])
   func theRuleDecidesWhatComesTooLate(rule: String?) async throws {
     let board = try DelayBoard()
-    var wait: [String: Value] = ["wait_for": Self.hot, "timeout": 0.1, "cooling": board.cooling]
+    var wait: [String: Value] = ["wait_for": Self.hot, "timeout": 0.1, "cooling": board.cooling()]
     if let rule { wait["on_timeout"] = .text(rule) }
     var bench = board.bench(wait)
     let hasRun = BoardConfined(false)
@@ -60,7 +67,7 @@ import Testing
 
   @Test func aBoardThatIsCoolAlreadyIsNotCooled() async throws {
     let board = try DelayBoard([DelayBoard.zone: "40000\n"])
-    let bench = board.bench(["wait_for": Self.hot, "cooling": board.cooling])
+    let bench = board.bench(["wait_for": Self.hot, "cooling": board.cooling()])
     let job = try #require(try await bench.run([Delay.self]).jobs.first)
     #expect(job.outcome == .ok)
     #expect(board.cooled == "")
@@ -69,7 +76,7 @@ import Testing
 
   @Test func stoppingTheRunEndsTheWaitAndTheCooling() async throws {
     let board = try DelayBoard()
-    var bench = board.bench(["wait_for": Self.hot, "timeout": 60, "cooling": board.cooling])
+    var bench = board.bench(["wait_for": Self.hot, "timeout": 60, "cooling": board.cooling()])
     let hasRun = BoardConfined(false)
     bench.during = { _ in hasRun.value = true }
     let thread = try board.whenCooled { [stop = bench.stop] in stop.raise() }
@@ -86,7 +93,7 @@ import Testing
     let board = try DelayBoard()
     let connection = FaultyConnection(base: LocalConnection(root: board.tree.root))
     let bench = board.bench(
-      ["wait_for": Self.hot, "timeout": 60, "cooling": board.cooling], connection)
+      ["wait_for": Self.hot, "timeout": 60, "cooling": board.cooling()], connection)
     let thread = try board.whenCooled { connection.isLost.value = true }
     let job = try #require(try await bench.run([Delay.self]).jobs.first)
     thread.join()
@@ -97,16 +104,18 @@ import Testing
 
   @Test func coolingThatCannotBeStoppedIsTold() async throws {
     let board = try DelayBoard()
-    try board.change(DelayBoard.zone, to: ["44000\n"])
+    let start = "echo 44000 > \(board.tree.root)\(DelayBoard.zone); exit 1"
     let bench = board.bench([
       "wait_for": Self.hot,
-      "cooling": ["start": ["false"], "stop": ["sh", "-c", "echo stuck >&2; exit 3"]]
+      "cooling": [
+        "start": ["sh", "-c", .text(start)], "stop": ["sh", "-c", "echo stuck >&2; exit 3"]
+      ]
     ])
     let job = try #require(try await bench.run([Delay.self]).jobs.first)
     #expect(job.outcome.verdict == .partial)
     #expect(job.outcome.reason.contains("may still be on"), "\(job.outcome)")
     #expect(job.outcome.reason.contains("stuck"), "\(job.outcome)")
-    #expect(job.messages(.warning).contains { $0.contains("'false' exited with 1") })
+    #expect(job.messages(.warning).contains { $0.contains("exit 1' exited with 1") })
   }
 
   /// What is waited for before the window is not taken from the workload's time.
@@ -132,18 +141,17 @@ import Testing
   }
 
   /// Workload Automation's temperatures are what its file holds; 0 is what it held at first.
-  @Test(arguments: [(45.0, "44000\n"), (0, "57000\n")])
-  func workloadAutomationsTemperaturesAreTheFiles(limit: Double, cool: String) async throws {
+  @Test(arguments: [(45.0, 44_000), (0, 57_000)])
+  func workloadAutomationsTemperaturesAreTheFiles(limit: Double, cool: Int) async throws {
     let file = DelayPlan.temperatureFile
     let board = try DelayBoard([file: "58200\n"])
-    var bench = board.bench(["temperature_between_jobs": .number(limit)])
+    var bench = board.bench([
+      "temperature_between_jobs": .number(limit), "active_cooling": true,
+      "cooling": board.cooling(file, to: cool)
+    ])
     bench.iterations = 2
-    bench.during = { _ in
-      // The first job heats it; it cools by itself.
-      try board.tree.write([file: "70000\n"])
-      try board.change(file, to: [cool])
-    }
-    if limit > 0 { try board.change(file, to: [cool]) }
+    // The first job heats it.
+    bench.during = { _ in try board.tree.write([file: "70000\n"]) }
     let record = try await bench.run([Delay.self])
     #expect(record.jobs.map(\.outcome) == [.ok, .ok])
     #expect(try record.jobs[1].value("delay_temperature", ["before": "job"]) < 58)
@@ -152,26 +160,33 @@ import Testing
 
   @Test func aSlopeNearZeroIsWaitedFor() async throws {
     let board = try DelayBoard()
-    try board.change(
+    let thread = try board.change(
       DelayBoard.zone, to: (1...8).map { "\(58_200 - $0 * 500)\n" }, every: 60)
     let bench = board.bench([
       "wait_for": ["temperature": [["max_slope": 1, "window": 0.4]]]
     ])
+    defer {
+      board.isOver.value = true
+      thread.join()
+    }
     let job = try #require(try await bench.run([Delay.self]).jobs.first)
     #expect(job.outcome == .ok)
     #expect(try job.value("delay_temperature") == 54.2)
     #expect(try job.value("delay_waited") >= 0.4)
-    #expect(job.messages(.info).contains { $0.contains("54.2 degC, +0.0 K/min") })
+    #expect(job.messages(.info).contains { $0.contains(#/54\.2 degC, [-+]?[01]\.\d K/min/#) })
   }
 
   @Test func idleCPUsAreWaitedFor() async throws {
     func stat(_ user: Int, _ idle: Int) -> String { "cpu \(user) 0 0 \(idle) 0 0 0 0\n" }
     let board = try DelayBoard(["/proc/stat": stat(100, 100)])
-    try board.change(
+    let thread = try board.change(
       "/proc/stat",
-      to: (1...5).map { stat(100 + $0 * 10, 100) } + (1...12).map { stat(150, 100 + $0 * 10) },
-      every: 50)
+      to: (1...5).map { stat(100 + $0 * 10, 100) } + (1...600).map { stat(150, 100 + $0 * 10) })
     let bench = board.bench(["wait_for": ["cpu_idle": ["at_least": 0.95, "window": 0.3]]])
+    defer {
+      board.isOver.value = true
+      thread.join()
+    }
     let job = try #require(try await bench.run([Delay.self]).jobs.first)
     #expect(job.outcome == .ok)
     #expect(try job.value("delay_cpu_idle") >= 95)
@@ -185,8 +200,12 @@ import Testing
       "\(supplies)/BAT0/capacity": "85\n", "\(supplies)/mouse/type": "Battery\n",
       "\(supplies)/mouse/scope": "Device\n", "\(supplies)/mouse/capacity": "60\n"
     ])
-    try board.change("\(supplies)/BAT0/capacity", to: ["82\n", "79\n"])
+    let thread = try board.change("\(supplies)/BAT0/capacity", to: ["82\n", "79\n"])
     let bench = board.bench(["wait_for": ["battery": ["at_least": 0.4, "at_most": 0.8]]])
+    defer {
+      board.isOver.value = true
+      thread.join()
+    }
     let job = try #require(try await bench.run([Delay.self]).jobs.first)
     #expect(job.outcome == .ok)
     #expect(try job.value("delay_battery", ["subject": "BAT0"]) == 79)
@@ -215,8 +234,10 @@ import Testing
       ["wait_for": ["battery": ["at_least": 0.9, "at_most": 0.1]]]
     ] as [[String: Value]])
   func whatContradictsItselfDoesNotRunWithout(settings: [String: Value]) async throws {
-    let bench = try DelayBoard().bench(settings)
+    let board = try DelayBoard()
+    let bench = board.bench(settings)
     let job = try #require(try await bench.run([Delay.self]).jobs.first)
     #expect(job.outcome.verdict == .failed(.configuration), "\(job.outcome)")
+    #expect(board.cooled == "")
   }
 }

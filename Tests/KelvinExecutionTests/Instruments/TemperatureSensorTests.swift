@@ -54,6 +54,22 @@ import Testing
     }
   }
 
+  /// A board that booted may number its zones otherwise; what it was at first still counts.
+  @Test(.timeLimit(.minutes(1))) func whatItWasAtFirstOutlivesAReboot() async throws {
+    let choice = TemperatureChoice(zone: "cpu0-thermal", limit: .initial(margin: 2))
+    let tree = try RecordedTree(Self.zones)
+    let connection = LocalConnection(root: tree.root)
+    let first = try await choice.find(on: connection, after: nil, until: .after(seconds: 10))
+    try tree.write([
+      "/sys/class/thermal/thermal_zone1/type": "cpu1-thermal\n",
+      "/sys/class/thermal/thermal_zone2/type": "cpu0-thermal\n",
+      "/sys/class/thermal/thermal_zone2/temp": "70000\n"
+    ])
+    let second = try await choice.find(on: connection, after: first, until: .after(seconds: 10))
+    #expect(second.paths == ["/sys/class/thermal/thermal_zone2/temp"])
+    #expect(second.wanted == "at most 52.0 degC")
+  }
+
   private static func judge(_ contents: [Result<[UInt8], Errno>]) -> ConditionReading {
     var condition = TemperatureCondition(
       sensors: [.init(name: "a", path: "/a"), .init(name: "b", path: "/b")], limit: 45,

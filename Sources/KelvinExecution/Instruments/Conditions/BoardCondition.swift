@@ -46,6 +46,6 @@ struct ConditionReading: Sendable, Hashable {
 }
 
 extension Double {
-  /// With one decimal.
-  var tenths: String { "\((min(max(self, -1e12), 1e12) * 10).rounded() / 10)" }
+  /// With one decimal; nothing is minus zero.
+  var tenths: String { "\((min(max(self, -1e12), 1e12) * 10).rounded() / 10 + 0)" }
 }
