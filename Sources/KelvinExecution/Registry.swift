@@ -20,7 +20,8 @@ public struct Registry: Sendable {
         declaration.kind, declaration.name, aliases: declaration.aliases,
         summary: declaration.summary, description: declaration.description,
         options: declaration.options + Registry.commonInstrumentOptions,
-        metrics: declaration.metrics, verified: declaration.verified)
+        alternatives: declaration.alternatives, metrics: declaration.metrics,
+        verified: declaration.verified, linkUse: declaration.linkUse)
     }
   }
 

@@ -46,7 +46,7 @@ public struct Unit: Hashable, Sendable {
   public let factor: Double
 
   /// Finds the unit with this symbol: SI prefixes n, u (or µ), m, k, M, G, T before s, Hz, V, A, W,
-  /// J, C, ohm; min, h, Ah, Wh (also prefixed); B with k, M, G and Ki, Mi, Gi; degC; %, ppm.
+  /// J, C, ohm; min, h, Ah, Wh (also prefixed); B with k, M, G and Ki, Mi, Gi; degC, mdegC; %, ppm.
   ///
   /// `m` alone is refused: minutes are `min`, meters are not measured here.
   public init?(symbol: String) {
@@ -69,7 +69,7 @@ public struct Unit: Hashable, Sendable {
     "min": (.time, 60), "h": (.time, 3600), "d": (.time, 86_400),
     "B": (.size, 1), "kB": (.size, 1e3), "MB": (.size, 1e6), "GB": (.size, 1e9),
     "KiB": (.size, 1024), "MiB": (.size, 1_048_576), "GiB": (.size, 1_073_741_824),
-    "degC": (.temperature, 1), "°C": (.temperature, 1),
+    "degC": (.temperature, 1), "°C": (.temperature, 1), "mdegC": (.temperature, 1e-3),
     "%": (.ratio, 0.01), "ppm": (.ratio, 1e-6)
   ]
   private static let prefixable: [(String, Dimension, Double)] = [

@@ -12,6 +12,7 @@ extension Registry {
     DiskCounters.self,
     NetworkCounters.self,
     Thermal.self,
+    Delay.self,
     // hwmon, powercap and power supplies come with capture and energy.
     SysfsExtractor.self,
     FilePoller.self,

@@ -92,6 +92,9 @@ extension JobContext {
     try await body()
   }
 
+  /// Notes that a start callback let time pass because it was asked to: no cost of Kelvin's.
+  func noteWait(_ nanoseconds: Int64) { state.withLock { $0.waited += nanoseconds } }
+
   /// What Kelvin cost around the measured window.
   ///
   /// - Parameters:
@@ -102,7 +105,7 @@ extension JobContext {
       guard let window = state.window else { return nil }
       var overhead = Overhead()
       overhead.cpuInsideWindow = state.cpuInsideWindow
-      overhead.beforeWindow = max(0, window.lowerBound - begin.nanoseconds)
+      overhead.beforeWindow = max(0, window.lowerBound - begin.nanoseconds - state.waited)
       overhead.afterWindow = max(0, end.nanoseconds - window.upperBound)
       return overhead
     }

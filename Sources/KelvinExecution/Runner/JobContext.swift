@@ -26,6 +26,8 @@ public final class JobContext: Sendable {
     var result: CommandResult?
     var window: Range<Int64>?
     var cpuInsideWindow: Int64 = 0
+    /// Nanoseconds that start callbacks waited on purpose.
+    var waited: Int64 = 0
     var metrics: [Metric] = []
     var artifacts: [Artifact] = []
     var events: [EventRecord] = []

@@ -55,6 +55,8 @@ extension Runner {
         await beginWatch(attempt)
         let before = MonotonicTime.now
         var result = await wrap(.workloadExecution, job: job) {
+          // What callbacks waited for is no time of the workload's.
+          job.deadline = .after(seconds: timeouts.run, interrupt: attempt.interrupt)
           try await job.measure { try await workload.run(job) }
         }
         attempt.overhead = job.overhead(from: before, to: .now)

@@ -76,11 +76,14 @@ extension Runner {
     for registration in registrations {
       if let job, !job.isEnabled(registration.owner) { continue }
       if !run.targetResponds, !registration.hook.isHostSide { continue }
-      // After-callbacks must run even when the run is being stopped.
-      let interrupt: Interrupt? = if case .before = signal { run.stop } else { nil }
+      // After-callbacks must run even when the run is being stopped. What ends a job's stage, such as
+      // the loss of the board, also ends the waits before it.
+      let interrupt: Interrupt? =
+        if case .before = signal { job?.deadline.interrupt ?? run.stop } else { nil }
+      let timeout = registration.hook.timeout ?? Runner.callbackTimeout
       let context = SignalContext(
         signal: signal, run: run, job: job,
-        deadline: .after(seconds: Runner.callbackTimeout, interrupt: interrupt), logged: logged,
+        deadline: .after(seconds: timeout, interrupt: interrupt), logged: logged,
         logger: run.log.logger(registration.owner))
       do {
         try await registration.hook.body(context)
@@ -90,7 +93,7 @@ extension Runner {
     }
   }
 
-  /// Seconds that one callback may wait.
+  /// Seconds that one callback may wait, unless it has a time of its own.
   static let callbackTimeout = 60.0
 
   private func note(

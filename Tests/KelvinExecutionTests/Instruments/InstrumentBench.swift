@@ -52,6 +52,12 @@ struct InstrumentBench {
   var argv: [String]? = ["true"]
   /// Where the console's log is; nil: the board has none.
   var consoleLog: String?
+  /// Raised to stop the run.
+  var stop = Interrupt()
+  /// Of the measured stage, in seconds.
+  var runTimeout: Double?
+  /// Specs, which differ in their names alone.
+  var specs = 1
   /// Runs inside the measured window, after the process.
   var during: @Sendable (JobContext) async throws -> Void = { _ in }
 
@@ -68,11 +74,18 @@ struct InstrumentBench {
         (declaration.options + Registry.commonInstrumentOptions)
         .withDefaults(settings[declaration.name] ?? [:])
     }
-    let spec = JobSpec(
-      id: "wk1", label: "test", workload: "test", augmentations: names, iterations: iterations)
+    var timeouts = StageTimeouts()
+    if let runTimeout { timeouts.run = runTimeout }
+    let specs = (0..<specs).map { index in
+      JobSpec(
+        id: "wk\(index + 1)", label: "test", workload: "test", augmentations: names,
+        iterations: iterations, timeouts: timeouts)
+    }
     let plan = Plan(
-      settings: runSettings, specs: [spec],
-      jobs: (1...iterations).map { PlannedJob(spec: 0, iteration: $0) })
+      settings: runSettings, specs: specs,
+      jobs: specs.indices.flatMap { spec in
+        (1...iterations).map { PlannedJob(spec: spec, iteration: $0) }
+      })
     let path = directory.path + "/run"
     let store = try RunStore.create(
       at: path,
@@ -90,7 +103,7 @@ struct InstrumentBench {
         log: try RunLog(directory: path) { _ in },
         target: Target(name: "test", connection: connection, runID: "\(directory.path.suffix(6))"),
         pending: plan.jobs.indices.map { RunRequest.PendingJob(position: $0) }, observers: [],
-        stop: Interrupt(), stopReason: { "a test" },
+        stop: stop, stopReason: { "a test" },
         consoleLog: consoleLog))
     let outcome = try await runner.start()
     let reader = try RunReader(directory: path)
