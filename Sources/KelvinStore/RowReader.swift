@@ -10,6 +10,9 @@ struct RowReader {
 
   var count: Int { row.count }
 
+  /// What is thrown for a column that holds what Kelvin never wrote.
+  func unexpected(_ index: Int) -> StoreFailure { damaged(index) }
+
   private func damaged(_ index: Int) -> StoreFailure {
     StoreFailure(
       .corrupt, path: path, "the database is damaged",

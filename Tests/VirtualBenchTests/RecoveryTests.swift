@@ -127,9 +127,9 @@ struct RecoveryTests {
           params: {argv: [sleep, '300']}
         - {name: command, params: {argv: [cat, \(Self.governor)]}}
       """, "frozen")
+    let text = try text(console, power, "boot: {timeout: 60 s, off: 0.5 s}")
     let process = try bench.start(
-      ["run", path, "--board", "rock", "-d", "\(folder)/frozen"],
-      bench: try text(console, power, "boot: {timeout: 60 s, off: 0.5 s}"))
+      ["run", path, "--board", "rock", "-d", "\(folder)/frozen"], bench: text)
     try VirtualGuest.wait("the job runs", seconds: 60) {
       try board.run("pidof sleep || true") != ""
     }
@@ -143,6 +143,15 @@ struct RecoveryTests {
     // Its console is a unix socket, which has no break.
     #expect(events.contains { $0.contains("sysrq: ") }, "\(events)")
     #expect(attempts.last?.hasPrefix("1|1|ok") == true, "\(attempts)")
+    // And it is in the board's history, rung by rung.
+    let health = try bench.kelvin(["bench", "health", "rock", "--format", "json"], bench: text)
+    let history = Value(json: health.output)?.list?.first?.map?["history"]?.map
+    #expect(history?["recoveries"]?.map?["power_cycle"]?.map?["count"]?.integer == 1, "\(health)")
+    let recovery = history?["last_recoveries"]?.list?.first?.map
+    #expect(recovery?["finding"]?.text?.hasPrefix("rock: hangs") == true, "\(health)")
+    let rungs = recovery?["steps"]?.list?.compactMap { $0.map?["rung"]?.text }
+    #expect(rungs?.first == "sysrq", "\(health)")
+    #expect(rungs?.last == "power_cycle", "\(health)")
   }
 
   /// Without anything that could bring it back, the run ends, and the board is taken out.

@@ -7,10 +7,15 @@ internal import KelvinStore
 struct BenchHealthCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "health",
-    abstract: "Shows how a board is: its state, why it is out, and what last happened to it.",
+    abstract: "Shows how boards are: state, jobs, recoveries, flake rate, and what last happened.",
     discussion: """
-      Without a name: everything that this host's bench database knows. Reads only; needs no \
-      permission to write.
+      Without a name: a table of everything that this host's bench database knows. With one: why \
+      it is out, how its jobs ended, how it was brought back and how long that took, and what last \
+      happened to it. Reads only; needs no permission to write.
+
+      FLAKY is the share of jobs that ended 'failed: target' or 'failed: infrastructure', or whose \
+      attempts disagreed, with the interval that holds the true share with 95 % confidence \
+      (Wilson). The time to recover goes from the finding until the board could be used again.
 
       EXAMPLES
         kelvin bench health
@@ -22,7 +27,7 @@ struct BenchHealthCommand: AsyncParsableCommand {
   var name: String?
 
   @OptionGroup var bench: BenchOptions
-  @Option(help: "How many of the last events are shown of each.") var events = 10
+  @Option(help: "How many of the last events and recoveries are shown.") var events = 10
   @Option(help: "Print as text or json.") var format = OutputFormat.text
 
   func validate() throws {
@@ -35,14 +40,20 @@ struct BenchHealthCommand: AsyncParsableCommand {
         try BenchListing.read().resources
       }
     let reports = try statuses.map {
-      (status: $0, events: try BenchListing.events(of: $0.resource, limit: events))
+      HealthReport(
+        status: $0, history: try BenchListing.history(of: $0.resource, recoveries: events),
+        events: try BenchListing.events(of: $0.resource, limit: events))
     }
     switch format {
     case .json:
-      Terminal.standardOutput.line(Value.list(reports.map { HealthText.value($0, $1) }).json)
+      Terminal.standardOutput.line(Value.list(reports.map(HealthText.value)).json)
     case .text:
       if reports.isEmpty { Terminal.standardOutput.line("nothing is known of any board or meter") }
-      for report in reports { Terminal.standardOutput.write(HealthText.text(report.0, report.1)) }
+      if name == nil {
+        if !reports.isEmpty { HealthText.table(reports).print() }
+      } else {
+        for report in reports { Terminal.standardOutput.write(HealthText.text(report)) }
+      }
     }
   }
 

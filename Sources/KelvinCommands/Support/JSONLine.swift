@@ -29,6 +29,19 @@ enum JSONLine {
       if !report.outcome.reason.isEmpty { values["reason"] = .text(report.outcome.reason) }
       values["final"] = .boolean(report.jobOutcome != nil)
       values["seconds"] = .number(Double(report.duration) / 1e9)
+    case .recovered(let report):
+      values["event"] = "recovery ended"
+      if let position = report.position { values["job"] = .integer(Int64(position + 1)) }
+      values["finding"] = .text(report.finding)
+      values["back"] = .boolean(report.isBack)
+      values["seconds"] = .number(Double(report.duration) / 1e9)
+      values["steps"] = .list(
+        report.steps.map { step in
+          [
+            "rung": .text(step.rung.rawValue), "seconds": .number(step.seconds),
+            "problem": step.problem.map { .text($0) } ?? .null
+          ]
+        })
     case .jobsSkipped(let positions, let reason):
       values["event"] = "jobs skipped"
       values["jobs"] = .list(positions.map { .integer(Int64($0 + 1)) })

@@ -132,6 +132,12 @@ struct RunBoard {
     }
   }
 
+  /// Keeps the history of a board of a bench; nil for this machine, which is not judged.
+  func healthObserver(run: String) -> HealthObserver? {
+    guard isExclusive, let resource = resources.first?.resource else { return nil }
+    return HealthObserver(resource, run: run) { quarantine(reason: $0, evidence: $1) }
+  }
+
   /// Works on the board's settings on a thread of its own, through a connection of its own.
   func withSettings<Result: Sendable>(
     run: String, _ body: @escaping @Sendable (DeviceSettings) async throws -> Result

@@ -36,22 +36,26 @@ struct RunSession {
     let settings =
       plan.changesSettings || board.hasLeftSettings()
       ? try board.settings(of: target, run: runID) : nil
+    let health = board.healthObserver(run: runID)
     let runner = Runner(
       RunRequest(
         id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
-        log: log, target: target, pending: pending, observers: [printer, outputs],
+        log: log, target: target, pending: pending,
+        observers: [printer, outputs] + (health.map { [$0] } ?? []),
         stop: control.stop, stopReason: { [control] in control.reason },
         consoleLog: console?.logDirectory, link: board.link, settings: settings,
         watch: board.watch,
         connectionChoice: board.connectionChoice, equipment: board.equipment,
-        isLost: { board.quarantine(reason: $0) }))
+        isLost: { board.quarantine(reason: $0) }, objection: { health?.objection }))
     let outcome: Outcome
     do {
       outcome = try await runner.start()
       console?.end()
     } catch {
       console?.end()
-      printer.observe(.runEnded(Outcome(.failed(.infrastructure), "\(PlainFailure(error))")))
+      let end = RunEvent.runEnded(Outcome(.failed(.infrastructure), "\(PlainFailure(error))"))
+      printer.observe(end)
+      health?.observe(end)
       Terminal.standardError.line("kelvin: \(PlainFailure(error))")
       Terminal.standardError.line(
         "kelvin: results so far are kept; continue with: kelvin resume \(directory)")
@@ -61,6 +65,7 @@ struct RunSession {
     if let settings, settings.isChanged { board.quarantine(after: runID) }
     try store.checkpoint()
     store.close()
+    if let problem = health?.problem { Terminal.standardError.line("kelvin: warning: \(problem)") }
     for problem in outputs.problems { Terminal.standardError.line("kelvin: \(problem)") }
     if progress.level != .quiet, progress.format == .text { try printSummary() }
     try exit(for: outcome, outputsFailed: !outputs.problems.isEmpty)

@@ -34,6 +34,9 @@ public final class JobContext: Sendable {
     var fingerprint: [String: String] = [:]
     var partialReasons: [String] = []
     var requiredFailure: PlainFailure?
+    /// Whether it failed since it asked for something that is not there: its own fault, and no sign that
+    /// the board is sick.
+    var askedInVain = false
     var hasDirectory = false
     var deadline = Deadline.never
     var expectsReboot = false

@@ -15,6 +15,8 @@ public enum RunEvent: Sendable {
   case stage(AttemptState, position: Int)
   /// An attempt is in the store; `jobOutcome` is nil when the job will be tried again.
   case attemptEnded(AttemptReport)
+  /// The ladder of recovery has ended; the attempt in which the board was lost ends after it.
+  case recovered(RecoveryReport)
   /// Jobs that will not run, in the store as skipped.
   case jobsSkipped([Int], reason: String)
   case logged(EventRecord)
@@ -34,6 +36,23 @@ public struct AttemptReport: Sendable {
   public var outcome: Outcome
   public var jobOutcome: Outcome?
   public var metrics: [Metric]
+  /// False when the workload, a required instrument, or a file or program that it asked for is not to be
+  /// had on this board: that it failed says nothing of the board's health.
+  public var couldRun: Bool
   /// From its first stage to its last, in nanoseconds.
+  public var duration: Int64
+}
+
+/// A board that was lost, and what was done about it.
+public struct RecoveryReport: Sendable {
+  /// The job in or before which it was lost; nil outside of jobs.
+  public var position: Int?
+  /// What was seen.
+  public var finding: String
+  /// What was tried, in order.
+  public var steps: [RecoveryStep]
+  /// Whether the board can be used again.
+  public var isBack: Bool
+  /// From the finding to the end, in nanoseconds.
   public var duration: Int64
 }

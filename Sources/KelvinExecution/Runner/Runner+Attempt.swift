@@ -1,3 +1,4 @@
+internal import Glibc
 internal import KelvinConnections
 internal import KelvinModel
 internal import KelvinStore
@@ -166,6 +167,8 @@ final class Attempt {
     }
     if self.failure == nil {
       self.failure = failure
+      let isInVain = (error as? ConnectionFailure)?.isOfTheAsked ?? false
+      job.state.withLock { $0.askedInVain = isInVain }
     } else if self.failure != failure {
       job.record(.error, source: "runner", "then also: \(failure)")
     }
@@ -196,5 +199,19 @@ final class Attempt {
       result.changes = state.changes
     }
     return result
+  }
+}
+
+extension ConnectionFailure {
+  /// Whether what was asked for is not there, or not for us, while the board and its link are as they
+  /// should be.
+  fileprivate var isOfTheAsked: Bool {
+    switch code {
+    case .notFound, .permissionDenied, .unsupported, .hostFile: true
+    case .system(let error):
+      // What is wrong with the call, and not with what carries it out.
+      [E2BIG, ENOEXEC, ENOTDIR, EISDIR, ENAMETOOLONG, EINVAL].contains(error.rawValue)
+    default: false
+    }
   }
 }

@@ -30,12 +30,16 @@ extension Runner {
           position: pending.position, spec: spec, iteration: planned.iteration, attempt: number))
       let begin = MonotonicTime.now
       var result: AttemptResult
+      var couldRun = couldRun(planned.spec)
       do {
         try await rebootIfDue(
           isFirst: !hasBegun, isNewSpec: isNewSpec && number == pending.attempts + 1)
         hasBegun = true
         result = await runAttempt(job, specIndex: planned.spec)
-        result.outcome = await judgeBoard(result.outcome, job)
+        let own = result.outcome
+        result.outcome = await judgeBoard(own, job)
+        // What the board is found to have done counts, whatever it looked like from inside.
+        if own == result.outcome, job.state.withLock({ $0.askedInVain }) { couldRun = false }
         result.events = job.state.withLock { $0.events }
       } catch {
         let failure = PlainFailure(error)
@@ -64,7 +68,7 @@ extension Runner {
             position: pending.position, specIndex: planned.spec, spec: spec,
             iteration: planned.iteration, attempt: number, outcome: result.outcome,
             jobOutcome: isRetried ? nil : result.outcome,
-            metrics: result.metrics, duration: .now - begin)))
+            metrics: result.metrics, couldRun: couldRun, duration: .now - begin)))
       guard isRetried, !run.stop.isRaised else {
         end(pending, planned, result.outcome, isRetried: isRetried)
         break
@@ -73,6 +77,12 @@ extension Runner {
     }
     await send(.moment(.iterationEnded))
     await sendSpecEnd(planned, next: next)
+  }
+
+  /// Whether everything that a spec needs of the board is there, as far as it was known before its jobs.
+  private func couldRun(_ spec: Int) -> Bool {
+    unusable[spec] == nil
+      && requiredMissing.isDisjoint(with: request.plan.specs[spec].augmentations)
   }
 
   private func end(

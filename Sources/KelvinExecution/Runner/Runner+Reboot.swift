@@ -48,7 +48,13 @@ extension Runner {
   private func bootAnew() async throws {
     let begin = MonotonicTime.now
     let steps = try await ladder().climb(from: .reboot, interrupt: run.stop)
-    guard let last = steps.last, last.problem == nil else {
+    let isBack = steps.last?.problem == nil
+    // A reboot that was wanted and worked is no recovery.
+    if steps.count > 1 || !isBack {
+      report(
+        "\(run.target.name): does not come back from a reboot", steps, isBack: isBack, since: begin)
+    }
+    guard isBack else {
       throw PlainFailure(
         .target, "\(run.target.name): does not come back from a reboot",
         evidence: steps.map(\.description).joined(separator: "; "),
@@ -156,6 +162,8 @@ extension Runner {
       try await boardHasBooted()
     } catch {
       run.targetResponds = false
+      // Stopped by somebody, it says nothing of the board.
+      if !run.stop.isRaised { report(finding, steps, job, isBack: false, since: begin) }
       let text = steps.map(\.description).joined(separator: "; ")
       job.record(.error, source: "recovery", "\(board): nothing brings it back: \(text)")
       if !run.stop.isRaised {
@@ -164,6 +172,7 @@ extension Runner {
       }
       return Outcome(.failed(.target), "\(finding), and nothing brings it back")
     }
+    report(finding, steps, job, isBack: true, since: begin)
     if steps.last?.rung == .reconnect, targetFingerprint["boot id"] != before {
       return await rebooted(outcome, job)
     }
@@ -174,6 +183,17 @@ extension Runner {
       .failed(last == .reconnect ? .infrastructure : .target),
       "\(finding); back after \(seconds) s by \(last.rawValue)"
         + evidence(of: outcome, besides: finding))
+  }
+
+  private func report(
+    _ finding: String, _ steps: [RecoveryStep], _ job: JobContext? = nil, isBack: Bool,
+    since begin: MonotonicTime
+  ) {
+    tell(
+      .recovered(
+        RecoveryReport(
+          position: job?.position, finding: finding, steps: steps, isBack: isBack,
+          duration: .now - begin)))
   }
 
   private func evidence(of outcome: Outcome, besides known: String = "") -> String {

@@ -33,6 +33,8 @@ public struct RunRequest: Sendable {
   public var equipment: BoardEquipment
   /// Told, with the reason, when nothing does.
   public var isLost: @Sendable (String) -> Void
+  /// Asked before each job: why neither it nor any other may begin; nil when it may.
+  public var objection: @Sendable () -> String?
 
   /// A job that has no verdict yet.
   public struct PendingJob: Sendable, Hashable {
@@ -58,7 +60,8 @@ public struct RunRequest: Sendable {
     link: BoardLink = .quiet, settings: DeviceSettings? = nil,
     watch: BoardWatch.Options? = nil, connectionChoice: DriverChoice? = nil,
     equipment: BoardEquipment = BoardEquipment(),
-    isLost: @escaping @Sendable (String) -> Void = { _ in }
+    isLost: @escaping @Sendable (String) -> Void = { _ in },
+    objection: @escaping @Sendable () -> String? = { nil }
   ) {
     self.id = id
     self.directory = directory
@@ -78,6 +81,7 @@ public struct RunRequest: Sendable {
     self.connectionChoice = connectionChoice
     self.equipment = equipment
     self.isLost = isLost
+    self.objection = objection
   }
 }
 
@@ -167,6 +171,8 @@ public actor Runner {
       try state.take(.begin)
       try await wrap(.jobQueueExecution) {
         while let next = rest.first, bailReason == nil, !run.stop.isRaised {
+          bailReason = request.objection()
+          guard bailReason == nil else { break }
           rest = rest.dropFirst()
           try await runJob(next, next: rest.first)
         }

@@ -8,7 +8,7 @@ enum BenchSchema {
   /// "Klvb"; `file` and Kelvin know a bench database by it.
   static let applicationID: Int64 = 0x4B6C_7662
   /// Statements that lead from one version to the next; user_version counts how many were made.
-  static let migrations = [version1, version2]
+  static let migrations = [version1, version2, version3]
 
   /// Brings a database to the present version, in one transaction: of several processes that open an
   /// old one at once, one does it and the others find it done.
@@ -145,5 +145,58 @@ enum BenchSchema {
       reason TEXT NOT NULL,
       since_wall_ns INTEGER NOT NULL
     ) STRICT;
+    """
+
+  private static let version3 = """
+    CREATE TABLE board_jobs (
+      id INTEGER NOT NULL PRIMARY KEY,
+      resource INTEGER NOT NULL REFERENCES resources (id),
+      run TEXT NOT NULL,
+      job INTEGER NOT NULL,
+      attempt INTEGER NOT NULL,
+      verdict TEXT NOT NULL,
+      reason TEXT NOT NULL,
+      could_run INTEGER NOT NULL,
+      seconds REAL NOT NULL,
+      ended_wall_ns INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX board_jobs_by_resource ON board_jobs (resource);
+
+    CREATE TABLE recoveries (
+      id INTEGER NOT NULL PRIMARY KEY,
+      resource INTEGER NOT NULL REFERENCES resources (id),
+      run TEXT NOT NULL,
+      finding TEXT NOT NULL,
+      steps TEXT NOT NULL,
+      outcome TEXT NOT NULL,
+      seconds REAL NOT NULL,
+      ended_wall_ns INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX recoveries_by_resource ON recoveries (resource);
+
+    CREATE TABLE board_totals (
+      resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
+      since_wall_ns INTEGER NOT NULL,
+      trusted_after INTEGER NOT NULL,
+      jobs INTEGER NOT NULL,
+      flaky_jobs INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE attempt_totals (
+      resource INTEGER NOT NULL REFERENCES resources (id),
+      verdict TEXT NOT NULL,
+      attempts INTEGER NOT NULL,
+      PRIMARY KEY (resource, verdict)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE recovery_totals (
+      resource INTEGER NOT NULL REFERENCES resources (id),
+      outcome TEXT NOT NULL,
+      recoveries INTEGER NOT NULL,
+      seconds REAL NOT NULL,
+      shortest REAL NOT NULL,
+      longest REAL NOT NULL,
+      PRIMARY KEY (resource, outcome)
+    ) STRICT, WITHOUT ROWID;
     """
 }

@@ -43,6 +43,7 @@ extension BenchStore {
       for row in rows {
         try database.execute(sql: "DELETE FROM health WHERE resource = ?", arguments: [row])
       }
+      try trust(tables.historyRows(of: resource), in: database)
       try record("enable", rows, detail: reason, in: database)
       return true
     }

@@ -16,6 +16,7 @@ struct RunFixture {
   var stop = Interrupt()
   var onLog: @Sendable (EventRecord) -> Void = { _ in }
   var connection: any Connection = LocalConnection()
+  var objection: @Sendable () -> String? = { nil }
 
   init(_ specs: [JobSpec]) { self.specs = specs }
 
@@ -45,7 +46,7 @@ struct RunFixture {
         id: "test", directory: path, plan: plan,
         registry: Registry(workloads: workloads, instruments: instruments), store: store, log: log,
         target: target, pending: jobs.indices.map { .init(position: $0) }, observers: observers,
-        stop: stop, stopReason: { "SIGINT" }))
+        stop: stop, stopReason: { "SIGINT" }, objection: objection))
     let outcome = try await runner.start()
     store.close()
     return RunResult(

@@ -39,6 +39,21 @@ struct BenchSchemaTests {
     try store.switchingOff(
       BenchResource(.board, "rock", bench: "/b", identity: "usb:1"), in: grant.lease,
       reason: "bench check --switch")
+    try store.note(
+      [
+        BoardJobRecord(
+          run: "r1", job: 0, attempt: 1, outcome: Outcome(.failed(.target), "hung"), isLast: false,
+          seconds: 1.5),
+        BoardJobRecord(run: "r1", job: 0, attempt: 2, outcome: .ok, seconds: 0.5)
+      ],
+      [
+        RecoveryRecord(
+          run: "r1", finding: "hung",
+          steps: [
+            .init("reconnect", seconds: 10, problem: "silent"),
+            .init("reset", seconds: 2)
+          ], isBack: true, seconds: 12)
+      ], of: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
     store.close()
   }
 
@@ -65,6 +80,16 @@ struct BenchSchemaTests {
     let outage = try store.status(of: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
       .outage
     #expect(outage?.reason == (version == 1 ? nil : "bench check --switch"))
+    let history = try BenchListing.history(
+      of: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"), recoveries: 5,
+      directory: directory.path)
+    if version < 3 {
+      #expect(history == nil)
+    } else {
+      #expect(history?.attempts == [.failed(.target): 1, .ok: 1])
+      #expect(history?.flakiness == Proportion(1, of: 1))
+      #expect(history?.lastRecoveries.first?.steps.map(\.rung) == ["reconnect", "reset"])
+    }
     let listing = try BenchListing.read(directory: directory.path)
     #expect(listing.resources.map(\.resource.name) == ["pi", "rock", "ppk2-a"])
     #expect(try store.take(rock, run: "r2").inherited.isEmpty, "another bench file's board")
