@@ -83,7 +83,9 @@ struct RunBoard {
 
   /// Whether a run has left settings that are to be put back.
   func hasLeftSettings() -> Bool {
+    // Nobody has left anything where there is no bench database, and none is made for the question.
     guard let resource = resources.first?.resource,
+      access("\(StateDirectory.path())/\(BenchStore.fileName)", F_OK) == 0,
       let journal = try? BenchJournal(resource, run: "any")
     else { return false }
     return (try? journal.originals().isEmpty) == false

@@ -35,6 +35,7 @@ extension Runner {
         try await rebootIfDue(
           isFirst: !hasBegun, isNewSpec: isNewSpec && number == pending.attempts + 1)
         hasBegun = true
+        lossOfBoard = nil
         result = await runAttempt(job, specIndex: planned.spec)
         let own = result.outcome
         result.outcome = await judgeBoard(own, job)

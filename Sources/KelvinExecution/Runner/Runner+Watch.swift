@@ -9,7 +9,6 @@ extension Runner {
   /// Begins to watch the board, where there is something to watch; a board that cannot be watched is
   /// used all the same.
   func beginWatch(_ attempt: Attempt) async {
-    lossOfBoard = nil
     guard var options = request.watch, attempt.job.spec.detached == nil else { return }
     if attempt.job.expectsReboot {
       options.heartbeat = nil
