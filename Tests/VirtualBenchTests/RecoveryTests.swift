@@ -218,3 +218,47 @@ struct RecoveryTests {
     #expect(done.code == 3 && done.error.contains("rock has no reset line"), "\(done)")
   }
 }
+
+/// A board that no program and no network answers on, whose kernel still hears its console: QEMU's telnet
+/// server passes breaks on, as serial ports do.
+@Suite(.serialized, .needsGuests, .guest("x86-b"), .timeLimit(.minutes(5)))
+struct SysRqTests {
+  @Test func aKernelThatStillHearsIsToldToBoot() throws {
+    let bench = try KelvinBench()
+    let board = try #require(VirtualGuest.current)
+    let folder =
+      NSTemporaryDirectory() + "kelvin-sysrq-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let address = board.console.split(separator: ":")
+    try #require(address.count == 3 && address[0] == "telnet", "\(board.console)")
+    let text = """
+      boards:
+        rock:
+          profile: virtual-x86
+          connection:
+            ssh: {host: 127.0.0.1, port: \(try board.port("ssh_port")), config: \(board.folder)/ssh_config}
+          console: {telnet: {host: \(address[1]), port: \(address[2])}}
+
+      """
+    try """
+    config: {augmentations: [execution_time], max_retries: 0}
+    workloads:
+      - {name: command, params: {argv: [sh, -c, 'ip link set eth0 down; sleep 300']}}
+      - {name: command, params: {argv: ['true']}}
+    """.write(toFile: "\(folder)/a.yaml", atomically: true, encoding: .utf8)
+    let done = try bench.kelvin(
+      ["run", "\(folder)/a.yaml", "--board", "rock", "-d", "\(folder)/run"], bench: text)
+    #expect(done.code == 1, "\(done)")
+    let verdicts = try VirtualGuest.program(
+      "/usr/bin/sqlite3",
+      ["\(folder)/run/run.db", "SELECT verdict || ': ' || reason FROM jobs ORDER BY position"]
+    ).output.split(separator: "\n")
+    #expect(verdicts.count == 2)
+    #expect(verdicts.first?.hasPrefix("failed: target: rock: hangs") == true, "\(verdicts)")
+    #expect(verdicts.first?.contains("by sysrq") == true, "\(verdicts)")
+    #expect(verdicts.last == "ok: ", "\(verdicts)")
+    // What the kernel said to it stands in the run's console.log.
+    let console = try String(contentsOfFile: "\(folder)/run/console.log", encoding: .utf8)
+    #expect(console.contains("sysrq: Emergency Sync"), "\(console.suffix(2000))")
+  }
+}
