@@ -18,6 +18,7 @@ import tempfile
 import time
 
 import connections
+import soak
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, ".build", "bench")
@@ -59,7 +60,7 @@ def json_of(argv):
     return json.loads(result["output"].strip().splitlines()[-1])
 
 
-class Suite(connections.ConnectionBenchmarks):
+class Suite(connections.ConnectionBenchmarks, soak.SoakBenchmarks):
     def __init__(self, quick, has_peers):
         self.quick = quick
         self.has_peers = has_peers
@@ -369,7 +370,8 @@ def main():
     parser.add_argument("--peers", action="store_true", help="also run peers from PyPI")
     names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "virtual",
              *connections.NAMES]
-    parser.add_argument("--only", action="append", choices=names + ["peers"])
+    # What takes too long to be run with the others.
+    parser.add_argument("--only", action="append", choices=names + ["peers", "soak"])
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     suite = Suite(options.quick, options.peers)

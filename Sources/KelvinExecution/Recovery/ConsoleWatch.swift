@@ -22,15 +22,20 @@ struct ConsoleWatch {
   consuming func run() {
     // Before the first look: what comes in between is told, too.
     let watch = try? DirectoryWatch(reader.directory)
+    // What came is looked at line by line, and a line that does not end when nothing more comes; being told
+    // of bytes that are read already is no reason to forget that.
+    var isUnseen = false
     while true {
       watch?.silence()
-      let hasRead = read()
-      let time = hasRead ? ConsoleWatch.lineTime : watch == nil ? ConsoleWatch.pause : nil
+      if read() { isUnseen = true }
+      let time = isUnseen ? ConsoleWatch.lineTime : watch == nil ? ConsoleWatch.pause : nil
       let deadline = Deadline(
         time: time.flatMap { Deadline.after(seconds: $0).time }, interrupt: state.end)
       switch deadline.wait(for: watch?.descriptor ?? -1) {
       case .ready: continue
-      case .passed: state.scan { $0.glance() }
+      case .passed:
+        state.scan { $0.glance() }
+        isUnseen = false
       case .interrupted:
         _ = read()
         state.scan { $0.finish() }
