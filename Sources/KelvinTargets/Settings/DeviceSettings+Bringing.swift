@@ -23,7 +23,9 @@ extension DeviceSettings {
     let online = try CPUHotplugSettings.online(
       named, cpus: catalog.cpus,
       originally: isAdding ? catalog.cpus.online : originallyOnline())
-    let originals = state.withLock { ($0.originals ?? [:]).mapValues(\.value) }
+    // What people have set by hand is what is there, for what they set next.
+    let originals =
+      isAdding ? [:] : state.withLock { ($0.originals ?? [:]).mapValues(\.value) }
     try await catalog.read(for: named, originals: originals, until: deadline)
     let filled = catalog
     state.withLock { $0.catalog = filled }
