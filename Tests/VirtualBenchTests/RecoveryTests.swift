@@ -58,7 +58,7 @@ struct RecoveryTests {
   private static let governor = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"
 
   @Test(arguments: [
-    ("each_job", 4), ("each_iteration", 4), ("each_spec", 2), ("initial", 1), ("never", 0),
+    ("each_job", 4), ("each_spec", 2), ("initial", 1), ("never", 0),
     ("as_needed", 0)
   ])
   func rebootsWhenThePolicySaysSo(policy: String, boots: Int) throws {

@@ -37,6 +37,9 @@ struct RunSession {
       plan.changesSettings || board.hasLeftSettings()
       ? try board.settings(of: target, run: runID) : nil
     let health = board.healthObserver(run: runID)
+    var equipment = board.equipment
+    // A console of this name that could not be held may be another board's.
+    if console == nil { equipment.sysRq = nil }
     let runner = Runner(
       RunRequest(
         id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
@@ -45,7 +48,7 @@ struct RunSession {
         stop: control.stop, stopReason: { [control] in control.reason },
         consoleLog: console?.logDirectory, link: board.link, settings: settings,
         watch: board.watch,
-        connectionChoice: board.connectionChoice, equipment: board.equipment,
+        connectionChoice: board.connectionChoice, equipment: equipment,
         isLost: { board.quarantine(reason: $0) }, objection: { health?.objection }))
     let outcome: Outcome
     do {
