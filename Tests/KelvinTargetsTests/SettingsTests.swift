@@ -133,7 +133,7 @@ import Testing
     let applied = try await settings.apply(one.settings, until: soon)
     for (path, value) in one.files { #expect(try tree[path] == value, "\(path)") }
     #expect(!applied.changes.isEmpty)
-    #expect(try await settings.drift(until: soon) == [])
+    #expect(try await settings.endWindow(until: soon).drift == [])
     // Again, nothing differs, so nothing is written.
     #expect(try await settings.apply(one.settings, until: soon).changes == [])
     try await settings.restore(until: soon)
@@ -261,7 +261,7 @@ import Testing
     try tree.directory.write(
       "sys/devices/system/cpu/cpufreq/policy2/scaling_governor", "powersave\n")
     #expect(
-      try await settings.drift(until: soon).map(\.description) == [
+      try await settings.endWindow(until: soon).drift.map(\.description) == [
         "governor of cpu2-3: powersave, performance was set"
       ])
     // The next job finds it, too.

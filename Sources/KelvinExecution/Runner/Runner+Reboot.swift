@@ -78,7 +78,15 @@ extension Runner {
     pulse = nil
     let facts = try await run.target.facts(until: .after(seconds: 60, interrupt: run.stop))
     targetFingerprint = facts.fingerprint
+    try await noteBoot()
     run.targetResponds = true
+  }
+
+  /// Notes which boot the board is in, to be compared with after each attempt.
+  func noteBoot() async throws {
+    guard watchesBoard else { return }
+    boot = try await BootState.read(
+      through: run.target.connection, until: .after(seconds: 10, interrupt: run.stop))
   }
 
   // MARK: What became of the board in a job
@@ -89,41 +97,45 @@ extension Runner {
   /// - Returns: the attempt's outcome, the board's taken into account.
   func judgeBoard(_ outcome: Outcome, _ job: JobContext) async -> Outcome {
     guard watchesBoard, outcome.verdict != .aborted, !run.stop.isRaised else { return outcome }
-    let before = targetFingerprint["boot id"] ?? ""
     if let finding = lossOfBoard, finding.kind == .hang {
       // It has been asked often enough.
       return await recover(outcome, job, finding.message, from: .sysrq)
     }
+    let change: BootChange
     do throws(ConnectionFailure) {
-      let now = try await run.target.bootID(until: .after(seconds: 5, interrupt: run.stop))
-      guard now != before, !before.isEmpty else {
-        if case .kernel? = lossOfBoard?.kind {
-          // It goes on, but not as it was: what an oops killed keeps its locks.
-          return await recover(outcome, job, outcome.reason, from: .reboot)
-        }
-        run.targetResponds = true
-        return outcome
-      }
-      if job.expectsReboot {
-        do {
-          try await boardHasBooted()
-          return outcome
-        } catch {
-          return await recover(outcome, job, PlainFailure(error).description, from: .reconnect)
-        }
-      }
+      let now = try await BootState.read(
+        through: run.target.connection, until: .after(seconds: 5, interrupt: run.stop))
+      change = BootChange(from: boot, to: now)
+      boot = now
     } catch {
       if error.code == .interrupted { return outcome }
       return await recover(
         outcome, job, "\(run.target.name) does not answer: \(error.message)", from: .reconnect)
     }
-    return await rebooted(outcome, job)
+    guard case .rebooted(let evidence) = change else {
+      if case .kernel? = lossOfBoard?.kind {
+        // It goes on, but not as it was: what an oops killed keeps its locks.
+        return await recover(outcome, job, outcome.reason, from: .reboot)
+      }
+      run.targetResponds = true
+      return outcome
+    }
+    guard job.expectsReboot else { return await rebooted(outcome, job, evidence) }
+    do {
+      try await boardHasBooted()
+      return outcome
+    } catch {
+      return await recover(outcome, job, PlainFailure(error).description, from: .reconnect)
+    }
   }
 
   /// The board booted anew in the middle of a job.
-  private func rebooted(_ outcome: Outcome, _ job: JobContext) async -> Outcome {
+  private func rebooted(
+    _ outcome: Outcome, _ job: JobContext, _ shown: [String] = []
+  ) async -> Outcome {
     let text = "\(run.target.name) rebooted while the job ran"
     job.record(.error, source: "runner", text + evidence(of: outcome))
+    for line in shown { job.record(.info, source: "runner", line) }
     do {
       try await run.target.waitUntilBooted(
         probe: request.equipment.bootProbe,

@@ -18,6 +18,7 @@ extension Runner {
             run.target.connection, until: .after(seconds: 60, interrupt: run.stop))
           let facts = try await run.target.facts(until: .after(seconds: 60, interrupt: run.stop))
           targetFingerprint = facts.fingerprint
+          try await noteBoot()
         }.get()
         try await checkSettings()
         try await prepareInstruments()

@@ -65,7 +65,8 @@ extension Runner {
   func checkSettings(_ job: JobContext) async {
     guard let settings = request.settings, !job.spec.runtimeParameters.isEmpty else { return }
     do {
-      for frequency in try await settings.effectiveFrequencies(until: .after(seconds: 30)) {
+      let window = try await settings.endWindow(until: .after(seconds: 30))
+      for frequency in window.frequencies {
         if let hertz = frequency.hertz {
           job.add(
             Metric(
@@ -76,9 +77,8 @@ extension Runner {
         job.record(.warning, source: "settings", problem)
         job.markPartial(problem)
       }
-      let drift = try await settings.drift(until: .after(seconds: 30))
-      guard !drift.isEmpty else { return }
-      let text = drift.map(\.description).joined(separator: "; ")
+      guard !window.drift.isEmpty else { return }
+      let text = window.drift.map(\.description).joined(separator: "; ")
       job.record(.warning, source: "settings", "changed while the workload ran: \(text)")
       job.markPartial("settings changed while the workload ran: \(text)")
     } catch {

@@ -117,6 +117,8 @@ public actor Runner {
   var bailReason: String?
   /// What the watch of the attempt that goes on, or went last, found to be the end of the board.
   var lossOfBoard: Finding?
+  /// Which boot the board was in when it was last looked at.
+  var boot: BootState?
   /// The board's own way to be asked whether it lives, kept from job to job; nil inside where there is
   /// none.
   var pulse: (any Pulse)??

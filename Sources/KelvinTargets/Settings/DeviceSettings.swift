@@ -125,70 +125,56 @@ public final class DeviceSettings: Sendable {
   }
 
   /// Reads what tells at which frequencies CPUs run, where the job asked for some: right before its
-  /// measured window. ``effectiveFrequencies(until:)`` compares with it.
+  /// measured window. ``endWindow(until:)`` compares with it.
   public func beginWindow(until deadline: Deadline) async throws(ConnectionFailure) {
     let witnesses = FrequencyWitness.witnesses(of: state.withLock { $0.holding })
     guard !witnesses.isEmpty else { return }
-    let texts = try await readTexts(witnesses.flatMap(\.paths), until: deadline)
-    var rest = texts[...]
+    let readings = try await read(witnesses.flatMap(\.points), until: deadline)
+    var rest = readings.map { try? $0.get() }[...]
     let witnessed = witnesses.map { witness -> (witness: FrequencyWitness, texts: [String?]) in
-      let own = Array(rest.prefix(witness.paths.count))
+      let own = Array(rest.prefix(witness.points.count))
       rest = rest.dropFirst(own.count)
       return (witness, own)
     }
     state.withLock { $0.witnessed = witnessed }
   }
 
-  /// At which frequencies CPUs ran in the window that ``beginWindow(until:)`` began, and where that is not
-  /// what was set.
-  public func effectiveFrequencies(
+  /// Reads once more, in one round trip, what the last ``apply(_:until:)`` set and what
+  /// ``beginWindow(until:)`` looked at.
+  public func endWindow(
     until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [EffectiveFrequency] {
-    let witnessed = state.withLock { state in
+  ) async throws(ConnectionFailure) -> SettingsWindow {
+    let (holding, online, witnessed) = state.withLock { state in
       defer { state.witnessed = [] }
-      return state.witnessed
+      return (state.holding, state.catalog?.cpus.online ?? [], state.witnessed)
     }
-    guard !witnessed.isEmpty else { return [] }
-    let texts = try await readTexts(witnessed.flatMap(\.witness.paths), until: deadline)
-    var rest = texts[...]
-    return witnessed.map { witness, before in
-      let after = Array(rest.prefix(witness.paths.count))
-      rest = rest.dropFirst(after.count)
-      let finding = witness.compare(before, after)
-      return EffectiveFrequency(
-        label: witness.label, wanted: witness.wanted,
-        hertz: finding.effective.map { $0 * 1000 }, disagreements: finding.disagreements)
-    }
-  }
-
-  /// As witnesses: so that root reads what only root may.
-  private func readTexts(
-    _ paths: [String], until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [String?] {
-    try await target.connection.settle(paths.map { ValueStep(TargetPath($0)) }, until: deadline)
-      .map { SettingsReader.text($0.after) }
-  }
-
-  /// What does not hold any more of what the last ``apply(_:until:)`` set: another agent changed it.
-  public func drift(until deadline: Deadline) async throws(ConnectionFailure) -> [SettingDrift] {
-    let holding = state.withLock { $0.holding }
-    let online = state.withLock { $0.catalog?.cpus.online ?? [] }
     let watched = holding.filter {
       $0.point.meaning != .unverified && !$0.isOptional && $0.point.exists(online: online)
     }
-    guard !watched.isEmpty else { return [] }
-    let readings = try await read(watched.map(\.point), until: deadline)
-    var drift: [SettingDrift] = []
+    let points = watched.map(\.point) + witnessed.flatMap(\.witness.points)
+    guard !points.isEmpty else { return SettingsWindow() }
+    let readings = try await read(points, until: deadline)
+    var window = SettingsWindow()
     for (wish, reading) in zip(watched, readings) {
       switch reading {
       case .success(let value):
-        let isHeld = wish.point.meaning.holds(value, wish.value)
         state.withLock { $0.known[wish.point.id] = value }
-        if !isHeld { drift.append(SettingDrift(wish, found: value)) }
-      case .failure(let error): drift.append(SettingDrift(wish, found: "\(error)"))
+        guard !wish.point.meaning.holds(value, wish.value) else { continue }
+        window.drift.append(SettingDrift(wish, found: value))
+      case .failure(let error): window.drift.append(SettingDrift(wish, found: "\(error)"))
       }
     }
-    return drift
+    var rest = readings.dropFirst(watched.count).map { try? $0.get() }[...]
+    for (witness, before) in witnessed {
+      let after = Array(rest.prefix(witness.points.count))
+      rest = rest.dropFirst(after.count)
+      let finding = witness.compare(before, after)
+      window.frequencies.append(
+        EffectiveFrequency(
+          label: witness.label, wanted: witness.wanted,
+          hertz: finding.effective.map { $0 * 1000 }, disagreements: finding.disagreements))
+    }
+    return window
   }
 
   /// Puts everything back as it was before Kelvin touched it, in this run or an earlier one.
@@ -254,6 +240,14 @@ public struct AppliedSettings: Sendable, Hashable {
     self.values = values
     self.changes = changes
   }
+}
+
+/// What a job's settings came to in its measured window.
+public struct SettingsWindow: Sendable, Hashable {
+  /// What did not hold: another agent changed it.
+  public var drift: [SettingDrift] = []
+  /// Of CPUs whose frequency was set.
+  public var frequencies: [EffectiveFrequency] = []
 }
 
 /// At which frequency CPUs ran while one was set.

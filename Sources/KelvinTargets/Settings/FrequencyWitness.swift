@@ -50,8 +50,10 @@ struct FrequencyWitness: Sendable, Hashable {
     }
   }
 
-  /// Files of one reading; those that a board does not have tell nothing.
-  var paths: [String] {
+  /// What is read at each end of a window; what a board does not have tells nothing.
+  var points: [SettingPoint] { paths.map { SettingPoint(file: $0, $0) } }
+
+  private var paths: [String] {
     ["\(policy)/stats/time_in_state", "\(policy)/cpuinfo_cur_freq"]
       + cpus.flatMap { cpu in
         let root = "/sys/devices/system/cpu/cpu\(cpu)"
