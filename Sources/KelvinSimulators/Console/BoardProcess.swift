@@ -45,8 +45,14 @@ package final class BoardProcess: Sendable {
     if ended >= 0 { close(ended) }
   }
 
-  /// Ends the program alone, as if it had crashed.
-  package func crash() { if isOver.withLock({ !$0 }) { kill(processID, SIGKILL) } }
+  /// Ends the program alone, as if it had crashed, and returns when it is gone: what it had started may
+  /// answer until then.
+  package func crash() {
+    guard isOver.withLock({ !$0 }) else { return }
+    kill(processID, SIGKILL)
+    var waiting = pollfd(fd: ended, events: Int16(POLLIN), revents: 0)
+    poll(&waiting, 1, 5000)
+  }
 
   /// Ends it and all that it started, also what has left its session. Idempotent.
   package func end() {
