@@ -87,13 +87,15 @@ struct ConsoleSimulatorTests {
   @Test func nothingIsLeftAtTheEnd() throws {
     let console = try SimulatedConsole()
     let wire = try openAtPrompt(console)
+    // Seconds that nobody else on this machine sleeps for.
+    let (first, second) = (4_000_000 + Int(getpid()), 8_000_000 + Int(getpid()))
     try wire.write(
-      Array("trap '' HUP TERM; setsid sh -c 'echo go; sleep 4242' & sleep 4343\r".utf8))
+      Array("trap '' HUP TERM; setsid sh -c 'echo go; sleep \(first)' & sleep \(second)\r".utf8))
     _ = try wire.read(through: Array("go\r\n".utf8), until: soon())
     let shell = try #require(console.simulator.processID)
     func sleepers() -> [String] {
       ProcessEntry.all().compactMap { SmallFile.text("/proc/\($0.processID)/cmdline") }
-        .filter { $0.contains("sleep") && ($0.contains("4242") || $0.contains("4343")) }
+        .filter { $0.contains("sleep") && ($0.contains("\(first)") || $0.contains("\(second)")) }
     }
     #expect(SimulatedConsole.eventually { sleepers().count >= 2 })
     console.simulator.end()

@@ -225,7 +225,7 @@ struct FtraceTests {
     try await session.remove(connection, until: deadline)
     let text = try await output(of: ["trace-cmd", "report", path], in: "/")
     #expect(text.contains("mine") && text.contains("sched_process_exec:"), "\(text)")
-    #expect(TraceCmd.records(text) == summary.events)
+    #expect(TraceCmd.records(text) == summary.events, "\(text)")
     #expect(try await connection.read(names, until: deadline).map { try $0.get() } == before)
     #expect(try await size() == oldSize)
     let filter = "events/sched/sched_process_exec/filter"
