@@ -85,6 +85,10 @@ public struct ConnectionFailure: Failure {
       hint: error == .noSpace ? "free some space; 'kelvin resume' continues the run" : "")
   }
 
+  /// What is waited for on a board that was found to be lost in the meantime, see `Deadline.isLost`.
+  package static let boardIsLost = ConnectionFailure(
+    .connectionLost, "the board was found to be lost")
+
   /// Whether the same may work a little later, when a link is on its way back.
   package var mayPass: Bool {
     switch code {

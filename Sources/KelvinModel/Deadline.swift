@@ -51,4 +51,7 @@ public struct Deadline: Sendable {
 
   /// Whether the interrupt was raised.
   public var isInterrupted: Bool { interrupt?.isRaised ?? false }
+
+  /// Whether the interrupt was raised because the board is lost: what runs there cannot be ended.
+  public var isLost: Bool { interrupt?.isLoss ?? false }
 }

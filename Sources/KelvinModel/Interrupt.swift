@@ -14,6 +14,7 @@ public final class Interrupt: Sendable {
   private let event: Int32
   private let others: [Interrupt]
   private let flag = Atomic<Bool>(false)
+  private let lossFlag = Atomic<Bool>(false)
 
   /// Creates an interrupt that is not raised.
   public init() {
@@ -38,6 +39,18 @@ public final class Interrupt: Sendable {
   /// Whether ``raise()`` was called, on it or on one that it was made with.
   public var isRaised: Bool {
     flag.load(ordering: .acquiring) || others.contains { $0.isRaised }
+  }
+
+  /// Whether it was raised because what is waited for is gone, by ``raiseAsLoss()``.
+  public var isLoss: Bool {
+    lossFlag.load(ordering: .acquiring) || others.contains { $0.isLoss }
+  }
+
+  /// Wakes all waiters as ``raise()`` does, and says that the board they wait for is lost: nobody need
+  /// try to tell it anything more.
+  public func raiseAsLoss() {
+    lossFlag.store(true, ordering: .releasing)
+    raise()
   }
 
   /// Wakes all present and future waiters. Async-signal-safe.

@@ -83,23 +83,23 @@ import Testing
     let connection = try kind.connection()
     let scratch = try Scratch()
     try scratch.write("plain", Array("#!/bin/sh\n".utf8))
-    for endsDescendants in [true, false] {
-      func code(
-        _ argv: [String], directory: TargetPath? = nil
-      ) async -> ConnectionFailure.Code? {
-        var command = Command(argv, workingDirectory: directory)
-        command.endsDescendants = endsDescendants
-        do {
-          _ = try await connection.execute(command, until: soon())
-          return nil
-        } catch { return error.code }
+    let (missing, plain) = (scratch.path + "/missing", scratch.path + "/plain")
+    let reasons: [(argv: [String], directory: TargetPath?, code: ConnectionFailure.Code)] = [
+      ([missing], nil, .notFound), (["cd", "/"], nil, .notFound), ([plain], nil, .permissionDenied),
+      (["true"], "/no/such", .notFound), (["true", "a\0b"], nil, .unsupported),
+      ([], nil, .unsupported)
+    ]
+    for (reason, endsDescendants) in reasons.flatMap({ [($0, true), ($0, false)] }) {
+      var command = Command(reason.argv, workingDirectory: reason.directory)
+      command.endsDescendants = endsDescendants
+      await #expect {
+        let result = try await connection.execute(command, until: soon())
+        Issue.record("\(reason.argv): \(result)")
+      } throws: {
+        let failure = $0 as? ConnectionFailure
+        if failure?.code != reason.code { Issue.record("\(reason.argv): \($0)") }
+        return failure?.code == reason.code
       }
-      #expect(await code([scratch.path + "/missing"]) == .notFound)
-      #expect(await code(["cd", "/"]) == .notFound)
-      #expect(await code([scratch.path + "/plain"]) == .permissionDenied)
-      #expect(await code(["true"], directory: "/no/such") == .notFound)
-      #expect(await code(["true", "a\0b"]) == .unsupported)
-      #expect(await code([]) == .unsupported)
     }
     await connection.close()
   }

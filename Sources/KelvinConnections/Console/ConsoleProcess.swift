@@ -91,6 +91,7 @@ final class ConsoleProcess: RemoteProcess {
       var (reply, endTime) = try end(until: deadline)
       var ending = ProcessTree.Ending(count: 0, survivors: [])
       let isOver = reply == nil
+      if isOver, deadline.isLost { throw .boardIsLost }
       if reply?.status != 0 {
         ending = try tree.end(grace: command.grace, by: run)
         let limit = isOver ? min(ConsoleChannel.partialLimit, place.limit ?? .max) : place.limit

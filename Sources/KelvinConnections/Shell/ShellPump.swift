@@ -77,7 +77,7 @@ struct ShellPump {
       // Looked at in each round, so that a flood cannot hold up the deadline.
       let awaited = isInputOpen ? input.awaited : -1
       switch link.wait(toSend: !input.bytes.isEmpty, orFor: awaited, until: deadline) {
-      case .interrupted: return .interrupted
+      case .interrupted: return deadline.isLost ? .lost(.boardIsLost) : .interrupted
       case .passed: return .timedOut
       case .ready: if deadline.hasPassed { return .timedOut }
       }

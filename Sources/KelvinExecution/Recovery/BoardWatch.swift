@@ -149,7 +149,7 @@ final class WatchState: Sendable {
       known.places += (before..<known.signs.signs.count).map { $0 }
       return new.contains { $0.severity == .fatal }
     }
-    if isFatal { alarm.raise() }
+    if isFatal { alarm.raiseAsLoss() }
   }
 
   func add(_ finding: Finding) {
@@ -158,6 +158,6 @@ final class WatchState: Sendable {
       known.findings.append(finding)
       known.places.append(nil)
     }
-    if finding.severity == .fatal { alarm.raise() }
+    if finding.severity == .fatal { alarm.raiseAsLoss() }
   }
 }

@@ -17,7 +17,8 @@ extension JobContext {
     }
     let outputs = run.directory + "/" + relativeDirectory
     var command = Command(
-      launch.argv, environment: launch.environment, workingDirectory: launch.workingDirectory,
+      launch.argv, environment: launch.environment.merging([mark.name: mark.value]) { $1 },
+      workingDirectory: launch.workingDirectory,
       standardInput: launch.standardInput,
       standardOutput: .file(outputs + "/stdout", limit: Command.outputLimit),
       standardError: .file(outputs + "/stderr", limit: Command.outputLimit))
@@ -43,6 +44,23 @@ extension JobContext {
     }
     keep(result, cpuBefore: cpuBefore)
     return result
+  }
+
+  /// An environment variable that all processes of the attempt's workload carry.
+  private var mark: (name: String, value: String) {
+    ("KELVIN_ATTEMPT", "\(run.id)-\(attemptID)")
+  }
+
+  /// Ends what the attempt's workload left running when the link to the board broke.
+  ///
+  /// - Throws: what keeps the board from being asked, or a process from being ended.
+  func endLeftovers(until deadline: Deadline) async throws {
+    let count = try await target.connection.endProcesses(
+      withEnvironment: "\(mark.name)=\(mark.value)", grace: 2, until: deadline)
+    guard count > 0 else { return }
+    record(
+      .warning, source: "runner",
+      "\(count) process(es) of the workload, left running when the link broke, were ended")
   }
 
   func keep(_ result: CommandResult?, cpuBefore: Int64) {

@@ -118,6 +118,7 @@ extension Runner {
         return await recover(outcome, job, outcome.reason, from: .reboot)
       }
       run.targetResponds = true
+      if case .failed(.infrastructure) = outcome.verdict { await endLeftovers(of: job) }
       return outcome
     }
     guard job.expectsReboot else { return await rebooted(outcome, job, evidence) }
@@ -185,8 +186,9 @@ extension Runner {
       return Outcome(.failed(.target), "\(finding), and nothing brings it back")
     }
     report(finding, steps, job, isBack: true, since: begin)
-    if steps.last?.rung == .reconnect, targetFingerprint["boot id"] != before {
-      return await rebooted(outcome, job)
+    if steps.last?.rung == .reconnect {
+      guard targetFingerprint["boot id"] == before else { return await rebooted(outcome, job) }
+      await endLeftovers(of: job)
     }
     let seconds = Double((MonotonicTime.now - begin) / 100_000_000) / 10
     let last = steps.last?.rung ?? .reconnect
@@ -195,6 +197,17 @@ extension Runner {
       .failed(last == .reconnect ? .infrastructure : .target),
       "\(finding); back after \(seconds) s by \(last.rawValue)"
         + evidence(of: outcome, besides: finding))
+  }
+
+  /// The link broke, and the board went on: with the workload, which nobody waits for any more.
+  private func endLeftovers(of job: JobContext) async {
+    do {
+      try await job.endLeftovers(until: .after(seconds: 30, interrupt: run.stop))
+    } catch {
+      job.record(
+        .warning, source: "runner",
+        "what the workload may have left running could not be ended: \(PlainFailure(error))")
+    }
   }
 
   private func report(

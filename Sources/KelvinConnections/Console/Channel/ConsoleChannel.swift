@@ -156,6 +156,9 @@ package final class ConsoleChannel {
       return try whole(ended, limit: limit, until: deadline)
     } catch {
       switch error.code {
+      case .interrupted where deadline.isLost:
+        isOpen = false
+        throw .boardIsLost
       case .timedOut, .interrupted:
         let partial = try end(grace: grace)
         throw ConnectionFailure(
