@@ -83,7 +83,7 @@ struct TracedBoard {
       (try? String(contentsOfFile: path + "/" + file, encoding: .utf8)) ?? ""
     }
     let report = try VirtualGuest.program(
-      "/bin/sh", ["-c", "trace-cmd report \(path)/jobs/*/attempt-1/trace.dat 2>&1"])
+      "/bin/sh", ["-c", "setarch -R trace-cmd report \(path)/jobs/*/attempt-1/trace.dat 2>&1"])
     return Run(
       done: done, log: text("run.log"), results: text("results.csv"), report: report.output)
   }

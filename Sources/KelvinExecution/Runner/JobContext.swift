@@ -18,6 +18,8 @@ public final class JobContext: Sendable {
   public let attempt: Int
   /// Names the attempt in the store.
   public let attemptID: Int64
+  /// Raised when the board is found to be lost: ends whatever waits for it.
+  let alarm = Interrupt()
 
   struct State {
     var launch: Launch?

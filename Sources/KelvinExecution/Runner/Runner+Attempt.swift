@@ -19,6 +19,8 @@ extension Runner {
     noteUnavailable(job)
     let result = await wrap(.job, job: job) {
       await send(.moment(.jobStarted), job: job)
+      await beginWatch(attempt)
+      job.deadline = .after(seconds: job.spec.timeouts.setup, interrupt: attempt.interrupt)
       try await wrap(.jobTargetConfiguration, job: job) { try await applySettings(job) }.get()
       if let failure = unusable[specIndex] { throw failure }
       guard let workload = workloads[specIndex] else {
@@ -28,6 +30,7 @@ extension Runner {
       await runStages(workload, attempt)
     }
     if case .failed(let error) = result { attempt.fail(error) }
+    endWatch(attempt)
     do {
       try attempt.state.take(.end)
     } catch {
@@ -52,18 +55,17 @@ extension Runner {
       }
       try enter(.beginRun, attempt)
       try await stage(\.run, timeouts.run, isInterruptible: true, attempt) {
+        if job.expectsReboot { await beginWatchAnew(attempt) }
         await beginWindow(job)
-        await beginWatch(attempt)
         let before = MonotonicTime.now
-        var result = await wrap(.workloadExecution, job: job) {
+        let result = await wrap(.workloadExecution, job: job) {
           // What callbacks waited for is no time of the workload's.
           job.deadline = .after(seconds: timeouts.run, interrupt: attempt.interrupt)
           try await job.measure { try await workload.run(job) }
         }
         attempt.overhead = job.overhead(from: before, to: .now)
-        if let failure = endWatch(attempt) { result = .failed(failure) }
         // A board that is lost has other troubles.
-        if !attempt.alarm.isRaised, !result.isLostConnection { await checkSettings(job) }
+        if !job.alarm.isRaised, !result.isLostConnection { await checkSettings(job) }
         try result.get()
       }
     } catch {
@@ -76,7 +78,7 @@ extension Runner {
         try await stage(\.extract, timeouts.extract, isInterruptible: false, attempt) {
           try await wrap(.jobOutputProcessing, job: job) {
             let extraction = await wrap(.workloadResultExtraction, job: job) {
-              guard !attempt.alarm.isRaised else { return }
+              guard !job.alarm.isRaised else { return }
               try await workload.extractResults(job)
             }
             let update = await wrap(.workloadOutputUpdate, job: job) {}
@@ -93,7 +95,7 @@ extension Runner {
       try await stage(\.teardown, timeouts.teardown, isInterruptible: false, attempt) {
         try await wrap(.workloadTeardown, job: job) {
           // Nobody is there to hear it, and what is left goes with the boot.
-          guard !attempt.alarm.isRaised else { return }
+          guard !job.alarm.isRaised else { return }
           try await workload.teardown(job)
         }.get()
       }
@@ -113,7 +115,7 @@ extension Runner {
   ) async throws {
     let begin = MonotonicTime.now.nanoseconds
     attempt.job.deadline = .after(
-      seconds: seconds, interrupt: isInterruptible ? attempt.interrupt : nil)
+      seconds: seconds, interrupt: isInterruptible ? attempt.interrupt : attempt.job.alarm)
     defer { attempt.stages[keyPath: times] = begin..<max(begin, MonotonicTime.now.nanoseconds) }
     try await body()
   }
@@ -143,18 +145,18 @@ final class Attempt {
   let job: JobContext
   /// Stops what goes on: the run is to stop, or the board is lost.
   let interrupt: Interrupt
-  /// Raised when the board is found to be lost.
-  let alarm = Interrupt()
   var watch: BoardWatch?
   var state = AttemptState.starting
   var stages = StageTimes()
   var overhead: Overhead?
   private(set) var failure: PlainFailure?
+  /// What the board did to it. That decides, whatever it looked like from inside.
+  private(set) var loss: PlainFailure?
   private var isInterrupted = false
 
   init(job: JobContext) {
     self.job = job
-    interrupt = Interrupt(with: [job.run.stop, alarm])
+    interrupt = Interrupt(with: [job.run.stop, job.alarm])
   }
 
   /// Notes a failure; the first one decides the verdict, later ones are recorded.
@@ -174,11 +176,19 @@ final class Attempt {
     }
   }
 
+  /// Notes that the board was lost.
+  func lose(_ loss: PlainFailure) {
+    self.loss = loss
+    job.state.withLock { $0.askedInVain = false }
+    guard let failure else { return }
+    job.record(.info, source: "runner", "what came of that: \(failure)")
+  }
+
   func outcome(isStopped: Bool, stopReason: () -> String) -> Outcome {
     if isInterrupted || (isStopped && failure != nil) {
       return Outcome(.aborted, "stopped by \(stopReason())")
     }
-    if let failure = failure ?? job.requiredFailure {
+    if let failure = loss ?? failure ?? job.requiredFailure {
       return Outcome(.failed(failure.kind), failure.description)
     }
     let reasons = job.state.withLock { $0.partialReasons }

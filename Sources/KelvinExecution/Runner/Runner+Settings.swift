@@ -40,8 +40,7 @@ extension Runner {
   func applySettings(_ job: JobContext) async throws {
     guard let settings = request.settings else { return }
     let applied = try await settings.apply(
-      job.spec.runtimeParameters,
-      until: .after(seconds: job.spec.timeouts.setup, interrupt: run.stop))
+      job.spec.runtimeParameters, until: job.deadline)
     job.addFingerprint(
       Dictionary(
         uniqueKeysWithValues: applied.values.map { ("setting: \($0.key)", $0.value) }))
@@ -54,7 +53,7 @@ extension Runner {
   func beginWindow(_ job: JobContext) async {
     guard let settings = request.settings, !job.spec.runtimeParameters.isEmpty else { return }
     do {
-      try await settings.beginWindow(until: .after(seconds: 30, interrupt: run.stop))
+      try await settings.beginWindow(until: job.deadline.limited(toSeconds: 30))
     } catch {
       job.record(
         .warning, source: "settings", "at which frequency it ran is not known: \(error)")
@@ -65,7 +64,7 @@ extension Runner {
   func checkSettings(_ job: JobContext) async {
     guard let settings = request.settings, !job.spec.runtimeParameters.isEmpty else { return }
     do {
-      let window = try await settings.endWindow(until: .after(seconds: 30))
+      let window = try await settings.endWindow(until: .after(seconds: 30, interrupt: job.alarm))
       for frequency in window.frequencies {
         if let hertz = frequency.hertz {
           job.add(

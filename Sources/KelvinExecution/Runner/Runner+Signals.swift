@@ -75,11 +75,11 @@ extension Runner {
   ) async {
     for registration in registrations {
       if let job, !job.isEnabled(registration.owner) { continue }
-      if !run.targetResponds, !registration.hook.isHostSide { continue }
-      // After-callbacks must run even when the run is being stopped. What ends a job's stage, such as
-      // the loss of the board, also ends the waits before it.
+      let isLost = !run.targetResponds || job?.alarm.isRaised == true
+      if isLost, !registration.hook.isHostSide { continue }
+      // After-callbacks must run even when the run is being stopped; the loss of the board ends all.
       let interrupt: Interrupt? =
-        if case .before = signal { job?.deadline.interrupt ?? run.stop } else { nil }
+        if case .before = signal { job?.deadline.interrupt ?? run.stop } else { job?.alarm }
       let timeout = registration.hook.timeout ?? Runner.callbackTimeout
       let context = SignalContext(
         signal: signal, run: run, job: job,

@@ -3,8 +3,8 @@ internal import KelvinModel
 internal import KelvinStore
 internal import KelvinTargets
 
-// The board is watched while a workload runs: a job on a board that is gone ends now, not at its
-// deadline, and with the reason.
+// The board is watched from the first setting of a job to the end of its teardown: a job on a board that is
+// gone ends now, not at its deadline, and with the reason.
 extension Runner {
   /// Begins to watch the board, where there is something to watch; a board that cannot be watched is
   /// used all the same.
@@ -19,10 +19,16 @@ extension Runner {
         board: run.target.name, consoleLog: run.consoleLog,
         pulse: options.heartbeat == nil ? nil : await boardPulse(),
         connection: request.connectionChoice,
-        options: options, alarm: attempt.alarm)
+        options: options, alarm: attempt.job.alarm)
     } catch {
       run.log.log(.warning, source: "recovery", "\(run.target.name) is not watched: \(error)")
     }
+  }
+
+  /// Goes on with other expectations: the workload has said what it is about to do.
+  func beginWatchAnew(_ attempt: Attempt) async {
+    endWatch(attempt)
+    await beginWatch(attempt)
   }
 
   private func boardPulse() async -> (any Pulse)? {
@@ -40,11 +46,9 @@ extension Runner {
     }
   }
 
-  /// Ends the watch, and records what it found.
-  ///
-  /// - Returns: why the job cannot have come to a good end.
-  func endWatch(_ attempt: Attempt) -> PlainFailure? {
-    guard let watch = attempt.watch else { return nil }
+  /// Ends the watch, and records what it found: what was fatal is the attempt's failure.
+  func endWatch(_ attempt: Attempt) {
+    guard let watch = attempt.watch else { return }
     watch.stop()
     attempt.watch = nil
     let findings = watch.findings()
@@ -62,11 +66,11 @@ extension Runner {
     for finding in findings where finding.severity == .serious {
       job.markPartial("\(finding.message)")
     }
-    guard let fatal = findings.first(where: { $0.severity == .fatal }) else { return nil }
+    guard let fatal = findings.first(where: { $0.severity == .fatal }) else { return }
     lossOfBoard = fatal
     // Its way died with the board, and callbacks that need it are spared the wait.
     pulse = nil
     run.targetResponds = false
-    return fatal.failure
+    attempt.lose(fatal.failure)
   }
 }

@@ -41,8 +41,7 @@ struct FtraceTests {
 
   private func report(_ record: InstrumentBench.Record, job: Int = 0) async throws -> String {
     let artifact = try #require(record.jobs[job].artifacts.first { $0.name == "trace.dat" })
-    return try await output(
-      of: ["trace-cmd", "report", record.directory.path + "/run/" + artifact.path], in: "/")
+    return try await TraceCmd.report(record.directory.path + "/run/" + artifact.path)
   }
 
   @Test(arguments: Way.allCases)
@@ -97,9 +96,8 @@ struct FtraceTests {
     #expect(job.messages(.warning).contains { $0.contains("event(s) were lost") })
     #expect(try job.value("trace_size") > 1e6, "without symbols")
     let artifact = try #require(job.artifacts.first { $0.name == "trace.dat" })
-    let stats = try await output(
-      of: ["trace-cmd", "report", "--stat", record.directory.path + "/run/" + artifact.path],
-      in: "/")
+    let stats = try await TraceCmd.report(
+      "--stat", record.directory.path + "/run/" + artifact.path)
     let overruns = stats.matches(of: #/\n(?:commit )?overrun: (\d+)|\ndropped events: (\d+)/#)
       .compactMap { Double($0.1 ?? $0.2 ?? "") }
     #expect(overruns.reduce(0, +) == lost, "\(stats)")
@@ -224,7 +222,7 @@ struct FtraceTests {
     let summary = try await TraceFetch(session: session, content: formats.content).write(
       path, connection, until: deadline)
     try await session.remove(connection, until: deadline)
-    let text = try await output(of: ["trace-cmd", "report", path], in: "/")
+    let text = try await TraceCmd.report(path)
     #expect(text.contains("mine") && text.contains("sched_process_exec:"), "\(text)")
     #expect(TraceCmd.records(text) == summary.events, "\(text)")
     #expect(try await connection.read(names, until: deadline).map { try $0.get() } == before)
