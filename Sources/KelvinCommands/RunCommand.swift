@@ -25,6 +25,7 @@ struct RunCommand: AsyncParsableCommand {
         kelvin run agenda.yaml --board local-shell  this machine through one persistent sh
         kelvin run agenda.yaml --exclusive          no other run on this machine meanwhile
         kelvin run agenda.yaml --board rock         on a board of bench.yaml, which is leased
+        kelvin run agenda.yaml --board rock --board pi   on pi as soon as nothing brings rock back
 
       EXIT CODES
         0 all ok; 1 some job not ok; 2 bad input; 3 the run could not go on; 130, 143 signals
@@ -46,12 +47,14 @@ struct RunCommand: AsyncParsableCommand {
   var force = false
 
   @Option(
+    name: .customLong("board"), parsing: .singleValue,
     help: """
       The board: its name in the bench file; local; or local-shell for this machine through one \
-      persistent sh.
+      persistent sh; default: local. When it is lost, or is not there, the run goes on with the next one \
+      that is named: what it had not finished is tried again there.
       """,
     completion: .list(BoardChoice.allCases.map(\.rawValue)))
-  var board = BoardChoice.local.rawValue
+  var boards: [String] = []
 
   @OptionGroup var bench: BenchOptions
 
@@ -67,41 +70,105 @@ struct RunCommand: AsyncParsableCommand {
       PlanCommand.print(read.plan)
       return
     }
-    let board = try RunBoard.find(board, bench: bench, environment)
-    try board.check(plan)
+    let boards = try names.map { try RunBoard.find($0, bench: bench, environment) }
+    for board in boards { try board.check(plan) }
     let directory = try runDirectory(named: runName(plan))
     let runID = UUID().uuidString.lowercased()
     // Before any other thread exists.
     let control = RunControl(runID: runID)
     control.begin()
     ProcessLauncher.becomeSubreaper()
-    let held = try await lease.take(
-      board, run: runID, name: runName(plan), directory: directory,
-      changesSettings: plan.changesSettings, control: control)
+    var life = Life(runID: runID, directory: directory, plan: plan, sources: read.sources)
+    for (index, board) in boards.enumerated() {
+      life.other = index + 1 < boards.count ? boards[index + 1].name : nil
+      if try await carryOut(&life, on: board, control, environment) { return }
+    }
+    Terminal.standardError.line("kelvin: no other board can be had")
+    if life.hasBegun {
+      Terminal.standardError.line("kelvin: continue with: kelvin resume \(directory)")
+    }
+    throw CommandExit.cannotGoOn
+  }
+
+  /// A run as it goes from board to board.
+  private struct Life {
+    let runID: String
+    let directory: String
+    let plan: Plan
+    let sources: [Agenda.Source]
+    var hasBegun = false
+    /// The board that is next.
+    var other: String?
+  }
+
+  /// Begins the run, or goes on with it as a resume does, on one board.
+  ///
+  /// - Returns: false when another one is to go on: this one is lost, or cannot be had.
+  private func carryOut(
+    _ life: inout Life, on board: RunBoard, _ control: RunControl,
+    _ environment: CommandEnvironment
+  ) async throws -> Bool {
+    let plan = life.plan
+    let held: HeldBoards
+    do {
+      held = try await lease.take(
+        board, run: life.runID, name: runName(plan), directory: life.directory,
+        changesSettings: plan.changesSettings, control: control)
+    } catch let refusal as LeaseRefusal where boards.count > 1 {
+      Terminal.standardError.line("kelvin: \(PlainFailure(refusal))")
+      return false
+    }
+    var isOver = false
     try await held.during {
-      // Not before the board is ours: a run that is refused has touched nothing.
-      if force, holdsRun(directory) { try RunCatalog.remove(run: directory) }
-      let store = try RunStore.create(
-        at: directory,
-        run: RunRecord(
-          id: runID, name: runName(plan), kelvinVersion: KelvinVersion.text,
-          commandLine: CommandLine.arguments, board: board.name,
-          createdWallNanoseconds: MonotonicTime.wallNanoseconds,
-          sources: read.sources.map { .init(path: $0.path, content: $0.content) },
-          benchFiles: board.benchFiles),
-        plan: plan, life: try LifeRecord.current())
-      try await RunSession(
-        runID: runID, directory: directory, plan: plan, board: board, store: store,
-        pending: plan.jobs.indices.map { .init(position: $0) }, progress: progress,
-        control: control
+      let store = try life.hasBegun ? resumed(life, on: board) : created(life, on: board)
+      life.hasBegun = true
+      let pending = try store.reopenStoppedJobs().map {
+        RunRequest.PendingJob(
+          position: $0.position, attempts: $0.attempts, countedAttempts: $0.countedAttempts)
+      }
+      isOver = try await RunSession(
+        runID: life.runID, directory: life.directory, plan: plan, board: board, store: store,
+        pending: pending, progress: progress, control: control, other: life.other
       ).carryOut(environment)
+    }
+    return isOver
+  }
+
+  private func created(_ life: Life, on board: RunBoard) throws -> RunStore {
+    // Not before the board is ours: a run that is refused has touched nothing.
+    if force, holdsRun(life.directory) { try RunCatalog.remove(run: life.directory) }
+    return try RunStore.create(
+      at: life.directory,
+      run: RunRecord(
+        id: life.runID, name: runName(life.plan), kelvinVersion: KelvinVersion.text,
+        commandLine: CommandLine.arguments, board: board.name,
+        createdWallNanoseconds: MonotonicTime.wallNanoseconds,
+        sources: life.sources.map { .init(path: $0.path, content: $0.content) },
+        benchFiles: board.benchFiles),
+      plan: life.plan, life: try LifeRecord.current())
+  }
+
+  private func resumed(_ life: Life, on board: RunBoard) throws -> RunStore {
+    let store = try RunStore.resume(at: life.directory, life: try LifeRecord.current())
+    try store.setBoard(board.name, benchFiles: board.benchFiles)
+    return store
+  }
+
+  /// The boards by name, the first one to begin with.
+  private var names: [String] {
+    get throws(PlainFailure) {
+      if let twice = boards.first(where: { name in boards.count { $0 == name } > 1 }) {
+        throw PlainFailure(.configuration, "--board \(twice): named twice")
+      }
+      return boards.isEmpty ? [BoardChoice.local.rawValue] : boards
     }
   }
 
   private func readAgenda(_ environment: CommandEnvironment) throws -> Agenda {
     do {
       return try AgendaReader.read(
-        agenda.request(board: board), declarations: environment.declarations)
+        agenda.request(board: boards.first ?? BoardChoice.local.rawValue),
+        declarations: environment.declarations)
     } catch {
       for diagnostic in error.diagnostics { Terminal.standardError.line("\(diagnostic)") }
       let count = error.diagnostics.count { $0.severity == .error }

@@ -1,5 +1,5 @@
 internal import GRDB
-internal import KelvinModel
+public import KelvinModel
 
 /// A job that has no verdict, and what was tried so far.
 public struct PendingJobRecord: Sendable, Hashable {
@@ -12,6 +12,33 @@ public struct PendingJobRecord: Sendable, Hashable {
 }
 
 extension RunStore {
+  /// The verdicts of the jobs that have one, in no order: those of earlier lives, before a run goes on.
+  public func verdicts() throws(StoreFailure) -> [Verdict] {
+    try access { database, _ in
+      let rows = try Row.fetchCursor(
+        database, sql: "SELECT verdict, reason FROM jobs WHERE verdict IS NOT NULL")
+      var verdicts: [Verdict] = []
+      while let row = try rows.next() {
+        guard let outcome = try RowReader(row: row, path: path).outcome(0) else { continue }
+        verdicts.append(outcome.verdict)
+      }
+      return verdicts
+    }
+  }
+
+  /// Notes on which board the run goes on, and what describes it, for whoever resumes it; on the disk
+  /// when this returns.
+  public func setBoard(_ name: String, benchFiles: [String]) throws(StoreFailure) {
+    try write(.machine) { database, _ in
+      try database.execute(sql: "UPDATE run SET board = ?", arguments: [name.storable])
+      try database.execute(sql: "DELETE FROM bench_files")
+      for path in benchFiles {
+        try database.execute(
+          sql: "INSERT INTO bench_files (path) VALUES (?)", arguments: [path.storable])
+      }
+    }
+  }
+
   /// Takes the verdicts `aborted` and `skipped` back, which say that the run was stopped and nothing
   /// about the job, and gives all jobs without a verdict in the order of the plan.
   ///

@@ -115,6 +115,52 @@ struct HealthCommandTests {
     #expect(after.contains("one   free      8 "), "\(after)")
   }
 
+  /// What the board had not finished is another's, which is taken only then; the verdict is of all jobs.
+  @Test func theRunGoesOnWithTheNextBoard() async throws {
+    // Its first start leaves a link to itself.
+    let program = scratch.path + "/program"
+    try scratch.write(
+      "program", "#!/bin/sh\ncd \(scratch.path) && rm program && ln -s program program\n")
+    try #require(chmod(program, 0o755) == 0)
+    try #require(symlink("/", scratch.path + "/root2") == 0)
+    try scratch.write(
+      "bench.yaml",
+      try scratch.read("bench.yaml") + """
+
+          two:
+            profile: generic-linux
+            connection: {local: {root: \(scratch.path)/root2}}
+            lease: {acquire: [ln, -sf, /bin/true, \(program)], release: ['true']}
+        """)
+    try scratch.write(
+      "b.yaml",
+      """
+      config: {iterations: 8, max_retries: 0, augmentations: [csv]}
+      workloads: [{name: command, params: {argv: [\(program)]}}]
+      """)
+    let ran = try await run("run", "b.yaml", "-d", "out", "--board", "one", "--board", "two")
+    #expect(ran.code == 1, "\(ran.both)")
+    #expect(ran.errors.contains("one is quarantined: 5 of its last 6"), "\(ran.errors)")
+    #expect(ran.errors.contains("the run goes on with two"), "\(ran.errors)")
+    let reader = try RunReader(directory: scratch.path + "/out")
+    #expect(try reader.run().record.board == "two")
+    let outcomes = try reader.jobs().compactMap(\.outcome?.verdict.text)
+    let expected = ["ok"] + [String](repeating: "failed: target", count: 5) + ["ok", "ok"]
+    #expect(outcomes == expected, "\(ran.both)")
+    #expect(try reader.run().outcome?.reason == "5 failed of 8 job(s)")
+    let boards = try (0..<8).flatMap { job in try reader.attempts(ofJob: job) }.map { attempt in
+      try attempt.fingerprint.flatMap { try reader.fingerprint($0)["board"] }
+    }
+    #expect(boards == [String](repeating: "one", count: 6) + ["two", "two"])
+    // One that cannot be had is passed over, and without another one nothing is begun.
+    let again = try await run("run", "b.yaml", "-d", "again", "--board", "one", "--board", "two")
+    #expect(again.code == 0, "\(again.both)")
+    #expect(again.errors.contains("board 'one': quarantined"), "\(again.errors)")
+    let twice = try await run("run", "b.yaml", "-d", "no", "--board", "two", "--board", "two")
+    #expect(twice.code == 2 && twice.errors.contains("--board two: named twice"))
+    #expect(!scratch.exists("no"))
+  }
+
   /// This machine is not judged.
   @Test func aRunOnThisMachineLeavesNoHistory() async throws {
     try scratch.write("b.yaml", "workloads: [{name: command, params: {argv: ['false']}}]\n")

@@ -17,11 +17,15 @@ struct RunSession {
   let pending: [RunRequest.PendingJob]
   let progress: ProgressOptions
   let control: RunControl
+  /// What goes on with the run when the board is lost; nil: nothing does.
+  var other: String?
 
   /// Carries out the pending jobs, derives the outputs and prints the summary.
   ///
+  /// - Returns: whether that is the end: false when the board was lost and another one goes on.
   /// - Throws: ``CommandExit`` with the code of DESIGN 5a.
-  func carryOut(_ environment: CommandEnvironment) async throws {
+  @discardableResult
+  func carryOut(_ environment: CommandEnvironment) async throws -> Bool {
     let printer = ProgressPrinter(
       terminal: .standardError, format: progress.format, level: progress.level,
       endedBefore: plan.jobs.count - pending.count)
@@ -40,16 +44,17 @@ struct RunSession {
     var equipment = board.equipment
     // A console of this name that could not be held may be another board's.
     if console == nil { equipment.sysRq = nil }
-    let runner = Runner(
-      RunRequest(
-        id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
-        log: log, target: target, pending: pending,
-        observers: [printer, outputs] + (health.map { [$0] } ?? []),
-        stop: control.stop, stopReason: { [control] in control.reason },
-        consoleLog: console?.logDirectory, link: board.link, settings: settings,
-        watch: board.watch,
-        connectionChoice: board.connectionChoice, equipment: equipment,
-        isLost: { board.quarantine(reason: $0) }, objection: { health?.objection }))
+    var request = RunRequest(
+      id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
+      log: log, target: target, pending: pending,
+      observers: [printer, outputs] + (health.map { [$0] } ?? []),
+      stop: control.stop, stopReason: { [control] in control.reason },
+      consoleLog: console?.logDirectory, link: board.link, settings: settings,
+      watch: board.watch,
+      connectionChoice: board.connectionChoice, equipment: equipment,
+      isLost: { board.quarantine(reason: $0) }, objection: { health?.objection })
+    request.hasOther = other != nil
+    let runner = Runner(request)
     let outcome: Outcome
     do {
       outcome = try await runner.start()
@@ -70,8 +75,13 @@ struct RunSession {
     store.close()
     if let problem = health?.problem { Terminal.standardError.line("kelvin: warning: \(problem)") }
     for problem in outputs.problems { Terminal.standardError.line("kelvin: \(problem)") }
+    if let other, await runner.goesOnElsewhere {
+      Terminal.standardError.line("kelvin: \(outcome.reason); the run goes on with \(other)")
+      return false
+    }
     if progress.level != .quiet, progress.format == .text { try printSummary() }
     try exit(for: outcome, outputsFailed: !outputs.problems.isEmpty)
+    return true
   }
 
   private func processors(_ environment: CommandEnvironment) throws -> [any OutputProcessor] {

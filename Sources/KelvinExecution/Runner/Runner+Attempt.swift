@@ -15,6 +15,7 @@ extension Runner {
     _ attempt: Attempt, _ job: JobContext, specIndex: Int
   ) async -> AttemptResult {
     job.addFingerprint(targetFingerprint)
+    job.addFingerprint(["board": run.target.name])
     if let values = fingerprints[specIndex] { job.addFingerprint(values) }
     noteUnavailable(job)
     let result = await wrap(.job, job: job) {

@@ -48,14 +48,17 @@ extension Runner {
           run.stop.isRaised
             ? Outcome(.aborted, "stopped by \(request.stopReason())")
             : Outcome(.failed(failure.kind), failure.description))
-        if !run.stop.isRaised { bailReason = failure.description }
+        if !run.stop.isRaised {
+          bailReason = failure.description
+          hasLostBoard = true
+        }
       }
       counted += 1
       let isRetried =
         result.outcome.verdict != .aborted
         && request.plan.settings.retryOnStatus.contains(result.outcome.verdict.status)
         && counted <= request.plan.settings.maxRetries
-        && unusable[planned.spec] == nil && bailReason == nil
+        && unusable[planned.spec] == nil && (bailReason == nil || goesOnElsewhere)
       if let error = run.log.writeError {
         result.events.append(
           EventRecord(.error, source: "runner", "run.log could not be written: \(error)"))
@@ -70,7 +73,7 @@ extension Runner {
             iteration: planned.iteration, attempt: number, outcome: result.outcome,
             jobOutcome: isRetried ? nil : result.outcome,
             metrics: result.metrics, couldRun: couldRun, duration: .now - begin)))
-      guard isRetried, !run.stop.isRaised else {
+      guard isRetried, !run.stop.isRaised, bailReason == nil else {
         end(pending, planned, result.outcome, isRetried: isRetried)
         break
       }

@@ -180,6 +180,7 @@ extension Runner {
       let text = steps.map(\.description).joined(separator: "; ")
       job.record(.error, source: "recovery", "\(board): nothing brings it back: \(text)")
       if !run.stop.isRaised {
+        hasLostBoard = true
         bailReason = "\(finding), and nothing brings it back (\(text))"
         request.isLost(bailReason ?? "")
       }

@@ -27,6 +27,7 @@ extension Runner {
     } catch {
       if !run.stop.isRaised {
         let failure = PlainFailure(error)
+        hasLostBoard = (error as? ConnectionFailure)?.mayPass == true
         bailReason = "initialization failed: \(failure)"
         run.log.log(.error, source: "runner", "initialization failed: \(failure)")
         await send(.moment(.runFailed))

@@ -33,6 +33,9 @@ public struct RunRequest: Sendable {
   public var equipment: BoardEquipment
   /// Told, with the reason, when nothing does.
   public var isLost: @Sendable (String) -> Void
+  /// Whether the run goes on with another board when this one is lost: jobs that had not come to a good
+  /// end then keep no verdict.
+  public var hasOther = false
   /// Asked before each job: why neither it nor any other may begin; nil when it may.
   public var objection: @Sendable () -> String?
 
@@ -115,6 +118,8 @@ public actor Runner {
   var lastSpec: Int?
   /// Set when no further job may begin: the reason.
   var bailReason: String?
+  /// Whether it was set since the board is of no use any more.
+  var hasLostBoard = false
   /// What the watch of the attempt that goes on, or went last, found to be the end of the board.
   var lossOfBoard: Finding?
   /// Which boot the board was in when it was last looked at.
@@ -152,6 +157,7 @@ public actor Runner {
       .runStarted(
         pending: request.pending.count, total: request.plan.jobs.count, board: run.target.name))
     do {
+      for verdict in try run.store.verdicts() { tally.count(verdict) }
       try await carryOut()
     } catch {
       // The store is gone or full: nothing more can be kept, so nothing more is begun.
@@ -174,7 +180,10 @@ public actor Runner {
       try await wrap(.jobQueueExecution) {
         while let next = rest.first, bailReason == nil, !run.stop.isRaised {
           bailReason = request.objection()
-          guard bailReason == nil else { break }
+          guard bailReason == nil else {
+            hasLostBoard = true
+            break
+          }
           rest = rest.dropFirst()
           try await runJob(next, next: rest.first)
         }
@@ -184,7 +193,7 @@ public actor Runner {
       if state != .stopping { try state.take(.stop) }
       try run.store.setRunState(.stopping, outcome: nil)
     }
-    try skip(rest)
+    if !goesOnElsewhere { try skip(rest) }
     await finalize()
     await restoreSettings()
     if request.plan.settings.rebootPolicy == .runCompletion, bailReason == nil, !run.stop.isRaised {
@@ -195,6 +204,9 @@ public actor Runner {
     await wrap(.runOutputProcessing) { tell(.processOutputs) }.ignore()
     await releaseTarget()
   }
+
+  /// Whether the board is lost, and what is left is for the one that the run goes on with.
+  public var goesOnElsewhere: Bool { hasLostBoard && request.hasOther && !run.stop.isRaised }
 
   private func skip(_ rest: ArraySlice<RunRequest.PendingJob>) throws {
     guard !rest.isEmpty else { return }
