@@ -23,7 +23,7 @@ import time
 
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from soak import Guest
+from soak import TOP, Guest
 
 # In the order in which a run passes them.
 STAGES = (
@@ -438,6 +438,41 @@ def run_all(boards, cases, kelvin, folder, report):
 
 def all_cases(seed):
     return [Case(stage, fault, seed) for stage in STAGES for fault in FAULTS]
+
+
+class StageBenchmarks:
+    def stages(self):
+        """Every fault in every stage of a job's life, on two virtual boards; a few with --quick."""
+        seed = int(os.environ.get("KELVIN_SOAK_SEED", "20261126"))
+        environment = {
+            **os.environ, "KELVIN_VIRTUAL_BENCH": os.path.join(self.work, "stage-guests")}
+        script = os.path.join(TOP, "scripts", "virtual-bench")
+        names = ("x86-a", "x86-b")
+        cases = all_cases(seed)
+        if self.quick:
+            cases = random.Random(seed).sample(cases, 6)
+
+        def report(case):
+            for problem in case.problems:
+                print(f"    {case.name} on {case.board}: {problem}", flush=True)
+
+        try:
+            subprocess.run(
+                [script, "start", *names, "--any-port", "--for", "90m"], env=environment, cwd=TOP,
+                check=True, capture_output=True)
+            boards = [
+                Board(name, os.path.join(self.work, "stage-guests", name)) for name in names]
+            begin = time.monotonic()
+            run_all(
+                boards, cases, os.path.join(TOP, ".build", "release", "kelvin"),
+                os.path.join(self.work, "stages"), report)
+            bad = [case for case in cases if case.problems]
+            self.row("stages: faults, each in one stage of a run", len(cases), "runs", "",
+                     f"seed {seed}, {time.monotonic() - begin:.0f} s on {len(boards)} boards")
+            self.row("stages: wrong verdicts, lost or doubled results, things left", len(bad), "", "0",
+                     ", ".join(case.name for case in bad))
+        finally:
+            subprocess.run([script, "stop"], env=environment, cwd=TOP, capture_output=True)
 
 
 def main():
