@@ -24,7 +24,7 @@ cpufreq-dt cpufreq_userspace cpufreq_powersave cpufreq_ondemand cpufreq_conserva
 
 # There for a test to load: a disk, swap in memory, an interface without a cable, USB devices.
 SPARE_MODULES = """
-virtio_blk ext4 zram dummy xhci-pci usbhid hid-generic
+virtio_blk ext4 crc32c_generic zram dummy xhci-pci usbhid hid-generic
 """.split()
 
 HOST_MODULES = """
