@@ -1,6 +1,6 @@
-"""Faults at every stage of a job's life cycle, on virtual boards: each case is a run of two jobs, and a
-fault that hits it in one stage. What counts: the run ends, every verdict is right and explained, one
-attempt is lost at most, no result is lost or counted twice, and the board is as it was.
+"""Faults at every stage of a job's life cycle, on virtual boards: each case is a run of two jobs, and
+a fault that hits it in one stage. What counts: the run ends, every verdict is right and explained,
+one attempt is lost at most, no result is lost or counted twice, and the board is as it was.
 
   stages.py BOARD=FOLDER... --kelvin PROGRAM [--case STAGE:FAULT]... [--seed N] [--keep]
 
@@ -29,9 +29,11 @@ from soak import TOP, Guest
 STAGES = (
     "before-settings", "settings", "setup", "before-window", "run", "extraction", "teardown",
     "between-jobs", "restoring", "output")
-FAULTS = ("panic", "reboot", "freeze", "watchdog", "power-cut", "ssh-killed", "console-unplugged")
+FAULTS = (
+    "panic", "reboot", "slow-reboot", "freeze", "watchdog", "power-cut", "ssh-killed",
+    "console-unplugged")
 # What loses a board; the others leave its system alone.
-LOSSES = ("panic", "reboot", "freeze", "watchdog", "power-cut")
+LOSSES = ("panic", "reboot", "slow-reboot", "freeze", "watchdog", "power-cut")
 # By then the attempts' results are in the store.
 AFTER_JOBS = ("restoring", "output")
 # What a verdict may give as its reason.
@@ -63,7 +65,7 @@ class Board(Guest):
         """Has a login wait for the word, where the fault is the board's own doing."""
         script = {
             "panic": "echo c > /proc/sysrq-trigger",
-            "reboot": "reboot -f",
+            "reboot": "reboot -f", "slow-reboot": "reboot -f",
             # Petted until the word comes; bites within two seconds of it.
             "watchdog": "sh -c 'exec 3>/dev/watchdog; while [ ! -e /run/bite ]; do echo >&3; "
                         "sleep 0.2; done' >/dev/null 2>&1 & read x; : > /run/bite",
@@ -92,6 +94,10 @@ class Board(Guest):
         if self.armed:
             self.armed.stdin.write("now\n")
             self.armed.stdin.flush()
+            if fault == "slow-reboot":
+                # Back by itself when it has been given up and is about to be told to boot.
+                threading.Timer(1, self.qmp, [("stop", None)]).start()
+                threading.Timer(13, self.qmp, [("cont", None)]).start()
         elif fault == "freeze":
             self.qmp(("stop", None))
         elif fault == "power-cut":

@@ -92,8 +92,22 @@ struct AndroidSettings: SettingFamily {
       wishes += points(setting.name.base, setting.value).map {
         SettingWish($0.point, $0.value, setting: name)
       }
+      guard setting.name.base == "airplane_mode" else { continue }
+      // It moves the radios: what they were before it is known only now, and is put back with it.
+      for radio in ["bluetooth", "wifi"] where !settings.contains(where: { $0.name.base == radio })
+      {
+        let isOn = setting.value.boolean != true && comesBack(radio)
+        wishes += points(radio, .boolean(isOn)).map {
+          SettingWish($0.point, $0.value, setting: name)
+        }
+      }
     }
     return wishes
+  }
+
+  /// Whether a radio is on when airplane mode is off: what is off because of it is on again.
+  private func comesBack(_ radio: String) -> Bool {
+    !["0", "null", nil].contains(values["global \(radio)_on"])
   }
 
   private func points(_ name: String, _ value: Value) -> [(point: SettingPoint, value: String)] {
