@@ -45,7 +45,7 @@ struct ServiceSettings: SettingFamily {
   var swaps: String
   /// Flags by interface.
   var interfaces: [String: UInt64]
-  /// The interface that this connection comes by; nil for none.
+  /// The interface that this connection comes by; nil for none, `?` when that could not be found out.
   var link: String?
 
   static func read(
@@ -71,15 +71,17 @@ struct ServiceSettings: SettingFamily {
     for (name, text) in zip(names, texts.dropFirst()) {
       interfaces[name] = text.flatMap { UInt64($0.dropFirst(2), radix: 16) }
     }
-    let link = try await board.output(
+    let said = try await board.output(
       of: """
-        [ -n "$SSH_CONNECTION" ] || exit 1; set -- $SSH_CONNECTION
-        ip -o addr show 2>/dev/null | while read -r n i f a r; do
-        [ "${a%/*}" = "$3" ] && echo "$i"; done
+        [ -n "$SSH_CONNECTION" ] || { echo -; exit 0; }
+        set -- $SSH_CONNECTION; case $3 in *%*) echo "${3#*%}"; exit 0;; esac
+        k=$(ip -o addr show 2>/dev/null | while read -r n i f a r; do
+        [ "${a%/*}" = "$3" ] && echo "$i"; done); echo "${k:-?}"
         """, until: deadline)
+    let link = said?.words.first ?? "?"
     return ServiceSettings(
       units: units, swaps: texts[0] ?? "", interfaces: interfaces,
-      link: link.flatMap { $0.words.first })
+      link: link == "-" ? nil : link)
   }
 
   func wishes(
@@ -99,6 +101,12 @@ struct ServiceSettings: SettingFamily {
         wishes.append(SettingWish(ServiceSettings.swap, "", setting: name))
       case "network":
         guard setting.value.boolean == false else { continue }
+        // Nobody could put back what the link goes with.
+        guard link != "?" else {
+          throw SettingFailure(
+            .notOffered, "\(name): which interface commands come by could not be found out",
+            hint: "is 'ip' there? name interfaces by 'commands' instead")
+        }
         wishes += interfaceWishes(name)
       case "commands":
         for (index, entry) in (setting.value.list ?? []).enumerated() {
