@@ -19,6 +19,7 @@ import time
 
 import connections
 import soak
+import stages
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(TOP, ".build", "bench")
@@ -60,7 +61,7 @@ def json_of(argv):
     return json.loads(result["output"].strip().splitlines()[-1])
 
 
-class Suite(connections.ConnectionBenchmarks, soak.SoakBenchmarks):
+class Suite(connections.ConnectionBenchmarks, soak.SoakBenchmarks, stages.StageBenchmarks):
     def __init__(self, quick, has_peers):
         self.quick = quick
         self.has_peers = has_peers
@@ -371,7 +372,7 @@ def main():
     names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "virtual",
              *connections.NAMES]
     # What takes too long to be run with the others.
-    parser.add_argument("--only", action="append", choices=names + ["peers", "soak"])
+    parser.add_argument("--only", action="append", choices=names + ["peers", "soak", "stages"])
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     suite = Suite(options.quick, options.peers)

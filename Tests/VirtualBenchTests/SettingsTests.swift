@@ -28,30 +28,30 @@ struct SettingsTests {
       """
   }
 
-  private static let cpu = "/sys/devices/system/cpu"
+  static let cpu = "/sys/devices/system/cpu"
   /// Everything that these tests may change.
   private static let look =
     "cd \(cpu); cat online cpufreq/policy*/scaling_governor cpufreq/policy*/scaling_min_freq "
     + "cpufreq/policy*/scaling_max_freq cpufreq/policy*/scaling_setspeed "
     + "/proc/sys/vm/swappiness /sys/kernel/mm/transparent_hugepage/enabled | tr '\\n' ' '"
 
-  private func target(_ arguments: String...) throws -> VirtualGuest.Done {
+  func target(_ arguments: String...) throws -> VirtualGuest.Done {
     try bench.kelvin(["target"] + arguments, bench: text)
   }
 
-  private func agenda(_ text: String, _ name: String) throws -> String {
+  func agenda(_ text: String, _ name: String) throws -> String {
     let path = "\(folder)/\(name).yaml"
     try text.write(toFile: path, atomically: true, encoding: .utf8)
     return path
   }
 
-  private func run(_ text: String, _ name: String) throws -> VirtualGuest.Done {
+  func run(_ text: String, _ name: String) throws -> VirtualGuest.Done {
     try bench.kelvin(
       ["run", try agenda(text, name), "--board", "arm", "-d", "\(folder)/\(name)"], bench: self.text
     )
   }
 
-  private func output(of run: String, job: Int) throws -> String {
+  func output(of run: String, job: Int) throws -> String {
     try VirtualGuest.program("/bin/sh", ["-c", "cat \(folder)/\(run)/jobs/000\(job)-*/*/stdout"])
       .output.trimmingCharacters(in: .whitespacesAndNewlines)
   }

@@ -5,7 +5,7 @@ import Testing
 /// What a virtual x86 board has that boards have, on Debian's own kernel.
 @Suite(.serialized, .needsGuests, .guest("x86-a"), .timeLimit(.minutes(5)))
 struct X86BoardTests {
-  private func board() throws -> VirtualGuest { try #require(VirtualGuest.current) }
+  func board() throws -> VirtualGuest { try #require(VirtualGuest.current) }
   private let cpufreq = "/sys/devices/system/cpu/cpufreq"
 
   @Test func bootsDebiansKernelToALogin() throws {

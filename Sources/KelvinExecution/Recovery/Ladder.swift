@@ -81,8 +81,11 @@ struct Ladder {
     switch rung {
     case .reconnect: break
     case .reboot:
-      // A board that does not answer cannot be told; a short try tells.
-      _ = try await target.reboot(until: deadline.limited(toSeconds: 10))
+      // A board that does not answer cannot be told; a short try tells. One that has booted by itself
+      // meanwhile would go down once more, under the next job.
+      let limit = deadline.limited(toSeconds: 10)
+      if let bootID, try await target.bootID(until: limit) != bootID { break }
+      _ = try await target.reboot(until: limit)
     case .sysrq:
       // Sync, remount read-only, boot (Linux Documentation/admin-guide/sysrq.rst).
       try equipment.sysRq?(Array("sub".utf8), deadline)

@@ -211,6 +211,43 @@ extension Runner {
     }
   }
 
+  /// Brings the board back where it is lost outside of any job.
+  ///
+  /// - Returns: whether it answers, and has booted to the end.
+  func bringBack(_ loss: ConnectionFailure) async -> Bool {
+    guard watchesBoard, bailReason == nil, !run.stop.isRaised else { return false }
+    let board = run.target.name
+    let begin = MonotonicTime.now
+    var steps: [RecoveryStep] = []
+    do {
+      let now = try? await BootState.read(
+        through: run.target.connection, until: .after(seconds: 5, interrupt: run.stop))
+      if let now {
+        guard case .rebooted = BootChange(from: boot, to: now) else { return true }
+      } else {
+        guard request.plan.settings.rebootPolicy != .never else { return false }
+        steps = try await ladder().climb(interrupt: run.stop)
+        guard steps.last?.problem == nil else {
+          throw PlainFailure(.target, "\(board): nothing brings it back")
+        }
+      }
+      try await run.target.waitUntilBooted(
+        probe: request.equipment.bootProbe,
+        until: .after(seconds: request.equipment.bootSeconds, interrupt: run.stop))
+      try await boardHasBooted()
+    } catch {
+      run.targetResponds = false
+      guard !run.stop.isRaised else { return false }
+      report("\(board) does not answer: \(loss.message)", steps, isBack: false, since: begin)
+      request.isLost("\(board) does not answer, and nothing brings it back")
+      return false
+    }
+    if !steps.isEmpty {
+      report("\(board) does not answer: \(loss.message)", steps, isBack: true, since: begin)
+    }
+    return true
+  }
+
   private func report(
     _ finding: String, _ steps: [RecoveryStep], _ job: JobContext? = nil, isBack: Bool,
     since begin: MonotonicTime

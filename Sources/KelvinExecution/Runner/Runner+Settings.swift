@@ -85,18 +85,31 @@ extension Runner {
     }
   }
 
-  /// Puts everything back. Does not heed interrupts: the board is somebody else's next.
+  /// Puts everything back. Does not heed interrupts: the board is somebody else's next. A board that goes in
+  /// the middle of it is brought back, and told once more.
   func restoreSettings() async {
     guard let settings = request.settings, settings.isChanged else { return }
     do {
-      let changes = try await settings.restore(until: .after(seconds: Runner.restoreTimeout))
-      guard !changes.isEmpty else { return }
-      run.log.log(
-        .info, source: "settings",
-        "as they were: \(changes.map(\.description).joined(separator: "; "))")
+      try await putBack(settings)
     } catch {
-      run.log.log(.error, source: "settings", "\(PlainFailure(error))")
+      guard let loss = error as? ConnectionFailure, await bringBack(loss) else {
+        return run.log.log(.error, source: "settings", "\(PlainFailure(error))")
+      }
+      run.log.log(.warning, source: "settings", "put back once more: \(PlainFailure(error))")
+      do {
+        try await putBack(settings)
+      } catch {
+        run.log.log(.error, source: "settings", "\(PlainFailure(error))")
+      }
     }
+  }
+
+  private func putBack(_ settings: DeviceSettings) async throws {
+    let changes = try await settings.restore(until: .after(seconds: Runner.restoreTimeout))
+    guard !changes.isEmpty else { return }
+    run.log.log(
+      .info, source: "settings",
+      "as they were: \(changes.map(\.description).joined(separator: "; "))")
   }
 
   /// Seconds that putting everything back may take: services may take their time to start.

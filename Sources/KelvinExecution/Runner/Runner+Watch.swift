@@ -32,7 +32,11 @@ extension Runner {
   }
 
   private func boardPulse() async -> (any Pulse)? {
-    if let pulse { return pulse }
+    if let pulse {
+      guard let kept = pulse else { return nil }
+      // Between jobs nobody asks, and it may have gone with its login; to see that asks the board nothing.
+      if (try? kept.rest(until: .after(seconds: 0))) != nil { return kept }
+    }
     do throws(ConnectionFailure) {
       let opened = try await run.target.connection.pulse(
         until: .after(seconds: 10, interrupt: run.stop))
@@ -63,6 +67,8 @@ extension Runner {
     } catch {
       job.record(.warning, source: "recovery", "\(error)")
     }
+    // A way to ask that is lost tells nothing of the next job.
+    if findings.contains(where: { $0.kind == .linkAway }) { pulse = nil }
     for finding in findings where finding.severity == .serious {
       job.markPartial("\(finding.message)")
     }

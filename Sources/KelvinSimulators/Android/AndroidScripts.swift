@@ -4,7 +4,10 @@ enum AndroidScripts {
     "pm": AndroidScripts.pm, "cmd": AndroidScripts.cmd, "am": AndroidScripts.am,
     "input": AndroidScripts.input, "wm": AndroidScripts.wm, "screencap": AndroidScripts.screencap,
     "getprop": AndroidScripts.getprop, "setprop": AndroidScripts.setprop,
-    "logcat": AndroidScripts.logcat, "dumpsys": AndroidScripts.dumpsys
+    "logcat": AndroidScripts.logcat, "dumpsys": AndroidScripts.dumpsys,
+    "settings": AndroidScripts.settings, "svc": AndroidScripts.svc,
+    "simulated-connectivity": AndroidScripts.connectivity,
+    "simulated-airplane": AndroidScripts.airplane
   ]
 
   /// Source: AOSP frameworks/base cmds/cmd and the services' ShellCommand classes.
@@ -22,6 +25,8 @@ enum AndroidScripts {
     activity) exec "$here/am" "$@";;
     input) exec "$here/input" "$@";;
     window) exec "$here/wm" "$@";;
+    settings) exec "$here/settings" "$@";;
+    connectivity) exec "$here/simulated-connectivity" "$@";;
     *) echo "cmd: Can't find service: $service" >&2; exit 20;;
     esac
     """
@@ -126,6 +131,17 @@ enum AndroidScripts {
     case $command in
     force-stop) rm -f "$S/running/$1"; [ "$(cat "$S/front" 2>/dev/null)" != "$1" ] || rm -f "$S/front"
       exit 0;;
+    broadcast) action= state=
+      while [ $# -gt 0 ]; do
+        case $1 in -a) action=$2; shift;; --ez) [ "$2" != state ] || state=$3; shift 2;; *) ;; esac; shift
+      done
+      echo "Broadcasting: Intent { act=$action flg=0x400000 (has extras) }"
+      # What the radios of old versions listen to; the setting itself is the sender's.
+      if [ "$action" = android.intent.action.AIRPLANE_MODE ]; then
+        here=${0%/*}; on=0; [ "$state" != true ] || on=1
+        "$here/settings" put global airplane_mode_on $((1 - on)); "$here/simulated-airplane" $on
+      fi
+      echo 'Broadcast completed: result=0'; exit 0;;
     start|start-activity) ;;
     *) echo "Unknown command: $command"; exit 255;;
     esac

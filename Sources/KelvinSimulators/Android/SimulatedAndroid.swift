@@ -3,7 +3,7 @@ internal import Glibc
 package import KelvinModel
 
 /// The tools of an Android's shell, as far as Kelvin needs them: pm, cmd, am, input, wm, screencap,
-/// getprop, setprop, logcat, dumpsys. They are shell scripts in a folder that goes before PATH, and keep
+/// getprop, setprop, settings, svc, logcat, dumpsys. They are shell scripts in a folder that goes before PATH, and keep
 /// what they know in another one beside it.
 ///
 /// What they print has the form of the real ones, failures included; sources stand with each script.
@@ -39,6 +39,12 @@ package struct SimulatedAndroid: Sendable {
         for (name, value) in SimulatedAndroid.properties {
           try Data(value.utf8).write(
             to: URL(fileURLWithPath: directory + "/state/properties/" + name))
+        }
+        for (name, value) in AndroidScripts.freshSettings {
+          let path = URL(fileURLWithPath: directory + "/state/settings/" + name)
+          try files.createDirectory(
+            at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+          try Data((value + "\n").utf8).write(to: path)
         }
         try Data(SimulatedAndroid.log.utf8).write(
           to: URL(fileURLWithPath: directory + "/state/log"))

@@ -3,7 +3,8 @@ internal import KelvinModel
 
 /// Android's own settings, through its `settings`, `svc`, `cmd` and `input`.
 ///
-/// Sources: Android's Settings.System and Settings.Global (android.provider), `svc help`, `input`.
+/// Sources: Android's Settings.System and Settings.Global (android.provider), `svc help`, `input`;
+/// WifiSettingsStore.java and BluetoothManagerService.java for what the radios' settings mean.
 struct AndroidSettings: SettingFamily {
   private static let note = "simulated Android only"
 
@@ -65,7 +66,7 @@ struct AndroidSettings: SettingFamily {
     _ board: SettingsReader, until deadline: Deadline
   ) async throws(ConnectionFailure) -> AndroidSettings {
     let script =
-      "command -v settings >/dev/null && [ -e /system/build.prop ] || exit 1\n"
+      "command -v settings >/dev/null && [ \"$(getprop ro.build.version.sdk)\" ] || exit 1\n"
       + read.map { "settings get \($0)" }.joined(separator: "\n")
     guard let output = try await board.output(of: script, until: deadline) else {
       return AndroidSettings(isAndroid: false, values: [:])
@@ -91,8 +92,22 @@ struct AndroidSettings: SettingFamily {
       wishes += points(setting.name.base, setting.value).map {
         SettingWish($0.point, $0.value, setting: name)
       }
+      guard setting.name.base == "airplane_mode" else { continue }
+      // It moves the radios: what they were before it is known only now, and is put back with it.
+      for radio in ["bluetooth", "wifi"] where !settings.contains(where: { $0.name.base == radio })
+      {
+        let isOn = setting.value.boolean != true && comesBack(radio)
+        wishes += points(radio, .boolean(isOn)).map {
+          SettingWish($0.point, $0.value, setting: name)
+        }
+      }
     }
     return wishes
+  }
+
+  /// Whether a radio is on when airplane mode is off: what is off because of it is on again.
+  private func comesBack(_ radio: String) -> Bool {
+    !["0", "null", nil].contains(values["global \(radio)_on"])
   }
 
   private func points(_ name: String, _ value: Value) -> [(point: SettingPoint, value: String)] {
@@ -133,30 +148,37 @@ struct AndroidSettings: SettingFamily {
           SettingPoint(
             commands: "airplane mode", "airplane mode", .number,
             read: "settings get global airplane_mode_on",
+            // Where connectivity has no such command, that is no failure of `cmd` (Binder.java).
             write: """
               case $1 in 1) e=enable b=true;; *) e=disable b=false;; esac; \
-              cmd connectivity airplane-mode $e 2>/dev/null || \
+              cmd connectivity airplane-mode $e >/dev/null 2>&1; \
+              [ "$(settings get global airplane_mode_on)" = "$1" ] || \
               { settings put global airplane_mode_on "$1"; \
               am broadcast -a android.intent.action.AIRPLANE_MODE --ez state $b; }
               """), flag
         )
       ]
     case "wifi", "bluetooth":
+      // Wi-Fi: 2 is on against airplane mode, 3 off because of it. Bluetooth: 2 is off because of it.
+      let on = name == "wifi" ? "1|2" : "1"
+      let read = "case $(settings get global \(name)_on) in \(on)) echo 1;; *) echo 0;; esac"
       return [
         (
           SettingPoint(
-            commands: name, name, .number, read: "settings get global \(name)_on",
-            write: "case $1 in 0) svc \(name) disable;; *) svc \(name) enable;; esac"), flag
+            commands: name, name, .number, read: read,
+            write: AndroidSettings.settled(
+              "case $1 in 0) svc \(name) disable;; *) svc \(name) enable;; esac", read)), flag
         )
       ]
     case "screen_on":
+      let read = "dumpsys power | grep -q mWakefulness=Awake && echo 1 || echo 0"
       return [
         (
           SettingPoint(
-            commands: "screen", "screen", .number,
-            read: "dumpsys power | grep -q mWakefulness=Awake && echo 1 || echo 0",
-            write: "case $1 in 1) input keyevent KEYCODE_WAKEUP;; "
-              + "*) input keyevent KEYCODE_SLEEP;; esac"), flag
+            commands: "screen", "screen", .number, read: read,
+            write: AndroidSettings.settled(
+              "case $1 in 1) input keyevent KEYCODE_WAKEUP;; *) input keyevent KEYCODE_SLEEP;; esac",
+              read)), flag
         )
       ]
     case "unlock_screen":
@@ -181,10 +203,22 @@ struct AndroidSettings: SettingFamily {
     }
   }
 
+  /// A command that tells a service, and then waits until it shows what was said, for 5 s at most: services
+  /// work on threads of their own.
+  private static func settled(_ command: String, _ read: String) -> String {
+    "\(command)\nk_i=0; while [ $k_i -lt 50 ] && [ \"$(\(read))\" != \"$1\" ]; do "
+      + "sleep 0.1; k_i=$((k_i + 1)); done"
+  }
+
   func offers(cpus: CPUTopology) -> [SettingOffer] {
     guard isAndroid else { return [] }
     func value(_ key: String) -> String? { values[key] }
-    func flag(_ key: String) -> String? { values[key].map { $0 == "0" ? "false" : "true" } }
+    func flag(_ key: String) -> String? {
+      values[key].map { ["0", "null"].contains($0) ? "false" : "true" }
+    }
+    func radio(_ key: String, _ on: Set<String>) -> String? {
+      values[key].map { on.contains($0) ? "true" : "false" }
+    }
     return [
       SettingOffer(
         "brightness", value: value("system screen_brightness"), range: "0 to 255",
@@ -205,9 +239,10 @@ struct AndroidSettings: SettingFamily {
         "animation_scale", value: value("global window_animation_scale"), range: "0 to 10",
         source: "settings global window_animation_scale"),
       SettingOffer(
-        "wifi", value: flag("global wifi_on"), range: "true, false", source: "svc wifi"),
+        "wifi", value: radio("global wifi_on", ["1", "2"]), range: "true, false",
+        source: "svc wifi"),
       SettingOffer(
-        "bluetooth", value: flag("global bluetooth_on"), range: "true, false",
+        "bluetooth", value: radio("global bluetooth_on", ["1"]), range: "true, false",
         source: "svc bluetooth")
     ]
   }

@@ -45,7 +45,7 @@ struct ServiceSettings: SettingFamily {
   var swaps: String
   /// Flags by interface.
   var interfaces: [String: UInt64]
-  /// The interface that this connection comes by; nil for none.
+  /// The interface that this connection comes by; nil for none, `?` when that could not be found out.
   var link: String?
 
   static func read(
@@ -71,15 +71,17 @@ struct ServiceSettings: SettingFamily {
     for (name, text) in zip(names, texts.dropFirst()) {
       interfaces[name] = text.flatMap { UInt64($0.dropFirst(2), radix: 16) }
     }
-    let link = try await board.output(
+    let said = try await board.output(
       of: """
-        [ -n "$SSH_CONNECTION" ] || exit 1; set -- $SSH_CONNECTION
-        ip -o addr show 2>/dev/null | while read -r n i f a r; do
-        [ "${a%/*}" = "$3" ] && echo "$i"; done
+        [ -n "$SSH_CONNECTION" ] || { echo -; exit 0; }
+        set -- $SSH_CONNECTION; case $3 in *%*) echo "${3#*%}"; exit 0;; esac
+        k=$(ip -o addr show 2>/dev/null | while read -r n i f a r; do
+        [ "${a%/*}" = "$3" ] && echo "$i"; done); echo "${k:-?}"
         """, until: deadline)
+    let link = said?.words.first ?? "?"
     return ServiceSettings(
       units: units, swaps: texts[0] ?? "", interfaces: interfaces,
-      link: link.flatMap { $0.words.first })
+      link: link == "-" ? nil : link)
   }
 
   func wishes(
@@ -99,6 +101,12 @@ struct ServiceSettings: SettingFamily {
         wishes.append(SettingWish(ServiceSettings.swap, "", setting: name))
       case "network":
         guard setting.value.boolean == false else { continue }
+        // Nobody could put back what the link goes with.
+        guard link != "?" else {
+          throw SettingFailure(
+            .notOffered, "\(name): which interface commands come by could not be found out",
+            hint: "is 'ip' there? name interfaces by 'commands' instead")
+        }
         wishes += interfaceWishes(name)
       case "commands":
         for (index, entry) in (setting.value.list ?? []).enumerated() {
@@ -139,18 +147,19 @@ struct ServiceSettings: SettingFamily {
     }.joined(separator: " ")
   }
 
-  /// Negative priorities are the kernel's own choice and cannot be given. /proc/swaps writes blanks in
-  /// names as octal escapes, which printf's %b reads.
+  /// Negative priorities are the kernel's own choice and cannot be given: it gives lower and lower ones, so
+  /// the highest comes back first. Some busyboxes know no -p: then swap is on, and reads back with another
+  /// priority. /proc/swaps writes blanks in names as octal escapes, which printf's %b reads.
   static let swap = SettingPoint(
     commands: "swap", "swap",
     read:
       "awk 'NR > 1 { printf \"%s%s:%s\", s, $1, $5; s = \" \" } END { print \"\" }' /proc/swaps",
     write: """
       for e in $(awk 'NR > 1 { print $1 }' /proc/swaps); do case " $1" in *" $e:"*) ;; \
-      *) swapoff "$(printf %b "$e")" || exit 1;; esac; done; for e in $1; do \
-      grep -q "^${e%:*} " /proc/swaps && continue; \
-      case ${e##*:} in -*) swapon "$(printf %b "${e%:*}")";; \
-      *) swapon -p "${e##*:}" "$(printf %b "${e%:*}")";; esac || exit 1; done
+      *) swapoff "$(printf %b "$e")" || exit 1;; esac; done; \
+      for e in $(printf '%s\\n' $1 | awk '{ p = $0; sub(/.*:/, "", p); print p, $0 }' | sort -rn | \
+      cut -d ' ' -f 2-); do grep -q "^${e%:*} " /proc/swaps && continue; d=$(printf %b "${e%:*}"); \
+      case ${e##*:} in -*) swapon "$d";; *) swapon -p "${e##*:}" "$d" || swapon "$d";; esac || exit 1; done
       """)
 
   private func interfaceWishes(_ setting: String) -> [SettingWish] {
@@ -158,13 +167,22 @@ struct ServiceSettings: SettingFamily {
     return interfaces.sorted { $0.key < $1.key }.compactMap { name, flags in
       guard flags & loopback == 0, name != link else { return nil }
       let word = ShellWords.quote(name)
-      // Only IFF_UP is ours: others come and go with the carrier.
+      // Only IFF_UP is ours: others come and go with the carrier. With it go the routes of IPv4 that nobody
+      // but their maker brings back, the default one first of all: they are kept on the board meanwhile.
       return SettingWish(
         SettingPoint(
           commands: "interface \(name)", "interface \(name)",
           read: "f=$(cat /sys/class/net/\(word)/flags) && [ $((f & 1)) = 1 ] && echo up "
             + "|| echo down",
-          write: "ip link set dev \(word) \"$1\" 2>/dev/null || ifconfig \(word) \"$1\""),
+          write: """
+            r=/run; [ -w $r ] || r=/tmp; r=$r/.kelvin-routes-\(word)
+            [ "$1" = up ] || ip -4 route show dev \(word) 2>/dev/null | \
+            sed 's/ dev [^ ]*//; s/ linkdown//' | grep -v 'proto kernel' >$r
+            ip link set dev \(word) "$1" 2>/dev/null || ifconfig \(word) "$1" || exit 1
+            [ "$1" = up ] && [ -f $r ] || exit 0
+            while read -r a; do ip -4 route replace $a dev \(word) 2>/dev/null || \
+            ip -4 route add $a dev \(word) 2>/dev/null; done <$r; rm -f $r
+            """),
         "down", setting: setting)
     }
   }

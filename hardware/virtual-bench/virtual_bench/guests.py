@@ -251,6 +251,7 @@ class Guest:
             "qemu-system-aarch64",
             *("-M", devicetree.MACHINE, "-cpu", devicetree.CPU, "-smp", devicetree.TOPOLOGY),
             *("-accel", "tcg", "-m", str(devicetree.MEMORY), "-dtb", str(boot["dtb"])),
+            *("-device", "qemu-xhci,id=xhci"),
             *self._arguments("ttyAMA0,115200"),
         ]
 

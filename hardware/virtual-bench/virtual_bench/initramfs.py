@@ -22,6 +22,11 @@ ARM_MODULES = """
 cpufreq-dt cpufreq_userspace cpufreq_powersave cpufreq_ondemand cpufreq_conservative
 """.split()
 
+# There for a test to load: a disk, swap in memory, an interface without a cable, USB devices.
+SPARE_MODULES = """
+virtio_blk ext4 crc32c_generic zram dummy xhci-pci usbhid hid-generic
+""".split()
+
 HOST_MODULES = """
 dummy_hcd libcomposite configfs usb_f_acm usb_f_fs usb_f_hid usb_f_mass_storage usb_f_ecm
 usb_f_ss_lb gadgetfs i2c-stub i2c-dev lm75 ina2xx-adc industrialio
@@ -240,7 +245,7 @@ def x86_board(kernel: kernels.Kernel) -> Path:
         _names(archive, programs)
         archive.file("bin/vb-work", built("vb-work", "gcc"), 0o755)
         archive.file("etc/vb-modules", ("\n".join(BOARD_MODULES) + "\n").encode())
-        modules(archive, kernel, BOARD_MODULES, None)
+        modules(archive, kernel, BOARD_MODULES + SPARE_MODULES, None)
         return archive.bytes()
 
     return _cached("x86-board", kernel, make)
@@ -267,7 +272,7 @@ def arm_board(kernel: kernels.Kernel) -> Path:
         for program in ("vb-work", "vb-report"):
             archive.file(f"bin/{program}", built(program, "aarch64-linux-gnu-gcc"), 0o755)
         archive.file("etc/vb-modules", ("\n".join(ARM_MODULES) + "\n").encode())
-        modules(archive, kernel, ARM_MODULES, None)
+        modules(archive, kernel, ARM_MODULES + SPARE_MODULES, None)
         shutil.rmtree(root, ignore_errors=True)
         return archive.bytes()
 
