@@ -344,6 +344,9 @@ class Case:
             self.problems.append("the fault never came")
         try:
             self.judge_results()
+            if self.fault == "watchdog" and self.struck_at is not None:
+                # It may bite after the run's end, and must not do so while the board is looked at.
+                time.sleep(max(0, self.struck_at + 5 - time.monotonic()))
             board.mend()
             self.judge_board(board, before, kelvin, bench, environment)
         finally:

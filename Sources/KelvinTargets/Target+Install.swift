@@ -50,8 +50,9 @@ extension Target {
   ) async throws(ConnectionFailure) {
     let path = try await installedPath(asset, checksum, directory, until: deadline)
     guard state.withLock({ $0.installed[path] }) != nil else { return }
-    try await connection.remove(path, until: deadline)
+    // First of all: when the link goes before the answer comes, the file may be gone all the same.
     state.withLock { $0.installed[path] = nil }
+    try await connection.remove(path, until: deadline)
   }
 
   private func installedPath(

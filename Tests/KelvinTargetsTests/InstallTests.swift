@@ -55,6 +55,27 @@ import Testing
     await target.disconnect(until: soon)
   }
 
+  /// What a removal whose answer was lost came to is looked at, not believed.
+  @Test(arguments: connectionNames)
+  func bringsItAgainWhenTheLinkWentWhileItWasRemoved(through name: String) async throws {
+    let directory = try Directory()
+    let connection = CountingConnection(makeConnection(name))
+    let target = makeTarget(connection)
+    let asset = Asset(
+      hostPath: try directory.write("data", "content"), name: "data", isExecutable: false)
+    let checksum = try Checksum.sha256(ofFile: asset.hostPath)
+    let path = try await target.install(asset, checksum: checksum, until: soon)
+    connection.losesRemovals.store(true, ordering: .relaxed)
+    await #expect(throws: ConnectionFailure.self) {
+      try await target.uninstall(asset, checksum: checksum, until: soon)
+    }
+    connection.losesRemovals.store(false, ordering: .relaxed)
+    #expect(try await target.install(asset, checksum: checksum, until: soon) == path)
+    #expect(connection.pushes.load(ordering: .relaxed) == 2)
+    #expect(try await connection.read(path, until: soon) == Array("content".utf8))
+    await target.disconnect(until: soon)
+  }
+
   @Test(arguments: connectionNames)
   func filesOfOneDirectoryLieTogether(through name: String) async throws {
     let directory = try Directory()

@@ -56,6 +56,8 @@ final class CountingConnection: Connection {
   let base: any Connection
   let pushes = Atomic<Int>(0)
   let lookUps = Atomic<Int>(0)
+  /// Whether the link goes each time that something was removed.
+  let losesRemovals = Atomic<Bool>(false)
   /// Pushes bring this file instead of the one that was asked for.
   let replacement: String?
   /// Values replace what files below this directory hold, as they do in sysfs: a write into an ordinary
@@ -110,6 +112,9 @@ final class CountingConnection: Connection {
   }
   func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure) {
     try await base.remove(path, until: deadline)
+    if losesRemovals.load(ordering: .relaxed) {
+      throw ConnectionFailure(.connectionLost, "\(name): the link went before the answer came")
+    }
   }
   func checksum(
     _ paths: [TargetPath], until deadline: Deadline

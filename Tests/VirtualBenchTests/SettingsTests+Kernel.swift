@@ -19,7 +19,7 @@ extension SettingsTests {
     } >/dev/null
     """
   private static let see = """
-    awk 'NR > 1 { print $1, $5 }' /proc/swaps
+    awk 'NR > 1 { print $1, $5 }' /proc/swaps | sort
     f=$(cat /sys/class/net/dummy0/flags); echo up $((f & 1)); ip route show dev dummy0 | sort
     cat /sys/bus/usb/devices/*/power/control | sort | uniq -c
     for i in /proc/irq/*/xhci_hcd; do cat ${i%/*}/smp_affinity_list; done | sort -u
@@ -41,7 +41,7 @@ extension SettingsTests {
       try board.run("cat /sys/bus/usb/devices/1-1/power/control 2>/dev/null || true") == "on"
     }
     let before = try board.run(Self.see)
-    #expect(before.hasPrefix("/dev/zram1 -3\n/dev/zram0 -2\nup 1\n"), "\(before)")
+    #expect(before.hasPrefix("/dev/zram0 -2\n/dev/zram1 -3\nup 1\n"), "\(before)")
     #expect(before.contains("198.51.100.0/24 via 192.0.2.9"), "\(before)")
     let done = try run(
       """

@@ -153,7 +153,7 @@ struct ServiceSettings: SettingFamily {
   static let swap = SettingPoint(
     commands: "swap", "swap",
     read:
-      "awk 'NR > 1 { printf \"%s%s:%s\", s, $1, $5; s = \" \" } END { print \"\" }' /proc/swaps",
+      "awk 'NR > 1 { print $1 \":\" $5 }' /proc/swaps | sort | tr '\\n' ' ' | sed 's/ $//'",
     write: """
       for e in $(awk 'NR > 1 { print $1 }' /proc/swaps); do case " $1" in *" $e:"*) ;; \
       *) swapoff "$(printf %b "$e")" || exit 1;; esac; done; \
