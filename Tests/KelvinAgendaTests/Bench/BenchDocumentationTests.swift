@@ -27,6 +27,17 @@ import Testing
     for kind in MeterChannel.Kind.allCases { #expect(page.contains("`\(kind.rawValue)`")) }
   }
 
+  @Test func namesEveryRungWithItsOptions() throws {
+    let lines = try BenchDocumentationTests.page().components(separatedBy: "\n")
+    for rung in Rung.allCases {
+      let line = try #require(lines.first { $0.hasPrefix("| `\(rung.rawValue)` |") })
+      for option in RecoveryKeys.options(of: rung)
+      where !["count", "timeout"].contains(option.name) {
+        #expect(line.contains("`\(option.name)`"), "\(rung.rawValue): \(option.name)")
+      }
+    }
+  }
+
   @Test func namesEveryConnectionWithItsOptions() throws {
     let lines = try BenchDocumentationTests.page().components(separatedBy: "\n")
     for declaration in ConnectionDeclarations.connections {
