@@ -18,7 +18,8 @@ import Testing
   func aRuleIsSoManyOfSoMany(config: String, rule: QuarantineRule?) throws {
     let reading = read(config)
     #expect(reading.lines == [])
-    #expect(try #require(reading.plan).settings.quarantine == rule)
+    let plan = try #require(reading.plan)
+    #expect(plan.settings.quarantine == rule)
   }
 
   @Test(arguments: [
@@ -69,7 +70,7 @@ import Testing
       "health_check: {workload: command, params: {argv: [true]}, when: start, every: 20, timeout: 5}"
     )
     #expect(reading.lines == [])
-    let check = try #require(try #require(reading.plan).settings.healthCheck)
+    let check = try #require(reading.plan?.settings.healthCheck)
     #expect(check.spec.workload == "command" && check.spec.parameters["argv"] == ["true"])
     #expect(check.times == [.start] && check.every == 20)
     #expect(check.spec.timeouts == StageTimeouts(setup: 5, run: 5, extract: 5, teardown: 5))

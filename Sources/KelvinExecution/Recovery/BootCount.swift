@@ -3,17 +3,19 @@ internal import KelvinModel
 /// Counts in what a console says how often each thing that a boot does once was begun: the boot loader,
 /// its first stage, the kernel. Pure; holds a line of text at most.
 struct BootCount: Sendable {
-  /// By the first bytes of the line that tells: `U-Boot SPL`, `U-Boot 202`, `Linux vers`.
-  private var counts: [[UInt8]: (count: Int, line: String)] = [:]
+  /// By the first bytes of the line that tells (`U-Boot SPL`, `U-Boot 202`, `Linux vers`), in the order in
+  /// which they were first seen.
+  private var counts: [(key: [UInt8], line: String, count: Int)] = []
   private var line: [UInt8] = []
 
   private static let lineLimit = 1024
   /// Bytes that tell the lines apart.
   private static let keyLength = 10
 
-  /// What was begun most often, and how often.
+  /// What was begun most often, the first of several, and how often.
   var most: (line: String, count: Int)? {
-    counts.values.max { $0.count < $1.count }.map { ($0.line, $0.count) }
+    let highest = counts.map(\.count).max()
+    return counts.first { $0.count == highest }.map { ($0.line, $0.count) }
   }
 
   /// Takes the next piece.
@@ -35,7 +37,11 @@ struct BootCount: Sendable {
         phrase.kind == .bootLoader || phrase.kind == .kernelStarted
       else { continue }
       let key = Array(message.text.prefix(BootCount.keyLength))
-      counts[key, default: (0, KernelText.string(message.text.prefix(80)))].count += 1
+      if let index = counts.firstIndex(where: { $0.key == key }) {
+        counts[index].count += 1
+      } else {
+        counts.append((key, KernelText.string(message.text.prefix(80)), 1))
+      }
       return
     }
   }

@@ -44,7 +44,7 @@ struct FakeBoard: Connection {
 
   /// Words of a command of this host that begin another boot.
   func bootingWords(_ number: Int, also: String = "true") -> [Value] {
-    ["sh", "-c", .text("\(also); echo \(Self.bootID(number)) > \(tree.root)\(Self.bootIDPath)")]
+    ["sh", "-c", .text("\(also) && echo \(Self.bootID(number)) > \(tree.root)\(Self.bootIDPath)")]
   }
 
   /// A switch whose programs are these.
