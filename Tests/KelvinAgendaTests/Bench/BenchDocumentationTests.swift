@@ -30,11 +30,15 @@ import Testing
   @Test func namesEveryRungWithItsOptions() throws {
     let lines = try BenchDocumentationTests.page().components(separatedBy: "\n")
     for rung in Rung.allCases {
-      let line = try #require(lines.first { $0.hasPrefix("| `\(rung.rawValue)` |") })
-      for option in RecoveryKeys.options(of: rung)
-      where !["count", "timeout"].contains(option.name) {
-        #expect(line.contains("`\(option.name)`"), "\(rung.rawValue): \(option.name)")
+      let options = RecoveryKeys.options(of: rung).map(\.name).filter {
+        !["count", "timeout"].contains($0)
       }
+      // Some rungs are named as the keys of what they need.
+      let isThere = lines.contains { line in
+        line.hasPrefix("| `\(rung.rawValue)` | ") && line.contains("once") != line.contains("twice")
+          && options.allSatisfy { line.contains("`\($0)`") }
+      }
+      #expect(isThere, "\(rung.rawValue): \(options)")
     }
   }
 

@@ -43,7 +43,7 @@ import Testing
     #expect(read.bench.boards.first?.boot.starts == 4)
     #expect(
       BenchText(board: "connection: local, boot: {starts: 1}").lines == [
-        "bench.yaml:1:70: error: board 'a': boot: starts: expected between 2 and 1000, found '1'"
+        "bench.yaml:1:66: error: board 'a': boot: starts: expected between 2 and 1000, found '1'"
       ])
   }
 
@@ -88,7 +88,7 @@ import Testing
     #expect(
       read.lines.first?.contains("error: board 'a': recovery: \(message)") == true,
       "\(read.lines)")
-    #expect(read.lines.first?.hasPrefix("bench.yaml:1:72:") == true, "\(read.lines)")
+    #expect(read.lines.first?.hasPrefix("bench.yaml:1:73:") == true, "\(read.lines)")
   }
 
   @Test func aSupplyThatMeasuresIsNotSwitchedYet() {
