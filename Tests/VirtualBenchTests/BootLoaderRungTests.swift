@@ -43,6 +43,8 @@ private final class RescuedBoard {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
+    try "kelvin".write(toFile: folder + "/password", atomically: true, encoding: .utf8)
+    guard chmod(folder + "/password", 0o600) == 0 else { throw CocoaError(.fileWriteNoPermission) }
     try process.run()
     try VirtualGuest.wait("U-Boot says something") { said.contains("U-Boot 20") }
   }
@@ -67,6 +69,9 @@ private final class RescuedBoard {
     return
       "booti \(Self.kernelAddress) \(Self.initrdAddress):\(String(size, radix: 16)) $fdtcontroladdr"
   }
+
+  /// A file with root's.
+  var password: String { folder + "/password" }
 
   static let arguments = "setenv bootargs console=ttyAMA0,115200 panic=5 quiet"
 
@@ -112,7 +117,8 @@ struct BootLoaderRungTests {
       boards:
         rock:
           profile: virtual-arm
-          console: {socket: {path: \(board.folder)/console.sock, login: root}}
+          console:
+            socket: {path: \(board.folder)/console.sock, login: root, password-from: 'file:\(board.password)'}
           bootloader: uboot
           reset: {qmp: \(board.folder)/qmp.sock}
           power: {command: {on: [python3, \(try board.loopProgram())], off: ['true']}}

@@ -63,7 +63,7 @@ struct RunBoard {
       isExclusive: true, benchFiles: paths.map { SmallFile.absolute($0) },
       console: entry.console.map { choice in
         RunConsole.Choice(
-          choice: choice, baud: profile?.consoleBaud.flatMap(UInt32.init(exactly:)))
+          choice: choice, baud: profile.consoleBaud.flatMap(UInt32.init(exactly:)))
       },
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
       link: try BoardLink(of: entry, host: RunBoard.powerHost()),
