@@ -41,7 +41,7 @@ extension Target {
     while true {
       var isSame = false
       do throws(ConnectionFailure) {
-        let id = try await bootID(until: deadline.limited(toSeconds: 5))
+        let id = try await bootID(until: deadline.limited(toSeconds: answerSeconds))
         if id != old {
           forgetFacts()
           return
@@ -73,6 +73,10 @@ extension Target {
       }
     }
   }
+
+  /// Seconds within which a board that is there answers the first question: a console is listened to and
+  /// logged in at before.
+  public var answerSeconds: Double { connection is ConsoleConnection ? 60 : 5 }
 
   /// Seconds since its boot; nil where it does not tell. Source: fs/proc/uptime.c.
   private func uptime(until deadline: Deadline) async -> Double? {

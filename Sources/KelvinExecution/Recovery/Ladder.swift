@@ -152,7 +152,7 @@ struct Ladder {
     await target.connection.close()
     while true {
       do throws(ConnectionFailure) {
-        _ = try await target.bootID(until: deadline.limited(toSeconds: 5))
+        _ = try await target.bootID(until: deadline.limited(toSeconds: target.answerSeconds))
         return
       } catch {
         guard error.mayPass, !deadline.hasPassed else { throw error }
