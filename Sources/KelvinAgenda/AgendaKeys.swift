@@ -26,9 +26,40 @@ public enum AgendaKeys {
     .init(
       "bail_on_job_failure", .boolean, default: false,
       "End the run when a job has failed at every attempt."),
+    .init(
+      "quarantine", .word(["off"], or: .structure(quarantine, shorthand: nil)),
+      "When a board is taken out because it fails too often: 'failures' of its last attempts, or 'off'."
+    ),
+    .init(
+      "health_check", .structure(healthCheck, shorthand: "workload"),
+      "A workload that a board must pass to be trusted."),
     .init("run_name", .text, "Names the run; in an agenda only."),
     .init("project", .text, "The project that the results belong to."),
     .init("project_stage", .any, "The project's stage; a map is kept as JSON.")
+  ]
+
+  /// Of `quarantine`.
+  static let quarantine: [OptionDeclaration] = [
+    .init(
+      "failures", .integer, default: .integer(Int64(QuarantineRule.standard.failures)),
+      range: 1...1000, "So many failures by the board or what is around it."),
+    .init(
+      "of", .integer, default: .integer(Int64(QuarantineRule.standard.attempts)), range: 1...1000,
+      "Among so many of its last attempts.")
+  ]
+
+  /// Of `health_check`.
+  static let healthCheck: [OptionDeclaration] = [
+    .init("workload", .text, required: true, "The workload that is run."),
+    .init("params", .map(.any), default: [:], "Its parameters."),
+    .init(
+      "when", .list(.choice(HealthCheck.Time.allCases.map(\.rawValue))),
+      default: .list(HealthCheck.Time.allCases.map { .text($0.rawValue) }),
+      "At the start of the run, after each recovery, or both; '[]' with 'every' alone."),
+    .init("every", .integer, range: 1...1_000_000, "After so many jobs since the last check, too."),
+    .init(
+      "timeout", .quantity(.time, bare: "s"), default: .number(HealthCheck.seconds),
+      range: 0.001...86_400, "How long each of its stages may take.")
   ]
 
   /// Under `config:`, in a section and in a workload entry, the later over the earlier.

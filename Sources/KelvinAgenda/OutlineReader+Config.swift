@@ -52,6 +52,8 @@ extension OutlineReader {
       if let flag = value.boolean { settings.bailOnInitFailure = flag }
     case "bail_on_job_failure":
       if let flag = value.boolean { settings.bailOnJobFailure = flag }
+    case "quarantine": readQuarantine(value, entry)
+    case "health_check": readHealthCheck(value, entry)
     case "run_name": settings.runName = value.text
     case "project": settings.project = value.text
     case "project_stage":

@@ -152,6 +152,8 @@ extension RunSettings {
       ("max_retries", .integer(Int64(maxRetries))),
       ("bail_on_init_failure", .boolean(bailOnInitFailure)),
       ("bail_on_job_failure", .boolean(bailOnJobFailure)),
+      ("quarantine", quarantine.map { .text($0.description) } ?? "off"),
+      ("health_check", healthCheck.map { .text($0.description) } ?? .null),
       ("run_name", runName.map(Value.text) ?? .null),
       ("project", project.map(Value.text) ?? .null),
       ("project_stage", projectStage.map(Value.text) ?? .null)

@@ -64,6 +64,11 @@ extension OptionType {
       if let checked = other.validate(value, as: name, range: range, into: &found) {
         return checked
       }
+      // What is wrong within a map is told where it stands.
+      if value.map != nil, case .structure = other {
+        diagnostics += found
+        return nil
+      }
       // What is out of range, or lacks a unit, is told by the other type.
       guard value.scalar.map({ Quantity($0.text) == nil }) ?? true else {
         diagnostics += found

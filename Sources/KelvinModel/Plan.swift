@@ -167,6 +167,10 @@ public struct RunSettings: Sendable, Hashable, Codable {
   public var maxRetries: Int
   public var bailOnInitFailure: Bool
   public var bailOnJobFailure: Bool
+  /// When a board has failed too often; nil: never.
+  public var quarantine: QuarantineRule?
+  /// What a board must pass to be trusted; nil: nothing.
+  public var healthCheck: HealthCheck?
   public var runName: String?
   public var project: String?
   public var projectStage: String?
@@ -180,6 +184,7 @@ public struct RunSettings: Sendable, Hashable, Codable {
     executionOrder: ExecutionOrder = .byIteration, seed: UInt64 = 0,
     rebootPolicy: RebootPolicy = .asNeeded, retryOnStatus: [Verdict.Status] = [.failed, .partial],
     maxRetries: Int = 2, bailOnInitFailure: Bool = true, bailOnJobFailure: Bool = false,
+    quarantine: QuarantineRule? = .standard, healthCheck: HealthCheck? = nil,
     runName: String? = nil, project: String? = nil, projectStage: String? = nil,
     augmentations: [String: [String: Value]] = [:], provenance: [String: SourceLocation] = [:]
   ) {
@@ -190,6 +195,8 @@ public struct RunSettings: Sendable, Hashable, Codable {
     self.maxRetries = maxRetries
     self.bailOnInitFailure = bailOnInitFailure
     self.bailOnJobFailure = bailOnJobFailure
+    self.quarantine = quarantine
+    self.healthCheck = healthCheck
     self.runName = runName
     self.project = project
     self.projectStage = projectStage

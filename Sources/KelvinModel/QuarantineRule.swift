@@ -1,5 +1,5 @@
 /// When a board has failed so often that nothing more is to be tried on it.
-public struct QuarantineRule: Sendable, Hashable, CustomStringConvertible {
+public struct QuarantineRule: Sendable, Hashable, Codable, CustomStringConvertible {
   /// So many failures break the rule; at least 1.
   public let failures: Int
   /// Among so many of the last attempts; at least ``failures``.

@@ -80,6 +80,8 @@ public struct JSONOutput: OutputProcessor {
       "max_retries": .integer(Int64(settings.maxRetries)),
       "bail_on_init_failure": .boolean(settings.bailOnInitFailure),
       "bail_on_job_failure": .boolean(settings.bailOnJobFailure),
+      "quarantine": settings.quarantine.map { .text($0.description) } ?? "off",
+      "health_check": settings.healthCheck.map { .text($0.description) } ?? .null,
       "run_name": settings.runName.map(Value.text) ?? .null,
       "project": settings.project.map(Value.text) ?? .null,
       "project_stage": settings.projectStage.map(Value.text) ?? .null,

@@ -17,12 +17,14 @@ extension RunSettings {
       "max_retries": .integer(Int64(maxRetries)),
       "bail_on_init_failure": .boolean(bailOnInitFailure),
       "bail_on_job_failure": .boolean(bailOnJobFailure),
+      "quarantine": quarantine.map(\.stored) ?? "off",
       "augmentations": .map(augmentations.mapValues(Value.map)),
       "provenance": .map(
         provenance.mapValues {
           .list([.text($0.file), .integer(Int64($0.line)), .integer(Int64($0.column))])
         })
     ]
+    map["health_check"] = healthCheck.map(\.stored)
     map["run_name"] = runName.map(Value.text)
     map["project"] = project.map(Value.text)
     map["project_stage"] = projectStage.map(Value.text)
@@ -49,6 +51,14 @@ extension RunSettings {
     maxRetries = map["max_retries"]?.integer.map(Int.init) ?? maxRetries
     bailOnInitFailure = map["bail_on_init_failure"]?.boolean ?? bailOnInitFailure
     bailOnJobFailure = map["bail_on_job_failure"]?.boolean ?? bailOnJobFailure
+    if let value = map["quarantine"] {
+      quarantine = QuarantineRule(stored: value)
+      guard quarantine != nil || value == "off" else { return nil }
+    }
+    if let value = map["health_check"] {
+      guard let check = HealthCheck(stored: value) else { return nil }
+      healthCheck = check
+    }
     runName = map["run_name"]?.text
     project = map["project"]?.text
     projectStage = map["project_stage"]?.text
@@ -60,6 +70,43 @@ extension RunSettings {
         else { return nil }
         return SourceLocation(file: file, line: Int(line), column: Int(column))
       } ?? [:]
+  }
+}
+
+extension QuarantineRule {
+  /// The rule as a JSON object.
+  var stored: Value {
+    ["failures": .integer(Int64(failures)), "of": .integer(Int64(attempts))]
+  }
+
+  /// Reads a rule; nil when it is none.
+  init?(stored value: Value) {
+    guard let failures = value.map?["failures"]?.integer, let attempts = value.map?["of"]?.integer
+    else { return nil }
+    self.init(failures: Int(clamping: failures), of: Int(clamping: attempts))
+  }
+}
+
+extension HealthCheck {
+  /// The check as a JSON object.
+  var stored: Value {
+    var map: [String: Value] = [
+      "workload": .text(spec.workload), "params": .map(spec.parameters),
+      "timeout": .number(spec.timeouts.run),
+      "when": .list(times.map(\.rawValue).sorted().map(Value.text))
+    ]
+    map["every"] = every.map { .integer(Int64($0)) }
+    return .map(map)
+  }
+
+  /// Reads a check; nil when it is damaged.
+  init?(stored value: Value) {
+    guard let map = value.map, let workload = map["workload"]?.text else { return nil }
+    let times = (map["when"]?.list ?? []).compactMap { $0.text.flatMap(Time.init(rawValue:)) }
+    self.init(
+      workload: workload, parameters: map["params"]?.map ?? [:],
+      seconds: map["timeout"]?.number ?? HealthCheck.seconds, times: Set(times),
+      every: map["every"]?.integer.map(Int.init))
   }
 }
 

@@ -40,7 +40,8 @@ extension Target {
     }
   }
 
-  /// Exits with 0 when the system is up; a service that failed does not keep a board from being used.
+  /// Exits with 0 when the system is up; a service that failed does not keep a board from being used. The
+  /// probe may exit, in a shell of its own.
   static func bootScript(_ probe: String?) -> String {
     """
     if [ -d /run/systemd/system ] && command -v systemctl >/dev/null; then
@@ -49,6 +50,6 @@ extension Target {
     elif [ -x /system/bin/getprop ]; then
     s=$(getprop sys.boot_completed); [ "$s" = 1 ] || { echo "sys.boot_completed: $s"; exit 1; }
     fi
-    """ + (probe.map { "\n{ \($0)\n} || { echo 'the probe fails'; exit 1; }" } ?? "")
+    """ + (probe.map { "\n( \($0)\n) || { echo 'the probe fails'; exit 1; }" } ?? "")
   }
 }

@@ -31,21 +31,35 @@ extension Target {
 
   /// Waits until the board answers with another boot id.
   ///
-  /// - Throws: `timedOut`, with how far it came; `interrupted`; what cannot get better by waiting.
+  /// - Throws: `timedOut`, with how far it came; `unsupported` when it has rebooted and its boot id is the
+  ///   same; `interrupted`; what cannot get better by waiting.
   public func waitForBoot(
     after old: String, until deadline: Deadline
   ) async throws(ConnectionFailure) {
-    var last = "it never went down"
+    let begin = MonotonicTime.now
+    var last = ""
     while true {
+      var isSame = false
       do throws(ConnectionFailure) {
-        let id = try await bootID(until: deadline.limited(toSeconds: 5))
+        let id = try await bootID(until: deadline.limited(toSeconds: answerSeconds))
         if id != old {
           forgetFacts()
           return
         }
+        last = "it answers, and its boot id is still \(old)"
+        isSame = true
       } catch {
         if error.code == .interrupted { throw error }
         last = error.message
+      }
+      if isSame, let uptime = await uptime(until: deadline.limited(toSeconds: 5)),
+        uptime + 1 < Double(MonotonicTime.now - begin) / 1e9
+      {
+        throw ConnectionFailure(
+          .unsupported,
+          "\(name): has rebooted under the boot id of before, \(old): it is up for \(uptime) s",
+          hint: "its boot id must be the kernel's own; an image or a container may cover "
+            + "/proc/sys/kernel/random/boot_id")
       }
       // No event tells that a board is back: it is asked again.
       switch deadline.limited(toSeconds: 0.25).wait() {
@@ -58,5 +72,17 @@ extension Target {
           hint: "look at its console: 'kelvin bench console \(name)'")
       }
     }
+  }
+
+  /// Seconds within which a board that is there answers the first question: a console is listened to and
+  /// logged in at before.
+  public var answerSeconds: Double { connection is ConsoleConnection ? 60 : 5 }
+
+  /// Seconds since its boot; nil where it does not tell. Source: fs/proc/uptime.c.
+  private func uptime(until deadline: Deadline) async -> Double? {
+    guard let bytes = try? await connection.read("/proc/uptime", until: deadline) else {
+      return nil
+    }
+    return String(decoding: bytes, as: UTF8.self).split(separator: " ").first.flatMap { Double($0) }
   }
 }

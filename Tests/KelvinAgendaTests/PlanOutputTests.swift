@@ -35,6 +35,7 @@ import Testing
           max_retries              2                     default
           bail_on_init_failure     true                  default
           bail_on_job_failure      false                 default
+          quarantine               5 of 10               default
           csv.extra_columns        []                    default
           csv.use_all_classifiers  false                 default
 

@@ -181,6 +181,10 @@ struct HealthCommandTests {
     ]
     history.lastTrouble = .init(
       wallNanoseconds: 1_700_000_000_000_000_000, run: "r1", text: "silent\u{1b}[2J for 5 s")
+    (history.checks.passed, history.checks.failed) = (7, 1)
+    history.lastCheck = HealthCheckRecord(
+      run: "r1", workload: "probe", cause: "after reset", problem: "wrong sum", seconds: 0.5,
+      endedWallNanoseconds: 1_700_000_000_000_000_000)
     history.lastRecoveries = [
       RecoveryRecord(
         run: "r1", finding: "silent for 5 s",
@@ -214,7 +218,8 @@ struct HealthCommandTests {
       "  recovered in 10 s on average, 8 s to 12 s\n", "2 by reset, 10 s on average\n",
       "1 lost, given up after 300 s on average\n",
       "run r1: silent for 5 s: reset after 12 s\n", "reconnect, 10 s: no answer\n",
-      "reset, 2 s: the board is back\n"
+      "reset, 2 s: the board is back\n", "7 passed, 1 failed; the last",
+      "run r1, after reset ('probe', 0.5 s): wrong sum\n"
     ] {
       #expect(text.contains(part), "\(part) is missing in\n\(text)")
     }

@@ -6,7 +6,11 @@ import Testing
 struct PlanRowsTests {
   static let settings = RunSettings(
     executionOrder: .interleaved, seed: .max, rebootPolicy: .never, retryOnStatus: [.aborted],
-    maxRetries: 7, bailOnInitFailure: false, bailOnJobFailure: true, runName: "n", project: "p",
+    maxRetries: 7, bailOnInitFailure: false, bailOnJobFailure: true,
+    quarantine: QuarantineRule(failures: 2, of: 3),
+    healthCheck: HealthCheck(
+      workload: "command", parameters: ["argv": ["true"]], seconds: 5, times: [.recovery], every: 9),
+    runName: "n", project: "p",
     projectStage: "s", augmentations: ["cpufreq": ["paths": ["a", "b"], "rate": 1.5]],
     provenance: ["max_retries": SourceLocation(file: "a.yaml", line: 3, column: 4)])
 
@@ -25,6 +29,10 @@ struct PlanRowsTests {
     let json = Self.settings.stored.json
     #expect(RunSettings(stored: try #require(Value(json: json))) == Self.settings)
     expectDifferent(Self.settings, from: RunSettings())
+    for rule in [nil, QuarantineRule.standard] {
+      let settings = RunSettings(quarantine: rule)
+      #expect(RunSettings(stored: settings.stored) == settings)
+    }
   }
 
   @Test func givesBackEveryFieldOfASpec() throws {
@@ -47,6 +55,8 @@ struct PlanRowsTests {
     #expect(StageTimeouts(stored: [:]) == StageTimeouts())
     #expect(RunSettings(stored: ["execution_order": "sideways"]) == nil)
     #expect(RunSettings(stored: 5) == nil)
+    #expect(RunSettings(stored: ["quarantine": "of"]) == nil)
+    #expect(RunSettings(stored: ["health_check": "x"]) == nil)
   }
 
   /// A field that a later change adds to the type must be added to this test, and so to the store:

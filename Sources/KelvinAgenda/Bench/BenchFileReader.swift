@@ -141,6 +141,9 @@ struct BenchFileReader {
         choice.location, "\(owner): its U-Boot is reached over a console, and it has none",
         hint: "give it one: 'console: {serial: {match: {...}}}'")
     }
+    if let ladder = keys.first(where: { $0.key == "recovery" }), !ladder.value.isNull {
+      readRecovery(ladder.value, into: &board, owner)
+    }
     bench.boards.append(board)
   }
 
@@ -177,7 +180,7 @@ struct BenchFileReader {
       guard let boot = checker.value(value, of: option, as: owner)?.map else { return }
       board.boot = BootDescription(
         probe: boot["probe"]?.text, timeoutSeconds: boot["timeout"]?.number,
-        offSeconds: boot["off"]?.number)
+        offSeconds: boot["off"]?.number, starts: boot["starts"]?.integer.map(Int.init))
     case "lease":
       guard let lease = checker.value(value, of: option, as: owner)?.map,
         let acquire = lease["acquire"]?.list, let release = lease["release"]?.list

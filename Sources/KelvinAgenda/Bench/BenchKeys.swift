@@ -30,6 +30,10 @@ public enum BenchKeys {
     .init(
       "boot", .structure(boot, shorthand: "probe"),
       "How it boots: how long that takes, and how it shows that it is done."),
+    .init(
+      "recovery", .list(.any),
+      "What brings it back when it is lost, in this order: rungs, each with its options. Without it: as "
+        + "its profile says."),
     .init("meters", .list(.text), default: [], "Names of the meters that measure it."),
     .init("labels", .map(.text), default: [:], "Tags of your own, by which boards are chosen."),
     .init(
@@ -48,7 +52,11 @@ public enum BenchKeys {
       "How long it may take; default: 3 min."),
     .init(
       "off", .quantity(.time, bare: "s"), range: 0...3600,
-      "How long power stays off when it is cycled; default: 3 s.")
+      "How long power stays off when it is cycled; default: 3 s."),
+    .init(
+      "starts", .integer, range: 2...1000,
+      "So many starts of its boot loader, or of its kernel, in one boot are a boot loop; default: 3."
+    )
   ]
 
   /// Of `lease`.

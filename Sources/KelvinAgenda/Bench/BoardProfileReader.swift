@@ -29,6 +29,10 @@ struct BoardProfileReader {
     }
     profile.shellPrompt = map.text("shell_prompt")
     profile.settings = map.texts("settings")
+    if let ladder = map.written("recovery") {
+      profile.recovery = RecoveryReader(owner: owner).read(ladder, &checker)
+        .map { RecoveryLadder($0.map(\.plan)) }
+    }
     profile.quirks = map.texts("quirks")
     profile.notes = map.texts("notes")
     profile.verified = map.text("verified")

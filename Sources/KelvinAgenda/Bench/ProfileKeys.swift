@@ -24,6 +24,10 @@ public enum ProfileKeys {
     .init("shell_prompt", .pattern, "What the shell's prompt matches."),
     .init(
       "settings", .list(.choice(settings)), default: [], "Which settings can be changed on it."),
+    .init(
+      "recovery", .list(.any),
+      "What brings such a board back, in this order, as in a bench file; what a bench lacks is passed over."
+    ),
     .init("quirks", .list(.text), default: [], "What surprises people."),
     .init("notes", .list(.text), default: [], "Whatever else is worth knowing."),
     .init(

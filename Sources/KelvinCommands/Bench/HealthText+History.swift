@@ -37,6 +37,16 @@ extension HealthText {
             : "\(total.count) by \(outcome), \(mean) on average"
         ))
     }
+    if let check = history.lastCheck {
+      lines.append(
+        (
+          "checks",
+          "\(history.checks.passed) passed, \(history.checks.failed) failed; the last "
+            + "\(WallTime.text(nanoseconds: check.endedWallNanoseconds)), run \(check.run), "
+            + "\(check.cause) ('\(check.workload)', \(seconds(check.seconds))): "
+            + (check.problem ?? "passed")
+        ))
+    }
     if let trouble = history.lastTrouble {
       lines.append(
         (
@@ -85,6 +95,17 @@ extension HealthText {
           ["count": .integer(Int64(total.count)), "seconds": .number(total.seconds)]
         }),
       "last_recoveries": .list(history.lastRecoveries.map(value)),
+      "health_checks": [
+        "passed": .integer(Int64(history.checks.passed)),
+        "failed": .integer(Int64(history.checks.failed))
+      ],
+      "last_health_check": history.lastCheck.map { check in
+        [
+          "time": .text(WallTime.text(nanoseconds: check.endedWallNanoseconds)),
+          "run": .text(check.run), "workload": .text(check.workload), "cause": .text(check.cause),
+          "problem": check.problem.map { .text($0) } ?? .null, "seconds": .number(check.seconds)
+        ]
+      } ?? .null,
       "last_trouble": history.lastTrouble.map { trouble in
         [
           "time": .text(WallTime.text(nanoseconds: trouble.wallNanoseconds)),

@@ -42,6 +42,13 @@ enum JSONLine {
             "problem": step.problem.map { .text($0) } ?? .null
           ]
         })
+    case .checked(let report):
+      values["event"] = "health check ended"
+      values["workload"] = .text(report.workload)
+      values["cause"] = .text(report.cause)
+      values["passed"] = .boolean(report.problem == nil)
+      if let problem = report.problem { values["problem"] = .text(problem) }
+      values["seconds"] = .number(Double(report.duration) / 1e9)
     case .jobsSkipped(let positions, let reason):
       values["event"] = "jobs skipped"
       values["jobs"] = .list(positions.map { .integer(Int64($0 + 1)) })

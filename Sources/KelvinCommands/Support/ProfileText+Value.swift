@@ -28,6 +28,7 @@ extension ProfileText {
         .map(["prompt": text(login.prompt), "user": text(login.user)])
       } ?? .null,
       "shell_prompt": text(profile.shellPrompt), "settings": texts(profile.settings),
+      "recovery": profile.recovery.map { texts($0.rungs.map(\.rung.rawValue)) } ?? .null,
       "quirks": texts(profile.quirks), "notes": texts(profile.notes),
       "verified": text(profile.verified), "file": .text(profile.location.file)
     ])

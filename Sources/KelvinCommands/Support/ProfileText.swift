@@ -22,6 +22,7 @@ enum ProfileText {
     page.field("user", profile.login?.user)
     page.field("shell prompt", profile.shellPrompt.map(quoted))
     page.field("settings", profile.settings.joined(separator: ", "))
+    page.field("recovery", profile.recovery?.description)
     page.field("verified", profile.verified)
     page.list("QUIRKS", profile.quirks)
     page.list("NOTES", profile.notes)

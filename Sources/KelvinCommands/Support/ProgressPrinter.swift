@@ -59,7 +59,7 @@ final class ProgressPrinter: RunObserver {
     case .jobsSkipped(let positions, _):
       status.ended += positions.count
       status.notOK += positions.count
-    case .recovered, .logged, .processOutputs, .runEnded: break
+    case .recovered, .checked, .logged, .processOutputs, .runEnded: break
     }
   }
 

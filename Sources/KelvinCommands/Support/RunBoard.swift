@@ -54,7 +54,7 @@ struct RunBoard {
     let entry = try bench.board(name, in: reading.bench)
     let known = BenchResources(
       environment.benchDeclarations(environment.hardware), host: host)
-    let profile = try? environment.hardware.board(named: entry.profile)
+    let profile = try environment.hardware.board(named: entry.profile)
     let meters = entry.meters.compactMap { reading.bench.meter(named: $0) }.map {
       LeaseWish.Resource(known.meter($0))
     }
@@ -63,11 +63,12 @@ struct RunBoard {
       isExclusive: true, benchFiles: paths.map { SmallFile.absolute($0) },
       console: entry.console.map { choice in
         RunConsole.Choice(
-          choice: choice, baud: profile?.consoleBaud.flatMap(UInt32.init(exactly:)))
+          choice: choice, baud: profile.consoleBaud.flatMap(UInt32.init(exactly:)))
       },
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
       link: try BoardLink(of: entry, host: RunBoard.powerHost()),
-      connectionChoice: entry.connection ?? entry.console, equipment: try equipment(of: entry),
+      connectionChoice: entry.connection ?? entry.console,
+      equipment: try equipment(of: entry, profile),
       profile: profile,
       connection: try connection(of: entry, profile))
   }
@@ -135,9 +136,11 @@ struct RunBoard {
   }
 
   /// Keeps the history of a board of a bench; nil for this machine, which is not judged.
-  func healthObserver(run: String) -> HealthObserver? {
+  ///
+  /// - Parameter rule: when the board has failed too often; nil: never.
+  func healthObserver(run: String, rule: QuarantineRule?) -> HealthObserver? {
     guard isExclusive, let resource = resources.first?.resource else { return nil }
-    return HealthObserver(resource, run: run) { quarantine(reason: $0, evidence: $1) }
+    return HealthObserver(resource, run: run, rule: rule) { quarantine(reason: $0, evidence: $1) }
   }
 
   /// Works on the board's settings on a thread of its own, through a connection of its own.
@@ -174,28 +177,7 @@ struct RunBoard {
     }
   }
 
-  /// - Throws: what is wrong with its switches, before anything is touched.
-  private static func equipment(of entry: BoardEntry) throws -> BoardEquipment {
-    var equipment = BoardEquipment()
-    if let seconds = entry.boot.timeoutSeconds { equipment.bootSeconds = seconds }
-    if let seconds = entry.boot.offSeconds { equipment.offSeconds = seconds }
-    equipment.bootProbe = entry.boot.probe
-    if let power = entry.power, power.driver != "meter" {
-      equipment.power = try PowerControl(entry, .power, host: powerHost())
-    }
-    if entry.reset != nil {
-      equipment.reset = try PowerControl(entry, .reset, host: powerHost())
-    }
-    if entry.console != nil {
-      let name = entry.name
-      equipment.sysRq = { keys, deadline in
-        try RunConsole.sendSysRq(keys, to: name, until: deadline)
-      }
-    }
-    return equipment
-  }
-
-  private static func powerHost() -> PowerHost {
+  static func powerHost() -> PowerHost {
     var host = PowerHost(warn: { Terminal.standardError.line("kelvin: \($0)") })
     host.keeper = LineKeeper(as: "kelvin run")
     return host

@@ -40,10 +40,13 @@ struct RunSession {
     let settings =
       plan.changesSettings || board.hasLeftSettings()
       ? try board.settings(of: target, run: runID) : nil
-    let health = board.healthObserver(run: runID)
+    let health = board.healthObserver(run: runID, rule: plan.settings.quarantine)
     var equipment = board.equipment
     // A console of this name that could not be held may be another board's.
-    if console == nil { equipment.sysRq = nil }
+    if console == nil {
+      equipment.sysRq = nil
+      if case .uboot? = equipment.bootLoader { equipment.bootLoader = nil }
+    }
     var request = RunRequest(
       id: runID, directory: directory, plan: plan, registry: environment.registry, store: store,
       log: log, target: target, pending: pending,

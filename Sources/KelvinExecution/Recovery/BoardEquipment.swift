@@ -10,39 +10,58 @@ public struct BoardEquipment: Sendable {
   public var sysRq: SysRq?
   public var reset: PowerControl?
   public var power: PowerControl?
+  /// How its boot loader is reached.
+  package var bootLoader: BootLoaderLink?
+  /// What is tried, in which order.
+  public var ladder: RecoveryLadder
   /// How long power stays off in a cycle: what a board's capacitors need.
   public var offSeconds: Double
   /// How long a boot may take, to the end.
   public var bootSeconds: Double
+  /// So many starts of a boot loader or a kernel in one boot are a boot loop.
+  public var loopStarts: Int
   /// A shell line that must succeed on a board that has booted; nil: its system's own word is enough.
   public var bootProbe: String?
 
   /// Lists equipment.
   public init(
     sysRq: SysRq? = nil, reset: PowerControl? = nil, power: PowerControl? = nil,
-    offSeconds: Double = 3, bootSeconds: Double = 180, bootProbe: String? = nil
+    ladder: RecoveryLadder = .standard,
+    offSeconds: Double = 3, bootSeconds: Double = 180, loopStarts: Int = 3, bootProbe: String? = nil
   ) {
     self.sysRq = sysRq
     self.reset = reset
     self.power = power
+    self.ladder = ladder
     self.offSeconds = offSeconds
     self.bootSeconds = bootSeconds
+    self.loopStarts = loopStarts
     self.bootProbe = bootProbe
   }
-}
 
-/// One way of bringing a board back, from the mildest to the hardest.
-public enum Rung: String, Sendable, Hashable, CaseIterable {
-  /// The link alone was away.
-  case reconnect
-  /// The board's own reboot command.
-  case reboot
-  /// The kernel's SysRq over the console: sync, remount, boot.
-  case sysrq
-  /// The reset line.
-  case reset
-  /// Power off and on.
-  case powerCycle = "power_cycle"
+  /// The rungs of the ladder for which everything is there.
+  var rungs: [RungPlan] { ladder.rungs.filter { isThere($0) } }
+
+  /// What the ladder says of a rung; its usual values where it does not name it.
+  func plan(of rung: Rung) -> RungPlan {
+    ladder.rungs.first { $0.rung == rung } ?? RungPlan(rung)
+  }
+
+  private func isThere(_ plan: RungPlan) -> Bool {
+    switch plan.rung {
+    case .reconnect, .reboot: true
+    case .sysrq: sysRq != nil
+    case .reset: reset != nil
+    case .powerCycle: power != nil
+    case .bootloader: bootLoader != nil || !plan.rescue.run.isEmpty
+    }
+  }
+
+  /// What restarts the board from outside, the milder first; nil: nothing does.
+  var restart: (control: PowerControl, offSeconds: Double)? {
+    if let reset { return (reset, plan(of: .reset).pulseSeconds) }
+    return power.map { ($0, plan(of: .powerCycle).offSeconds ?? offSeconds) }
+  }
 }
 
 /// What one rung came to.
@@ -57,4 +76,9 @@ public struct RecoveryStep: Sendable, Hashable, CustomStringConvertible {
     return problem.map { "\(rung.rawValue): \($0) (after \(time))" }
       ?? "\(rung.rawValue): the board is back after \(time)"
   }
+}
+
+extension [RecoveryStep] {
+  /// Whether the last of them brought the board back; where nothing could be tried, nothing did.
+  var isBack: Bool { last.map { $0.problem == nil } ?? false }
 }

@@ -22,6 +22,9 @@ public final class BoardWatch: Sendable {
     public var patience: Double = 60
     /// What the job does by itself, such as to reboot: kept, and no reason for an alarm.
     public var expected: Set<KernelSign.Kind> = []
+    /// So many starts of its boot loader or its kernel are a boot loop, and a reason for an alarm; nil: they
+    /// are not counted.
+    public var loopStarts: Int?
 
     /// The defaults.
     public init() {}
@@ -49,7 +52,7 @@ public final class BoardWatch: Sendable {
     options: Options = Options(), alarm: Interrupt = Interrupt()
   ) throws(PlainFailure) {
     self.alarm = alarm
-    let state = WatchState(board: board, alarm: alarm, expected: options.expected)
+    let state = WatchState(board: board, alarm: alarm, options: options)
     self.state = state
     threads = Mutex([])
     if let consoleLog {
@@ -102,6 +105,7 @@ final class WatchState: Sendable {
   let end = Interrupt()
   private let alarm: Interrupt
   private let expected: Set<KernelSign.Kind>
+  private let loopStarts: Int?
 
   private struct Known {
     var findings: [Finding] = []
@@ -110,14 +114,17 @@ final class WatchState: Sendable {
     var signs = KernelSigns()
     var beats = 0
     var spoke: MonotonicTime?
+    var boots = BootCount()
+    var isLooping = false
   }
   private let known = Mutex(Known())
   private static let limit = 256
 
-  init(board: String, alarm: Interrupt, expected: Set<KernelSign.Kind>) {
+  init(board: String, alarm: Interrupt, options: BoardWatch.Options = BoardWatch.Options()) {
     self.board = board
     self.alarm = alarm
-    self.expected = expected
+    expected = options.expected
+    loopStarts = options.loopStarts
   }
 
   var signs: KernelSigns { known.withLock { $0.signs } }
@@ -150,6 +157,25 @@ final class WatchState: Sendable {
       return new.contains { $0.severity == .fatal }
     }
     if isFatal { alarm.raiseAsLoss() }
+  }
+
+  /// Counts the starts of a boot loader and of a kernel in what the console said.
+  func countBoots(_ bytes: [UInt8]) {
+    guard let loopStarts else { return }
+    let found = known.withLock { known -> (line: String, count: Int)? in
+      known.boots.take(bytes)
+      guard !known.isLooping, let most = known.boots.most, most.count >= loopStarts else {
+        return nil
+      }
+      known.isLooping = true
+      return most
+    }
+    guard let found else { return }
+    add(
+      Finding(
+        .bootLoop, .fatal,
+        "\(board): boots in a loop: its console said '\(found.line)' "
+          + "\(found.count) times"))
   }
 
   func add(_ finding: Finding) {

@@ -55,6 +55,7 @@ struct ConsoleWatch {
       let now = MonotonicTime.now
       state.consoleSpoke(at: now)
       state.scan { $0.take(piece.bytes, at: now) }
+      state.countBoots(piece.bytes)
     }
   }
 }

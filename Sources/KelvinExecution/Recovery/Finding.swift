@@ -11,6 +11,8 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
     case unresponsive
     /// It is its link that is away; the board itself may be well.
     case linkAway
+    /// It starts again and again, and does not come up.
+    case bootLoop
   }
 
   public let kind: Kind

@@ -12,7 +12,7 @@ internal import Synchronization
 public final class HealthObserver: RunObserver {
   private let board: BenchResource
   private let run: String
-  private let rule: QuarantineRule
+  private let rule: QuarantineRule?
   private let stateDirectory: String?
   private let quarantine: @Sendable (_ reason: String, _ evidence: String) -> Void
 
@@ -22,6 +22,7 @@ public final class HealthObserver: RunObserver {
     var recent: [Verdict]?
     var attempts: [BoardJobRecord] = []
     var recoveries: [RecoveryRecord] = []
+    var checks: [HealthCheckRecord] = []
     var written = MonotonicTime.now
     /// Whether somebody has taken the board out already.
     var isOut = false
@@ -39,10 +40,11 @@ public final class HealthObserver: RunObserver {
   ///
   /// - Parameters:
   ///   - run: the run's id.
+  ///   - rule: when the board has failed too often; nil: never.
   ///   - stateDirectory: where the bench database is; nil: where ``StateDirectory`` says.
   ///   - quarantine: called at most once, when the rule is broken; takes the board out.
   public init(
-    _ board: BenchResource, run: String, rule: QuarantineRule = .standard,
+    _ board: BenchResource, run: String, rule: QuarantineRule? = .standard,
     stateDirectory: String? = nil,
     quarantine: @escaping @Sendable (_ reason: String, _ evidence: String) -> Void
   ) {
@@ -68,6 +70,14 @@ public final class HealthObserver: RunObserver {
         if !report.isBack { state.isOut = true }
         write(&state)
       }
+    case .checked(let report):
+      state.withLock { state in
+        state.checks.append(
+          HealthCheckRecord(
+            run: run, workload: report.workload, cause: report.cause, problem: report.problem,
+            seconds: Double(report.duration) / 1e9))
+        write(&state)
+      }
     case .runEnded:
       state.withLock { state in
         write(&state)
@@ -85,14 +95,14 @@ public final class HealthObserver: RunObserver {
       seconds: Double(report.duration) / 1e9)
     let broken = state.withLock { state -> (reason: String, evidence: String)? in
       // Before the first one is written, so that none counts twice.
-      let before = state.recent ?? earlier(&state)
+      let before = rule == nil ? [] : state.recent ?? earlier(&state)
       state.attempts.append(record)
       if record.isTrouble || state.attempts.count >= HealthObserver.batch
         || MonotonicTime.now - state.written >= HealthObserver.interval
       {
         write(&state)
       }
-      guard report.couldRun, report.outcome.verdict != .aborted else {
+      guard let rule, report.couldRun, report.outcome.verdict != .aborted else {
         state.recent = before
         return nil
       }
@@ -122,17 +132,18 @@ public final class HealthObserver: RunObserver {
 
   private func earlier(_ state: inout State) -> [Verdict] {
     using(&state) { store in
-      try store.recentVerdicts(of: board, limit: rule.attempts)
+      try store.recentVerdicts(of: board, limit: rule?.attempts ?? 0)
     } ?? []
   }
 
   private func write(_ state: inout State) {
-    let (attempts, recoveries) = (state.attempts, state.recoveries)
+    let (attempts, recoveries, checks) = (state.attempts, state.recoveries, state.checks)
     state.attempts = []
     state.recoveries = []
+    state.checks = []
     state.written = .now
-    guard !attempts.isEmpty || !recoveries.isEmpty else { return }
-    using(&state) { try $0.note(attempts, recoveries, of: board) }
+    guard !attempts.isEmpty || !recoveries.isEmpty || !checks.isEmpty else { return }
+    using(&state) { try $0.note(attempts, recoveries, checks, of: board) }
   }
 
   @discardableResult

@@ -1,43 +1,74 @@
-internal import Glibc
 internal import KelvinConnections
 internal import KelvinModel
 internal import KelvinSystem
 internal import KelvinTargets
 
-/// The ladder of recovery: what is tried, in which order, to bring a board back, and how long.
+/// The ladder of recovery: brings a board back, one rung after the other.
 ///
-/// A rung has worked when the board answers, has booted to the end and, but for the first rung, shows
-/// another boot id than before. No fixed times: each wait ends with what it waits for, or its deadline.
+/// A rung has worked when the board answers, has booted to the end and, but for `reconnect`, shows
+/// another boot id than before. No fixed times: each wait ends with what it waits for, or its deadline, or
+/// when the console shows that the board boots in a loop.
 struct Ladder {
   let target: Target
   let equipment: BoardEquipment
   /// The boot in which the board was lost; nil when that is not known.
   let bootID: String?
+  /// Where the owner of ports keeps what the board's console says; nil: nobody hears it.
+  var consoleLog: String?
   /// Called as each rung begins and ends.
   let note: (String) -> Void
 
-  /// How often a rung is tried.
-  private static let counts: [Rung: Int] = [.reset: 2, .powerCycle: 2]
   /// Seconds for a link to come back by itself.
   static let reconnectSeconds = 10.0
   /// Seconds for a switch, or for a board to take an order.
   private static let orderSeconds = 60.0
+  /// Seconds for what is done in a boot loader; writing images takes longer.
+  private static let (rescueSeconds, flashSeconds) = (60.0, 600.0)
+
+  // MARK: Which rungs
+
+  /// The rungs from one on; all there are where nothing as hard is left.
+  func rungs(from first: Rung) -> [RungPlan] {
+    let all = equipment.rungs
+    let rest = all.drop { $0.rung.hardness < first.hardness }
+    return rest.isEmpty ? all : Array(rest)
+  }
+
+  /// The rungs above one; the hardest again where it was the last. Nil: those that boot the board.
+  func rungs(above rung: Rung?) -> [RungPlan] {
+    let all = equipment.rungs
+    guard let rung, let index = all.firstIndex(where: { $0.rung == rung }) else {
+      return rungs(from: .reboot)
+    }
+    return Array(all.suffix(max(1, all.count - index - 1)))
+  }
+
+  /// The rungs for a reboot that is wanted: each boots the board.
+  var rungsThatBoot: [RungPlan] {
+    let rungs = rungs(from: .reboot).filter { $0.rung != .reconnect }
+    return rungs.isEmpty ? [RungPlan(.reboot)] : rungs
+  }
+
+  // MARK: Climbing
 
   /// Climbs until the board is back.
   ///
-  /// - Parameter first: the rung to begin with.
   /// - Returns: what was done; the last step is the one that worked, if any did.
-  func climb(from first: Rung = .reconnect, interrupt: Interrupt) async throws -> [RecoveryStep] {
+  func climb(_ rungs: [RungPlan], interrupt: Interrupt) async throws -> [RecoveryStep] {
     var steps: [RecoveryStep] = []
-    // Where there is nothing harder, the mild ones are all there is.
-    let rungs = Rung.allCases.drop { $0 != first }.filter(isThere)
-    for rung in rungs.isEmpty ? Rung.allCases.filter(isThere) : rungs {
-      for _ in 0..<(Ladder.counts[rung] ?? 1) {
+    for plan in rungs {
+      // What has not answered for so long cannot be told to boot either, and something harder can do it.
+      if plan.rung == .reboot, steps.last?.rung == .reconnect,
+        rungs.contains(where: { $0.rung.hardness > Rung.reboot.hardness })
+      {
+        continue
+      }
+      for _ in 0..<plan.count {
         let begin = MonotonicTime.now
-        note("recovery: \(rung.rawValue)")
-        var step = RecoveryStep(rung: rung, seconds: 0, problem: nil)
+        note("recovery: \(plan.rung.rawValue)")
+        var step = RecoveryStep(rung: plan.rung, seconds: 0, problem: nil)
         do {
-          try await take(rung, interrupt)
+          try await take(plan, interrupt)
         } catch {
           step.problem = PlainFailure(error).description
           if let failure = error as? ConnectionFailure, failure.code == .interrupted { throw error }
@@ -54,31 +85,53 @@ struct Ladder {
     return steps
   }
 
-  private func isThere(_ rung: Rung) -> Bool {
-    switch rung {
-    case .reconnect, .reboot: true
-    case .sysrq: equipment.sysRq != nil
-    case .reset: equipment.reset != nil
-    case .powerCycle: equipment.power != nil
+  private func take(_ plan: RungPlan, _ interrupt: Interrupt) async throws {
+    if plan.rung == .reconnect {
+      let seconds = plan.timeoutSeconds ?? Ladder.reconnectSeconds
+      return try await answer(until: .after(seconds: seconds, interrupt: interrupt))
+    }
+    // What is typed into a boot loader has it say its name, as a start does.
+    var boots = plan.rung == .bootloader ? nil : watchBoots()
+    _ = try await order(
+      plan, until: .after(seconds: orderSeconds(plan), interrupt: interrupt))
+    boots = boots ?? watchBoots()
+    defer { boots?.stop() }
+    let either = Interrupt(with: [interrupt] + (boots.map { [$0.alarm] } ?? []))
+    do {
+      try await waitUntilUp(
+        until: .after(
+          seconds: plan.timeoutSeconds ?? equipment.bootSeconds, interrupt: either))
+    } catch {
+      let loop = boots?.findings().first { $0.kind == .bootLoop }
+      guard let loop, !interrupt.isRaised else { throw error }
+      throw loop.failure
     }
   }
 
-  private func take(_ rung: Rung, _ interrupt: Interrupt) async throws {
-    if rung == .reconnect {
-      return try await answer(
-        until: .after(seconds: Ladder.reconnectSeconds, interrupt: interrupt))
-    }
-    _ = try await order(rung, until: .after(seconds: Ladder.orderSeconds, interrupt: interrupt))
-    try await waitUntilUp(
-      until: .after(seconds: equipment.bootSeconds, interrupt: interrupt))
+  /// Watches the console for a board that boots in a loop; nil where there is none.
+  private func watchBoots() -> BoardWatch? {
+    guard let consoleLog else { return nil }
+    var options = BoardWatch.Options()
+    options.heartbeat = nil
+    // A panic may be a part of the loop, and is no reason to wait no longer.
+    options.expected = Set(KernelSign.Kind.allCases)
+    options.loopStarts = equipment.loopStarts
+    return try? BoardWatch(
+      board: target.name, consoleLog: consoleLog, pulse: nil, options: options)
+  }
+
+  private func orderSeconds(_ plan: RungPlan) -> Double {
+    guard plan.rung == .bootloader else { return Ladder.orderSeconds }
+    let usual = plan.rescue.flash.isEmpty ? Ladder.rescueSeconds : Ladder.flashSeconds
+    return plan.timeoutSeconds ?? max(usual, equipment.bootSeconds)
   }
 
   /// Has the board boot by one rung.
   ///
   /// - Returns: from when on it boots: the switch acknowledged power, the line was released, the board took
   ///   the order.
-  func order(_ rung: Rung, until deadline: Deadline) async throws -> MonotonicTime {
-    switch rung {
+  func order(_ plan: RungPlan, until deadline: Deadline) async throws -> MonotonicTime {
+    switch plan.rung {
     case .reconnect: break
     case .reboot:
       // A board that does not answer cannot be told; a short try tells. One that has booted by itself
@@ -86,12 +139,19 @@ struct Ladder {
       let limit = deadline.limited(toSeconds: 10)
       if let bootID, try await target.bootID(until: limit) != bootID { break }
       _ = try await target.reboot(until: limit)
-    case .sysrq:
-      // Sync, remount read-only, boot (Linux Documentation/admin-guide/sysrq.rst).
-      try equipment.sysRq?(Array("sub".utf8), deadline)
-    case .reset: _ = try await equipment.reset?.cycle(offSeconds: 0.2, until: deadline)
+    case .sysrq: try equipment.sysRq?(Array(plan.keys.utf8), deadline)
+    case .reset:
+      _ = try await equipment.reset?.cycle(offSeconds: plan.pulseSeconds, until: deadline)
     case .powerCycle:
-      _ = try await equipment.power?.cycle(offSeconds: equipment.offSeconds, until: deadline)
+      _ = try await equipment.power?.cycle(
+        offSeconds: plan.offSeconds ?? equipment.offSeconds, until: deadline)
+    case .bootloader:
+      // Its console may be the connection, and one at a time writes.
+      await target.connection.close()
+      try await BootLoaderRescue(
+        board: target.name, link: equipment.bootLoader, plan: plan.rescue,
+        restart: equipment.restart, note: note
+      ).carryOut(until: deadline)
     }
     return .now
   }
@@ -101,7 +161,7 @@ struct Ladder {
     await target.connection.close()
     while true {
       do throws(ConnectionFailure) {
-        _ = try await target.bootID(until: deadline.limited(toSeconds: 5))
+        _ = try await target.bootID(until: deadline.limited(toSeconds: target.answerSeconds))
         return
       } catch {
         guard error.mayPass, !deadline.hasPassed else { throw error }
@@ -120,4 +180,9 @@ struct Ladder {
     }
     try await target.waitUntilBooted(probe: equipment.bootProbe, until: deadline)
   }
+}
+
+extension Rung {
+  /// From 0, the mildest.
+  fileprivate var hardness: Int { Rung.allCases.firstIndex(of: self) ?? 0 }
 }

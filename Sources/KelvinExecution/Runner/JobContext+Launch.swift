@@ -35,8 +35,11 @@ extension JobContext {
     let process = try await target.connection.start(command, until: deadline)
     let result: CommandResult
     do {
-      try run.store.recordProcess(
-        attempt: attemptID, processID: process.processID, startTicks: process.startTicks)
+      // What is no attempt of the plan has no row; whoever looks for survivors knows them by KELVIN_RUN.
+      if position >= 0 {
+        try run.store.recordProcess(
+          attempt: attemptID, processID: process.processID, startTicks: process.startTicks)
+      }
       result = try await process.wait(until: deadline)
     } catch {
       keep((error as? ConnectionFailure)?.partial, cpuBefore: cpuBefore)

@@ -10,7 +10,7 @@ internal import Synchronization
 public final class JobContext: Sendable {
   public let run: RunContext
   public let spec: JobSpec
-  /// Position in the plan, from 0.
+  /// Position in the plan, from 0; negative outside of the plan's jobs.
   public let position: Int
   /// From 1.
   public let iteration: Int
@@ -44,9 +44,12 @@ public final class JobContext: Sendable {
     var expectsReboot = false
   }
   let state: Mutex<State>
+  /// Its directory, where it is no attempt at a job of the plan.
+  private let folder: String?
 
   init(
-    run: RunContext, spec: JobSpec, position: Int, iteration: Int, attempt: Int, attemptID: Int64
+    run: RunContext, spec: JobSpec, position: Int, iteration: Int, attempt: Int, attemptID: Int64,
+    folder: String? = nil
   ) {
     self.run = run
     self.spec = spec
@@ -54,6 +57,7 @@ public final class JobContext: Sendable {
     self.iteration = iteration
     self.attempt = attempt
     self.attemptID = attemptID
+    self.folder = folder
     state = Mutex(State())
   }
 
@@ -107,6 +111,7 @@ public final class JobContext: Sendable {
 
   /// What messages call the attempt: `wk1 iteration 2` (and `attempt 2` from the second on).
   public var name: String {
+    if position < 0, folder != nil { return "health check \(iteration)" }
     var name = "job \(position + 1) (\(spec.id), \(spec.label), iteration \(iteration)"
     if attempt > 1 { name += ", attempt \(attempt)" }
     return name + ")"
@@ -114,6 +119,7 @@ public final class JobContext: Sendable {
 
   /// The attempt's directory relative to the run directory; it may not exist yet.
   public var relativeDirectory: String {
+    if let folder { return folder }
     let number = String(position + 1)
     let padding = String(repeating: "0", count: max(0, 4 - number.count))
     let label = String(spec.label.prefix(40).map { JobContext.isSafe($0) ? $0 : "_" })

@@ -17,6 +17,8 @@ public enum RunEvent: Sendable {
   case attemptEnded(AttemptReport)
   /// The ladder of recovery has ended; the attempt in which the board was lost ends after it.
   case recovered(RecoveryReport)
+  /// A health check of the board has ended; what was found then is in the store as events of the run.
+  case checked(HealthCheckReport)
   /// Jobs that will not run, in the store as skipped.
   case jobsSkipped([Int], reason: String)
   case logged(EventRecord)
@@ -40,6 +42,18 @@ public struct AttemptReport: Sendable {
   /// had on this board: that it failed says nothing of the board's health.
   public var couldRun: Bool
   /// From its first stage to its last, in nanoseconds.
+  public var duration: Int64
+}
+
+/// A health check that has ended.
+public struct HealthCheckReport: Sendable {
+  /// The workload that checked.
+  public var workload: String
+  /// Why: `at the start`, `after power_cycle`, `after 20 job(s)`.
+  public var cause: String
+  /// What was wrong; nil: the board passed.
+  public var problem: String?
+  /// In nanoseconds.
   public var duration: Int64
 }
 

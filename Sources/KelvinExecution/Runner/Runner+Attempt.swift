@@ -107,6 +107,7 @@ extension Runner {
 
   private func enter(_ event: AttemptState.Event, _ attempt: Attempt) throws {
     try attempt.state.take(event)
+    guard attempt.job.position >= 0 else { return }
     tell(.stage(attempt.state, position: attempt.job.position))
   }
 

@@ -47,8 +47,9 @@ extension Runner {
 
   private func bootAnew() async throws {
     let begin = MonotonicTime.now
-    let steps = try await ladder().climb(from: .reboot, interrupt: run.stop)
-    let isBack = steps.last?.problem == nil
+    let ladder = ladder()
+    let steps = try await ladder.climb(ladder.rungsThatBoot, interrupt: run.stop)
+    let isBack = steps.isBack
     // A reboot that was wanted and worked is no recovery.
     if steps.count > 1 || !isBack {
       report(
@@ -67,7 +68,8 @@ extension Runner {
 
   func ladder() -> Ladder {
     Ladder(
-      target: run.target, equipment: request.equipment, bootID: targetFingerprint["boot id"]
+      target: run.target, equipment: request.equipment, bootID: targetFingerprint["boot id"],
+      consoleLog: run.consoleLog
     ) { [log = run.log] in log.log(.info, source: "recovery", $0) }
   }
 
@@ -148,7 +150,8 @@ extension Runner {
         from: .reconnect)
     }
     await wrap(.reboot) {}.ignore()
-    return Outcome(.failed(.target), text + evidence(of: outcome))
+    let distrust = await checkRecovered(by: nil).map { "; \($0)" } ?? ""
+    return Outcome(.failed(.target), text + evidence(of: outcome) + distrust)
   }
 
   /// Climbs the ladder; at its end no further job may begin.
@@ -167,8 +170,9 @@ extension Runner {
     var steps: [RecoveryStep] = []
     do {
       try await wrap(.reboot) {
-        steps = try await ladder().climb(from: first, interrupt: run.stop)
-        guard steps.last?.problem == nil else {
+        let ladder = ladder()
+        steps = try await ladder.climb(ladder.rungs(from: first), interrupt: run.stop)
+        guard steps.isBack else {
           throw PlainFailure(.target, "\(board): nothing brings it back")
         }
       }.get()
@@ -194,10 +198,11 @@ extension Runner {
     let seconds = Double((MonotonicTime.now - begin) / 100_000_000) / 10
     let last = steps.last?.rung ?? .reconnect
     job.record(.warning, source: "recovery", steps.map(\.description).joined(separator: "; "))
+    let distrust = await checkRecovered(by: last).map { "; \($0)" } ?? ""
     return Outcome(
       .failed(last == .reconnect ? .infrastructure : .target),
       "\(finding); back after \(seconds) s by \(last.rawValue)"
-        + evidence(of: outcome, besides: finding))
+        + evidence(of: outcome, besides: finding) + distrust)
   }
 
   /// The link broke, and the board went on: with the workload, which nobody waits for any more.
@@ -226,8 +231,9 @@ extension Runner {
         guard case .rebooted = BootChange(from: boot, to: now) else { return true }
       } else {
         guard request.plan.settings.rebootPolicy != .never else { return false }
-        steps = try await ladder().climb(interrupt: run.stop)
-        guard steps.last?.problem == nil else {
+        let ladder = ladder()
+        steps = try await ladder.climb(ladder.rungs(from: .reconnect), interrupt: run.stop)
+        guard steps.isBack else {
           throw PlainFailure(.target, "\(board): nothing brings it back")
         }
       }
@@ -248,7 +254,7 @@ extension Runner {
     return true
   }
 
-  private func report(
+  func report(
     _ finding: String, _ steps: [RecoveryStep], _ job: JobContext? = nil, isBack: Bool,
     since begin: MonotonicTime
   ) {
@@ -265,5 +271,5 @@ extension Runner {
   }
 
   /// This machine is the one that Kelvin runs on: it neither hangs nor reboots under us.
-  private var watchesBoard: Bool { !run.target.connection.capabilities.isThisMachine }
+  var watchesBoard: Bool { !run.target.connection.capabilities.isThisMachine }
 }

@@ -22,6 +22,7 @@ extension Runner {
         }.get()
         try await checkSettings()
         try await prepareInstruments()
+        try await initializeHealthCheck()
         try await initializeWorkloads()
       }.get()
     } catch {
@@ -42,11 +43,11 @@ extension Runner {
   func finalize() async {
     for (spec, workload) in workloads.sorted(by: { $0.key < $1.key }) where unusable[spec] == nil {
       let job = contextOutsideJob(spec: spec)
-      job.deadline = .after(seconds: request.plan.specs[spec].timeouts.teardown)
+      job.deadline = .after(seconds: self.spec(at: spec).timeouts.teardown)
       let result = await wrap(.workloadFinalization, job: job) { try await workload.finalize(job) }
       if case .failed(let error) = result {
         run.log.log(
-          .warning, source: request.plan.specs[spec].id, "finalize: \(PlainFailure(error))")
+          .warning, source: self.spec(at: spec).id, "finalize: \(PlainFailure(error))")
       }
     }
     if run.stop.isRaised {
@@ -106,22 +107,8 @@ extension Runner {
       // Its settings are not offered.
       if unusable[index] != nil { continue }
       let spec = request.plan.specs[index]
-      let job = contextOutsideJob(spec: index)
-      job.deadline = .after(seconds: spec.timeouts.setup, interrupt: run.stop)
       do {
-        guard let type = request.registry.workload(named: spec.workload) else {
-          throw PlainFailure(.configuration, "workload '\(spec.workload)': unknown")
-        }
-        let workload = try type.make(spec)
-        workloads[index] = workload
-        try await wrap(.workloadInitialization, job: job) {
-          try await workload.initialize(job)
-        }.get()
-        // Specs of one workload nearly always have the same: kept once.
-        let fingerprint = job.state.withLock { $0.fingerprint }
-        let same = knownFingerprints[fingerprint] ?? fingerprint
-        knownFingerprints[fingerprint] = same
-        fingerprints[index] = same
+        try await initializeWorkload(index)
       } catch {
         let failure = PlainFailure(error)
         unusable[index] = failure
@@ -133,6 +120,26 @@ extension Runner {
         run.log.log(.error, source: spec.id, "workload '\(spec.workload)': \(failure)")
       }
     }
+  }
+
+  /// Makes and initializes the workload of a spec, and keeps it.
+  func initializeWorkload(_ index: Int) async throws {
+    let spec = spec(at: index)
+    let job = contextOutsideJob(spec: index)
+    job.deadline = .after(seconds: spec.timeouts.setup, interrupt: run.stop)
+    guard let type = request.registry.workload(named: spec.workload) else {
+      throw PlainFailure(.configuration, "workload '\(spec.workload)': unknown")
+    }
+    let workload = try type.make(spec)
+    workloads[index] = workload
+    try await wrap(.workloadInitialization, job: job) {
+      try await workload.initialize(job)
+    }.get()
+    // Specs of one workload nearly always have the same: kept once.
+    let fingerprint = job.state.withLock { $0.fingerprint }
+    let same = knownFingerprints[fingerprint] ?? fingerprint
+    knownFingerprints[fingerprint] = same
+    fingerprints[index] = same
   }
 
   private func pendingAugmentations() -> [String] {
@@ -152,7 +159,7 @@ extension Runner {
   /// A context for what happens once per spec, outside of any attempt.
   private func contextOutsideJob(spec: Int) -> JobContext {
     JobContext(
-      run: run, spec: request.plan.specs[spec], position: -1, iteration: 0, attempt: 0,
+      run: run, spec: self.spec(at: spec), position: -1, iteration: 0, attempt: 0,
       attemptID: -1)
   }
 }

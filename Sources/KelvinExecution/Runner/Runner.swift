@@ -122,6 +122,12 @@ public actor Runner {
   var hasLostBoard = false
   /// What the watch of the attempt that goes on, or went last, found to be the end of the board.
   var lossOfBoard: Finding?
+  /// Jobs begun since the last health check; nil: none was due yet in this life.
+  var jobsSinceCheck: Int?
+  /// Health checks in this life.
+  var checks = 0
+  /// Whether the last one failed since it asked for what is not there: no sign that the board is sick.
+  var isInVain = false
   /// Which boot the board was in when it was last looked at.
   var boot: BootState?
   /// The board's own way to be asked whether it lives, kept from job to job; nil inside where there is
@@ -184,6 +190,8 @@ public actor Runner {
             hasLostBoard = true
             break
           }
+          bailReason = await checkIfDue()
+          guard bailReason == nil, !run.stop.isRaised else { break }
           rest = rest.dropFirst()
           try await runJob(next, next: rest.first)
         }

@@ -99,7 +99,7 @@ struct Boot: Workload {
       target: job.target, equipment: equipment,
       bootID: try await job.target.bootID(until: job.deadline)
     ) { job.record(.info, source: "boot", $0) }
-    let begin = try await ladder.order(rung, until: job.deadline)
+    let begin = try await ladder.order(equipment.plan(of: rung), until: job.deadline)
     try await ladder.waitUntilUp(until: job.deadline)
     if let probe { try await job.target.waitUntilBooted(probe: probe, until: job.deadline) }
     let end = MonotonicTime.now

@@ -32,6 +32,8 @@ public struct BoardEntry: Sendable, Hashable {
   /// What takes the link away while a detached job runs.
   public var link: DriverChoice?
   public var boot: BootDescription
+  /// What brings it back; nil: as its profile says, else ``RecoveryLadder/standard``.
+  public var recovery: RecoveryLadder?
   /// Names of meters of the same bench.
   public var meters: [String]
   public var labels: [String: String]
@@ -45,7 +47,8 @@ public struct BoardEntry: Sendable, Hashable {
     name: String, profile: String, connection: DriverChoice? = nil, console: DriverChoice? = nil,
     bootloader: DriverChoice? = nil, power: DriverChoice? = nil, reset: DriverChoice? = nil,
     link: DriverChoice? = nil, boot: BootDescription = BootDescription(),
-    meters: [String] = [], labels: [String: String] = [:], lease: ExternalLease? = nil,
+    recovery: RecoveryLadder? = nil, meters: [String] = [], labels: [String: String] = [:],
+    lease: ExternalLease? = nil,
     location: SourceLocation
   ) {
     self.name = name
@@ -57,6 +60,7 @@ public struct BoardEntry: Sendable, Hashable {
     self.reset = reset
     self.link = link
     self.boot = boot
+    self.recovery = recovery
     self.meters = meters
     self.labels = labels
     self.lease = lease
@@ -71,14 +75,18 @@ public struct BootDescription: Sendable, Hashable {
   public var timeoutSeconds: Double?
   /// How long power stays off when it is cycled.
   public var offSeconds: Double?
+  /// So many starts of its boot loader or its kernel in one boot are a boot loop.
+  public var starts: Int?
 
   /// Creates a description.
   public init(
-    probe: String? = nil, timeoutSeconds: Double? = nil, offSeconds: Double? = nil
+    probe: String? = nil, timeoutSeconds: Double? = nil, offSeconds: Double? = nil,
+    starts: Int? = nil
   ) {
     self.probe = probe
     self.timeoutSeconds = timeoutSeconds
     self.offSeconds = offSeconds
+    self.starts = starts
   }
 }
 

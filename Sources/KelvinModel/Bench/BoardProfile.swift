@@ -20,6 +20,8 @@ public struct BoardProfile: Sendable, Hashable {
   public var shellPrompt: String?
   /// Names of the settings that can be changed on it; empty when they differ from board to board.
   public var settings: [String]
+  /// What brings such a board back; nil: ``RecoveryLadder/standard``. A board's own comes before it.
+  public var recovery: RecoveryLadder?
   /// What surprises people: one sentence or two each.
   public var quirks: [String]
   public var notes: [String]
@@ -40,7 +42,8 @@ public struct BoardProfile: Sendable, Hashable {
     name: String, title: String, platform: Platform, architecture: String? = nil,
     clusters: [CPUCluster] = [], consoleBaud: Int? = nil, bootLoader: BootLoader? = nil,
     login: Login? = nil, shellPrompt: String? = nil, settings: [String] = [],
-    quirks: [String] = [], notes: [String] = [], verified: String? = nil, location: SourceLocation
+    recovery: RecoveryLadder? = nil, quirks: [String] = [], notes: [String] = [],
+    verified: String? = nil, location: SourceLocation
   ) {
     self.name = name
     self.title = title
@@ -52,6 +55,7 @@ public struct BoardProfile: Sendable, Hashable {
     self.login = login
     self.shellPrompt = shellPrompt
     self.settings = settings
+    self.recovery = recovery
     self.quirks = quirks
     self.notes = notes
     self.verified = verified

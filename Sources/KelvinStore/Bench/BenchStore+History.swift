@@ -7,7 +7,7 @@ internal import KelvinSystem
 extension BenchStore {
   /// How many attempts of each board are kept in full; older ones go, and stay in the sums.
   static let attemptLimit = 1000
-  /// How many recoveries of each board are kept in full.
+  /// How many recoveries, and how many health checks, of each board are kept in full.
   static let recoveryLimit = 200
 
   /// Notes how an attempt at a job ended on a board.
@@ -22,24 +22,28 @@ extension BenchStore {
 
   /// Notes what happened on a board, in the order in which it happened, all at once or not at all.
   public func note(
-    _ attempts: [BoardJobRecord], _ recoveries: [RecoveryRecord] = [], of board: BenchResource
+    _ attempts: [BoardJobRecord], _ recoveries: [RecoveryRecord] = [],
+    _ checks: [HealthCheckRecord] = [], of board: BenchResource
   ) throws(StoreFailure) {
-    guard !attempts.isEmpty || !recoveries.isEmpty else { return }
+    guard !attempts.isEmpty || !recoveries.isEmpty || !checks.isEmpty else { return }
     try write { database in
       let rows = try ensureRows(of: board, in: database)
       // What has a history is the device, whatever it is called and however it is described.
       guard let row = rows.dropFirst().first ?? rows.first else { return }
-      let first = (attempts.map(\.endedWallNanoseconds) + recoveries.map(\.endedWallNanoseconds))
-        .min()
+      let times =
+        attempts.map(\.endedWallNanoseconds) + recoveries.map(\.endedWallNanoseconds)
+        + checks.map(\.endedWallNanoseconds)
       try database.execute(
         sql: """
           INSERT OR IGNORE INTO board_totals (resource, since_wall_ns, trusted_after, jobs,
             flaky_jobs) VALUES (?, ?, 0, 0, 0)
-          """, arguments: [row, first])
+          """, arguments: [row, times.min()])
       for attempt in attempts { try insert(attempt, for: row, in: database) }
       for recovery in recoveries { try insert(recovery, for: row, in: database) }
+      for check in checks { try insert(check, for: row, in: database) }
       try prune("board_jobs", of: row, to: BenchStore.attemptLimit, in: database)
       try prune("recoveries", of: row, to: BenchStore.recoveryLimit, in: database)
+      try prune("health_checks", of: row, to: BenchStore.recoveryLimit, in: database)
     }
   }
 
@@ -142,6 +146,23 @@ extension BenchStore {
         ON CONFLICT DO UPDATE SET recoveries = recoveries + 1, seconds = seconds + ?3,
           shortest = min(shortest, ?3), longest = max(longest, ?3)
         """, arguments: [row, record.outcome.storable, seconds])
+  }
+
+  private func insert(_ record: HealthCheckRecord, for row: Int64, in database: Database) throws {
+    try database.execute(
+      sql: """
+        INSERT INTO health_checks (resource, run, workload, cause, problem, seconds, ended_wall_ns)
+        VALUES (?, ?, ?, ?, ?, ?, ?)
+        """,
+      arguments: [
+        row, record.run.storable, record.workload.storable, record.cause.storable,
+        record.problem?.storable(limit: 1024), record.seconds.finite, record.endedWallNanoseconds
+      ])
+    try database.execute(
+      sql: """
+        INSERT INTO check_totals (resource, passed, failed) VALUES (?1, ?2, 1 - ?2)
+        ON CONFLICT DO UPDATE SET passed = passed + ?2, failed = failed + 1 - ?2
+        """, arguments: [row, record.problem == nil ? 1 : 0])
   }
 
   /// - Parameter table: one of this file's.

@@ -26,6 +26,17 @@ public struct BoardHistory: Sendable, Hashable {
     public var range: ClosedRange<Double>
   }
 
+  /// Health checks that the board passed, and that it did not.
+  public var checks = Checks()
+  /// The last of them.
+  public var lastCheck: HealthCheckRecord?
+
+  /// Numbers of health checks.
+  public struct Checks: Sendable, Hashable {
+    public var passed = 0
+    public var failed = 0
+  }
+
   /// Something that went wrong.
   public struct Trouble: Sendable, Hashable {
     public var wallNanoseconds: Int64
@@ -140,6 +151,24 @@ extension BenchTables {
         wallNanoseconds: last.endedWallNanoseconds, run: last.run, text: last.finding)
     }
     if recoveries <= 0 { history.lastRecoveries = [] }
+    // Whoever only reads leaves a database as an older Kelvin made it.
+    if try database.tableExists("health_checks") {
+      try each("SELECT passed, failed FROM check_totals WHERE resource IN \(marks)") { row in
+        history.checks.passed += try row.int(0)
+        history.checks.failed += try row.int(1)
+      }
+      try each(
+        """
+        SELECT run, workload, cause, problem, seconds, ended_wall_ns FROM health_checks
+        WHERE resource IN \(marks) ORDER BY id DESC LIMIT ?
+        """, limit: 1
+      ) { row in
+        history.lastCheck = HealthCheckRecord(
+          run: try row.text(0), workload: try row.text(1), cause: try row.text(2),
+          problem: try row.optionalText(3), seconds: try row.number(4),
+          endedWallNanoseconds: try row.integer(5))
+      }
+    }
     try each(
       """
       SELECT ended_wall_ns, run, verdict, reason FROM board_jobs

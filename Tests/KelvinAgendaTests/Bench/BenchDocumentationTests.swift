@@ -27,6 +27,21 @@ import Testing
     for kind in MeterChannel.Kind.allCases { #expect(page.contains("`\(kind.rawValue)`")) }
   }
 
+  @Test func namesEveryRungWithItsOptions() throws {
+    let lines = try BenchDocumentationTests.page().components(separatedBy: "\n")
+    for rung in Rung.allCases {
+      let options = RecoveryKeys.options(of: rung).map(\.name).filter {
+        !["count", "timeout"].contains($0)
+      }
+      // Some rungs are named as the keys of what they need.
+      let isThere = lines.contains { line in
+        line.hasPrefix("| `\(rung.rawValue)` | ") && line.contains("once") != line.contains("twice")
+          && options.allSatisfy { line.contains("`\($0)`") }
+      }
+      #expect(isThere, "\(rung.rawValue): \(options)")
+    }
+  }
+
   @Test func namesEveryConnectionWithItsOptions() throws {
     let lines = try BenchDocumentationTests.page().components(separatedBy: "\n")
     for declaration in ConnectionDeclarations.connections {

@@ -53,6 +53,10 @@ struct BenchSchemaTests {
             .init("reconnect", seconds: 10, problem: "silent"),
             .init("reset", seconds: 2)
           ], isBack: true, seconds: 12)
+      ],
+      [
+        HealthCheckRecord(
+          run: "r1", workload: "probe", cause: "after reset", problem: nil, seconds: 0.5)
       ], of: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
     store.close()
   }
@@ -90,6 +94,8 @@ struct BenchSchemaTests {
       #expect(history?.flakiness == Proportion(1, of: 1))
       #expect(history?.lastRecoveries.first?.steps.map(\.rung) == ["reconnect", "reset"])
     }
+    #expect(history?.checks.passed ?? 0 == (version < 4 ? 0 : 1))
+    #expect(history?.lastCheck?.cause == (version < 4 ? nil : "after reset"))
     let listing = try BenchListing.read(directory: directory.path)
     #expect(listing.resources.map(\.resource.name) == ["pi", "rock", "ppk2-a"])
     #expect(try store.take(rock, run: "r2").inherited.isEmpty, "another bench file's board")

@@ -1,0 +1,48 @@
+internal import KelvinAgenda
+internal import KelvinConnections
+internal import KelvinDevices
+internal import KelvinExecution
+internal import KelvinModel
+internal import KelvinTargets
+
+// What brings a board back, as its bench file and its profile say.
+extension RunBoard {
+  /// - Throws: what is wrong with its switches or its boot loader, before anything is touched.
+  static func equipment(of entry: BoardEntry, _ profile: BoardProfile?) throws -> BoardEquipment {
+    var equipment = BoardEquipment()
+    if let ladder = entry.recovery ?? profile?.recovery { equipment.ladder = ladder }
+    if let seconds = entry.boot.timeoutSeconds { equipment.bootSeconds = seconds }
+    if let seconds = entry.boot.offSeconds { equipment.offSeconds = seconds }
+    if let starts = entry.boot.starts { equipment.loopStarts = starts }
+    equipment.bootProbe = entry.boot.probe
+    if let power = entry.power, power.driver != "meter" {
+      equipment.power = try PowerControl(entry, .power, host: powerHost())
+    }
+    if entry.reset != nil {
+      equipment.reset = try PowerControl(entry, .reset, host: powerHost())
+    }
+    if entry.console != nil {
+      let name = entry.name
+      equipment.sysRq = { keys, deadline in
+        try RunConsole.sendSysRq(keys, to: name, until: deadline)
+      }
+    }
+    equipment.bootLoader = try bootLoader(of: entry, profile)
+    return equipment
+  }
+
+  private static func bootLoader(
+    of entry: BoardEntry, _ profile: BoardProfile?
+  ) throws -> BootLoaderLink? {
+    guard let choice = entry.bootloader else { return nil }
+    if choice.driver == "fastboot" { return .fastboot(try FastbootAddress(choice)) }
+    let lines = [entry.console, entry.connection].compactMap { $0 }
+    guard choice.driver == "uboot",
+      let line = lines.first(where: { ConnectionDeclarations.isLine($0.driver) })
+    else { return nil }
+    let baud = profile?.consoleBaud.flatMap(UInt32.init(exactly:))
+    return .uboot(
+      OwnedLine(board: entry.name, line, console: entry.console, baud: baud),
+      UBootOptions(choice))
+  }
+}
