@@ -29,6 +29,7 @@ struct BoardProfileReader {
     }
     profile.shellPrompt = map.text("shell_prompt")
     profile.settings = map.texts("settings")
+    profile.deploy = DeployWays(map.values["deploy"]?.map ?? [:])
     profile.quirks = map.texts("quirks")
     profile.notes = map.texts("notes")
     profile.verified = map.text("verified")

@@ -24,6 +24,9 @@ public enum ProfileKeys {
     .init("shell_prompt", .pattern, "What the shell's prompt matches."),
     .init(
       "settings", .list(.choice(settings)), default: [], "Which settings can be changed on it."),
+    .init(
+      "deploy", .structure(BenchKeys.deploy, shorthand: nil),
+      "How images get onto it, where a bench file does not say."),
     .init("quirks", .list(.text), default: [], "What surprises people."),
     .init("notes", .list(.text), default: [], "Whatever else is worth knowing."),
     .init(

@@ -19,7 +19,10 @@ extension Runner {
     noteUnavailable(job)
     let result = await wrap(.job, job: job) {
       await send(.moment(.jobStarted), job: job)
-      try await wrap(.jobTargetConfiguration, job: job) { try await applySettings(job) }.get()
+      try await wrap(.jobTargetConfiguration, job: job) {
+        try await deploy(job)
+        try await applySettings(job)
+      }.get()
       if let failure = unusable[specIndex] { throw failure }
       guard let workload = workloads[specIndex] else {
         throw PlainFailure(.internal, "no workload was made for spec '\(job.spec.id)'")

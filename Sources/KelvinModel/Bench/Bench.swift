@@ -32,6 +32,8 @@ public struct BoardEntry: Sendable, Hashable {
   /// What takes the link away while a detached job runs.
   public var link: DriverChoice?
   public var boot: BootDescription
+  /// How images get onto it.
+  public var deploy: DeployWays
   /// Names of meters of the same bench.
   public var meters: [String]
   public var labels: [String: String]
@@ -45,7 +47,8 @@ public struct BoardEntry: Sendable, Hashable {
     name: String, profile: String, connection: DriverChoice? = nil, console: DriverChoice? = nil,
     bootloader: DriverChoice? = nil, power: DriverChoice? = nil, reset: DriverChoice? = nil,
     link: DriverChoice? = nil, boot: BootDescription = BootDescription(),
-    meters: [String] = [], labels: [String: String] = [:], lease: ExternalLease? = nil,
+    deploy: DeployWays = DeployWays(), meters: [String] = [], labels: [String: String] = [:],
+    lease: ExternalLease? = nil,
     location: SourceLocation
   ) {
     self.name = name
@@ -57,6 +60,7 @@ public struct BoardEntry: Sendable, Hashable {
     self.reset = reset
     self.link = link
     self.boot = boot
+    self.deploy = deploy
     self.meters = meters
     self.labels = labels
     self.lease = lease

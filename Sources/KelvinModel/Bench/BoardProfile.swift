@@ -23,6 +23,8 @@ public struct BoardProfile: Sendable, Hashable {
   /// What surprises people: one sentence or two each.
   public var quirks: [String]
   public var notes: [String]
+  /// How images get onto boards of this kind, where a bench file does not say.
+  public var deploy: DeployWays
   /// What the profile has been checked on, when that is less than such a board.
   public var verified: String?
   /// Where the profile stands.
@@ -40,7 +42,8 @@ public struct BoardProfile: Sendable, Hashable {
     name: String, title: String, platform: Platform, architecture: String? = nil,
     clusters: [CPUCluster] = [], consoleBaud: Int? = nil, bootLoader: BootLoader? = nil,
     login: Login? = nil, shellPrompt: String? = nil, settings: [String] = [],
-    quirks: [String] = [], notes: [String] = [], verified: String? = nil, location: SourceLocation
+    quirks: [String] = [], notes: [String] = [], deploy: DeployWays = DeployWays(),
+    verified: String? = nil, location: SourceLocation
   ) {
     self.name = name
     self.title = title
@@ -54,6 +57,7 @@ public struct BoardProfile: Sendable, Hashable {
     self.settings = settings
     self.quirks = quirks
     self.notes = notes
+    self.deploy = deploy
     self.verified = verified
     self.location = location
   }

@@ -8,7 +8,7 @@ enum BenchSchema {
   /// "Klvb"; `file` and Kelvin know a bench database by it.
   static let applicationID: Int64 = 0x4B6C_7662
   /// Statements that lead from one version to the next; user_version counts how many were made.
-  static let migrations = [version1, version2, version3]
+  static let migrations = [version1, version2, version3, version4]
 
   /// Brings a database to the present version, in one transaction: of several processes that open an
   /// old one at once, one does it and the others find it done.
@@ -144,6 +144,18 @@ enum BenchSchema {
       process_id INTEGER NOT NULL,
       reason TEXT NOT NULL,
       since_wall_ns INTEGER NOT NULL
+    ) STRICT;
+    """
+
+  private static let version4 = """
+    CREATE TABLE deployments (
+      resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
+      way TEXT NOT NULL,
+      image TEXT NOT NULL,
+      build_id TEXT NOT NULL,
+      board_boot_id TEXT NOT NULL,
+      run TEXT NOT NULL,
+      deployed_wall_ns INTEGER NOT NULL
     ) STRICT;
     """
 

@@ -17,6 +17,8 @@ struct RunFixture {
   var onLog: @Sendable (EventRecord) -> Void = { _ in }
   var connection: any Connection = LocalConnection()
   var objection: @Sendable () -> String? = { nil }
+  var deploy: DeployEquipment?
+  var equipment = BoardEquipment()
 
   init(_ specs: [JobSpec]) { self.specs = specs }
 
@@ -46,7 +48,8 @@ struct RunFixture {
         id: "test", directory: path, plan: plan,
         registry: Registry(workloads: workloads, instruments: instruments), store: store, log: log,
         target: target, pending: jobs.indices.map { .init(position: $0) }, observers: observers,
-        stop: stop, stopReason: { "SIGINT" }, objection: objection))
+        stop: stop, stopReason: { "SIGINT" },
+        equipment: equipment, deploy: deploy, objection: objection))
     let outcome = try await runner.start()
     store.close()
     return RunResult(

@@ -22,6 +22,9 @@ struct BenchSchemaTests {
     SchemaTests.fixtures + "/bench-v\(version).sql"
   }
 
+  private static let deployment = DeploymentRecord(
+    way: "kexec", image: #"{"kernel":"aa"}"#, buildID: "bb", boardBootID: "cc", run: "r1")
+
   /// A database as this Kelvin makes it, with everything in it.
   private func makeSample() throws {
     var holder = try LeaseHolder.current()
@@ -54,6 +57,8 @@ struct BenchSchemaTests {
             .init("reset", seconds: 2)
           ], isBack: true, seconds: 12)
       ], of: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
+    try store.deployed(
+      Self.deployment, to: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
     store.close()
   }
 
@@ -90,6 +95,9 @@ struct BenchSchemaTests {
       #expect(history?.flakiness == Proportion(1, of: 1))
       #expect(history?.lastRecoveries.first?.steps.map(\.rung) == ["reconnect", "reset"])
     }
+    let deployed = try store.deployment(
+      of: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
+    #expect(deployed == (version < 4 ? nil : Self.deployment))
     let listing = try BenchListing.read(directory: directory.path)
     #expect(listing.resources.map(\.resource.name) == ["pi", "rock", "ppk2-a"])
     #expect(try store.take(rock, run: "r2").inherited.isEmpty, "another bench file's board")
