@@ -57,6 +57,14 @@ extension RunBoard {
       }
     }
     if deploy.options[.uboot]?["boots_itself"]?.boolean == false,
+      plan.settings.rebootPolicy != .asNeeded
+    {
+      throw PlainFailure(
+        .configuration,
+        "reboot_policy is \(plan.settings.rebootPolicy.rawValue), and \(name) boots nothing by itself",
+        hint: "write 'reboot_policy: as_needed'")
+    }
+    if deploy.options[.uboot]?["boots_itself"]?.boolean == false,
       let bare = plan.specs.first(where: { $0.deployment == nil })
     {
       throw PlainFailure(

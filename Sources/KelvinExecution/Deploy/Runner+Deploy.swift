@@ -41,11 +41,16 @@ extension Runner {
         .configuration, "this machine runs Kelvin, and nothing is deployed to it",
         hint: "name a board of the bench: --board")
     }
+    let last = try equipment.journal.last()
+    // Neither is anything wanted, nor is there anything to be rid of.
+    if job.spec.deployment == nil, last?.isVolatile != true || !equipment.bootsItself { return }
     let running = try await RunningKernel.read(
       through: run.target.connection, until: .after(seconds: 60, interrupt: run.stop))
-    let last = try equipment.journal.last()
     guard let wanted = job.spec.deployment else {
-      guard equipment.bootsItself, let last, last.isInMemory(in: running.bootID) else { return }
+      guard let last, last.isInMemory(in: running.bootID) else {
+        // It went with a boot.
+        return try equipment.journal.note(nil)
+      }
       try await bootOwnImage(equipment, "this job deploys nothing")
       job.addFingerprint(targetFingerprint)
       return
@@ -156,7 +161,20 @@ extension Runner {
 
   // MARK: Bringing it there
 
+  /// Has the board boot the images, and shows that it runs them.
   private func apply(
+    _ images: DeployImages, by way: Deployment.Way, _ equipment: DeployEquipment,
+    _ note: (String) -> Void
+  ) async throws -> RunningKernel {
+    var running: RunningKernel?
+    try await wrap(.reboot) { running = try await bring(images, by: way, equipment, note) }.get()
+    guard let running else {
+      throw PlainFailure(.internal, "\(run.target.name): was not deployed to")
+    }
+    return running
+  }
+
+  private func bring(
     _ images: DeployImages, by way: Deployment.Way, _ equipment: DeployEquipment,
     _ note: (String) -> Void
   ) async throws -> RunningKernel {
@@ -168,20 +186,18 @@ extension Runner {
       way: way.rawValue, image: images.identity, buildID: "", boardBootID: "", run: run.id)
     // Before anything changes, so that whoever comes next knows that it may have.
     try equipment.journal.note(record)
-    try await wrap(.reboot) {
-      let ladder = ladder()
-      try await deliver(images, by: way, equipment, ladder)
-      do throws(ConnectionFailure) {
-        try await ladder.waitUntilUp(
-          until: .after(seconds: request.equipment.bootSeconds, interrupt: run.stop))
-      } catch {
-        if error.code == .interrupted { throw error }
-        throw PlainFailure(
-          .target, "\(board): does not come up with what was deployed by \(way.rawValue)",
-          evidence: error.message, hint: "look at its console: 'kelvin bench console \(board)'")
-      }
-      try await boardHasBooted()
-    }.get()
+    let ladder = ladder()
+    try await deliver(images, by: way, equipment, ladder)
+    do throws(ConnectionFailure) {
+      try await ladder.waitUntilUp(
+        until: .after(seconds: request.equipment.bootSeconds, interrupt: run.stop))
+    } catch {
+      if error.code == .interrupted { throw error }
+      throw PlainFailure(
+        .target, "\(board): does not come up with what was deployed by \(way.rawValue)",
+        evidence: error.message, hint: "look at its console: 'kelvin bench console \(board)'")
+    }
+    try await boardHasBooted()
     let running = try await RunningKernel.read(
       through: run.target.connection, until: .after(seconds: 60, interrupt: run.stop))
     if let difference = running.difference(from: images) {
@@ -198,6 +214,25 @@ extension Runner {
     let seconds = Double((MonotonicTime.now - begin) / 100_000_000) / 10
     note("\(board): runs it after \(seconds) s")
     return running
+  }
+
+  /// Brings a board back that was lost: by the ladder; or, where it boots nothing by itself, by giving it
+  /// once more what the job needs.
+  func bringBack(from first: Rung, _ job: JobContext) async throws -> [RecoveryStep] {
+    guard let equipment = request.deploy, !equipment.bootsItself, let wanted = job.spec.deployment
+    else { return try await ladder().climb(from: first, interrupt: run.stop) }
+    let begin = MonotonicTime.now
+    var step = RecoveryStep(rung: .powerCycle, seconds: 0, problem: nil)
+    do {
+      _ = try await bring(try images(of: wanted), by: try way(of: wanted, equipment), equipment) {
+        job.record(.info, source: "deploy", $0)
+      }
+    } catch {
+      if run.stop.isRaised { throw error }
+      step.problem = PlainFailure(error).description
+    }
+    step.seconds = Double(MonotonicTime.now - begin) / 1e9
+    return [step]
   }
 
   private static func fingerprint(

@@ -166,7 +166,7 @@ extension Runner {
     var steps: [RecoveryStep] = []
     do {
       try await wrap(.reboot) {
-        steps = try await ladder().climb(from: first, interrupt: run.stop)
+        steps = try await bringBack(from: first, job)
         guard steps.last?.problem == nil else {
           throw PlainFailure(.target, "\(board): nothing brings it back")
         }

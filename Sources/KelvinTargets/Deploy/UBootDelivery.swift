@@ -90,14 +90,15 @@ package struct UBootDelivery: Sendable {
     let ramdisk = loads["initrd"].map { "\(hex($0.address)):\(hex($0.size))" } ?? "-"
     let tree =
       loads["device_tree"].map { hex($0.address) } ?? "$\(text("own_tree") ?? "fdtcontroladdr")"
-    let verb =
-      switch images.kernel?.format {
-      case .zImage: "bootz"
-      case .elf: "bootelf"
-      case .bzImage: "zboot"
-      case .image, nil: "booti"
-      }
-    return "\(verb) \(kernel) \(ramdisk) \(tree)"
+    switch images.kernel?.format {
+    case .zImage: return "bootz \(kernel) \(ramdisk) \(tree)"
+    case .image, nil: return "booti \(kernel) \(ramdisk) \(tree)"
+    case .elf: return "bootelf \(kernel)"
+    // ADDRESS SIZE [RAMDISK SIZE], doc/usage/cmd of x86's zboot.
+    case .bzImage:
+      let sizes = ["kernel", "initrd"].compactMap { loads[$0] }
+      return "zboot " + sizes.map { "\(hex($0.address)) \(hex($0.size))" }.joined(separator: " ")
+    }
   }
 }
 

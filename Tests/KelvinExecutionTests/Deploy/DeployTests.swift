@@ -16,17 +16,8 @@ import Testing
     board = try FakeBoard(directory.path + "/board")
   }
 
-  /// An ELF kernel for x86_64 whose build id is one byte, 20 times; that byte is the file's last.
   private func kernel(_ id: UInt8) throws -> String {
-    var bytes = [UInt8](repeating: 0, count: 120)
-    bytes.replaceSubrange(0..<6, with: [0x7F, 0x45, 0x4C, 0x46, 2, 1])
-    (bytes[18], bytes[32], bytes[54], bytes[56]) = (62, 64, 56, 1)
-    (bytes[64], bytes[72], bytes[96]) = (4, 120, 36)
-    bytes += [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 0x47, 0x4E, 0x55, 0]
-    bytes += [UInt8](repeating: id, count: 20)
-    let path = directory.path + "/kernel-\(id)"
-    try Data(bytes).write(to: URL(fileURLWithPath: path))
-    return path
+    try FakeBoard.kernel(id, in: directory.path)
   }
 
   private func spec(_ id: String, _ deployment: Deployment?, iterations: Int = 1) -> JobSpec {

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import KelvinConnections
 import KelvinExecution
 import KelvinModel
@@ -121,7 +122,9 @@ final class FakeBoard: Connection {
   func read(
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
-    try await base.read(paths, until: deadline)
+    // What switches its power on leaves this file.
+    if unlink(root + "/on") == 0 { boot(state.withLock { $0.own }) }
+    return try await base.read(paths, until: deadline)
   }
   func write(
     _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
@@ -158,6 +161,21 @@ final class FakeBoard: Connection {
     try await base.sampler(plan)
   }
   func close() async {}
+}
+
+extension FakeBoard {
+  /// An ELF kernel for x86_64 whose build id is one byte, 20 times; that byte is the file's last.
+  static func kernel(_ id: UInt8, in directory: String) throws -> String {
+    var bytes = [UInt8](repeating: 0, count: 120)
+    bytes.replaceSubrange(0..<6, with: [0x7F, 0x45, 0x4C, 0x46, 2, 1])
+    (bytes[18], bytes[32], bytes[54], bytes[56]) = (62, 64, 56, 1)
+    (bytes[64], bytes[72], bytes[96]) = (4, 120, 36)
+    bytes += [4, 0, 0, 0, 20, 0, 0, 0, 3, 0, 0, 0, 0x47, 0x4E, 0x55, 0]
+    bytes += [UInt8](repeating: id, count: 20)
+    let path = directory + "/kernel-\(id)"
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    return path
+  }
 }
 
 /// A journal in memory.
