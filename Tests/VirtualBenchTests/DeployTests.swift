@@ -204,21 +204,26 @@ struct DeployByUBootTests {
       config:
         augmentations: [execution_time]
         max_retries: 0
-        execution_order: by_workload
-        deploy: {by: uboot}
+        deploy: {by: uboot, \(deploy("vb.name=one"))}
       workloads:
-        - name: command
-          iterations: 2
-          params: {argv: [cat, /proc/sys/kernel/random/boot_id, /proc/cmdline]}
-          deploy: {\(deploy("vb.name=one"))}
+        - {name: command, params: {argv: [cat, /proc/sys/kernel/random/boot_id, /proc/cmdline]}}
+        - {name: command, params: {argv: [cat, /proc/sys/kernel/random/boot_id, /proc/cmdline]}}
+        - {name: command, params: {argv: [sh, -c, 'reboot -f; sleep 100']}}
+        - {name: command, params: {argv: [cat, /proc/sys/kernel/random/boot_id, /proc/cmdline]}}
       """, directory: board.folder + "/share")
-    #expect(done.code == 0, "\(done)")
-    #expect(try query("two", "SELECT verdict FROM jobs") == ["ok", "ok"])
+    #expect(done.code == 1, "\(done)")
+    let rows = try query("two", "SELECT verdict || ': ' || reason FROM jobs ORDER BY position")
+    try #require(rows.count == 4, "\(rows)")
+    #expect(rows[0] == "ok: " && rows[1] == "ok: " && rows[3] == "ok: ", "\(rows)")
+    // A power cycle leads it to its prompt: it was given its image again.
+    #expect(rows[2].hasPrefix("failed: target: rock"), "\(rows)")
+    #expect(rows[2].contains("by power_cycle"), "\(rows)")
     let lines = try VirtualGuest.program(
       "/bin/sh", ["-c", "cat \(folder)/two/jobs/*/*/stdout"]
     ).output.split(separator: "\n").map(String.init)
-    try #require(lines.count == 4, "\(lines)")
-    #expect(lines[0] == lines[2] && lines[1].hasSuffix("vb.name=one"), "\(lines)")
+    try #require(lines.count == 6, "\(lines)")
+    #expect(lines[0] == lines[2] && lines[0] != lines[4], "\(lines)")
+    #expect(lines[1].hasSuffix("vb.name=one") && lines[5] == lines[1], "\(lines)")
     let fingerprints = try query("two", "SELECT content FROM fingerprints").joined()
     #expect(fingerprints.contains("\"deployed by\":\"uboot\""), "\(fingerprints)")
     // Nothing is left with the server.
