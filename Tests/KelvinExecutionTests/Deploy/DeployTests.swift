@@ -8,16 +8,16 @@ import Testing
 /// Images that jobs need: deployed when the board does not run them, and shown to run.
 @Suite(.timeLimit(.minutes(2))) struct DeployTests {
   let directory: TemporaryDirectory
-  let board: FakeBoard
+  let board: BootingBoard
   let journal = MemoryDeployments()
 
   init() throws {
     directory = try TemporaryDirectory()
-    board = try FakeBoard(directory.path + "/board")
+    board = try BootingBoard(directory.path + "/board")
   }
 
   private func kernel(_ id: UInt8) throws -> String {
-    try FakeBoard.kernel(id, in: directory.path)
+    try BootingBoard.kernel(id, in: directory.path)
   }
 
   private func spec(_ id: String, _ deployment: Deployment?, iterations: Int = 1) -> JobSpec {

@@ -11,12 +11,12 @@ import Testing
 /// Ways by which images are written onto a board: partitions by fastboot, a card by a multiplexer.
 @Suite(.timeLimit(.minutes(2))) struct DeployWaysTests {
   let directory: TemporaryDirectory
-  let board: FakeBoard
+  let board: BootingBoard
   let journal = MemoryDeployments()
 
   init() throws {
     directory = try TemporaryDirectory()
-    board = try FakeBoard(directory.path + "/board")
+    board = try BootingBoard(directory.path + "/board")
   }
 
   private func run(
@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test func fastbootWritesPartitionsOnce() async throws {
-    let kernel = try FakeBoard.kernel(0xBB, in: directory.path)
+    let kernel = try BootingBoard.kernel(0xBB, in: directory.path)
     let root = directory.path + "/root.img"
     try Data(repeating: 7, count: 8192).write(to: URL(fileURLWithPath: root))
     let heard = Recorder()
@@ -79,7 +79,7 @@ import Testing
   }
 
   @Test func whatABootLoaderRefusesIsTold() async throws {
-    let kernel = try FakeBoard.kernel(0xBB, in: directory.path)
+    let kernel = try BootingBoard.kernel(0xBB, in: directory.path)
     let simulator = try simulator(Recorder())
     let result = try await run(
       Deployment(kernel: kernel), DeployWays([.fastboot: ["kernel": "nowhere", "enter": ""]])
@@ -93,7 +93,7 @@ import Testing
   }
 
   @Test func aFileWithoutAPartitionIsAMistake() async throws {
-    let kernel = try FakeBoard.kernel(0xBB, in: directory.path)
+    let kernel = try BootingBoard.kernel(0xBB, in: directory.path)
     let result = try await run(
       Deployment(kernel: kernel), DeployWays([.fastboot: ["enter": ""]])
     ) { equipment, _ in equipment.fastboot = .tcp(HostAndPort(host: "127.0.0.1", port: 1)) }

@@ -9,7 +9,7 @@ import Synchronization
 /// A board whose boots are changes to a folder of files: which kernel runs, and which boot it is.
 ///
 /// Nothing is executed but what is listed here: a test must never boot this machine.
-final class FakeBoard: Connection {
+final class BootingBoard: Connection {
   /// What a kernel shows once it runs.
   struct Kernel {
     /// Of 20 bytes.
@@ -163,7 +163,7 @@ final class FakeBoard: Connection {
   func close() async {}
 }
 
-extension FakeBoard {
+extension BootingBoard {
   /// An ELF kernel for x86_64 whose build id is one byte, 20 times; that byte is the file's last.
   static func kernel(_ id: UInt8, in directory: String) throws -> String {
     var bytes = [UInt8](repeating: 0, count: 120)
