@@ -211,6 +211,7 @@ let package = Package(
         "KelvinConnections",
         "KelvinExecution",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinStore",
         "KelvinSystem",
         "KelvinTargets"

@@ -20,7 +20,7 @@ packages_test=(
 # The virtual bench: emulators, kernel headers and sources, what goes into its guests.
 packages_virtual_bench=(
   acpica-tools binutils busybox-static device-tree-compiler dropbear-bin e2fsprogs gcc gcc-aarch64-linux-gnu
-  gpiod i2c-tools kmod libc6-dev libc6-dev-arm64-cross linux-headers-amd64 linux-source-6.1 make openssh-client
+  gpiod i2c-tools kexec-tools kmod libc6-dev libc6-dev-arm64-cross linux-headers-amd64 linux-source-6.1 make openssh-client
   openssh-sftp-server python3 qemu-system-arm qemu-system-x86 socat u-boot-qemu udev usbutils xz-utils
 )
 

@@ -96,9 +96,28 @@ public enum AgendaKeys {
       "link", .structure(link, shorthand: "state"),
       "Whether the link to the board stays while the workload runs: 'attached', or 'detached'."),
     .init(
+      "deploy", .word(["none"], or: .structure(deploy, shorthand: nil)),
+      "What the board must run: images of this host; 'none': what it boots by itself."),
+    .init(
       "boot_params", .map(.any), aliases: JobKey.bootParameters.aliases,
       "Understood; nothing uses them yet."),
     .init("flash", .map(.any), "Understood; nothing uses it yet.")
+  ]
+
+  /// Of `deploy`; each level adds to what those before it say.
+  public static let deploy: [OptionDeclaration] = [
+    .init(
+      "by", .choice(Deployment.Way.allCases.map(\.rawValue)),
+      "How the images get there; default: the only way that the bench describes for the board."),
+    .init("kernel", .path, "The kernel's image."),
+    .init("initrd", .path, "The initial RAM file system."),
+    .init("device_tree", .path, "The device tree blob."),
+    .init("root", .path, "The root file system's image, or the whole card's."),
+    .init("command_line", .text, "The kernel's command line; default: as it is."),
+    .init(
+      "build_id", .text,
+      "The build id that the running kernel must have; default: the one of the kernel's image."),
+    .init("verify", .text, "A shell line that must succeed on the board that runs it.")
   ]
 
   /// Of `link`.

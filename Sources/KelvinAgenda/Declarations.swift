@@ -9,6 +9,8 @@ public struct Declarations: Sendable {
   public let outputs: [Declaration]
   /// What may stand under `runtime_params`.
   public let settings: SettingVocabulary
+  /// What is wrong with the images of a deployment: files are looked at, no device is.
+  public let checkImages: @Sendable (Deployment) -> [Deployment.Problem]
   /// The problem with a regular expression, nil when it is fine.
   public let checkPattern: @Sendable (String) -> String?
 
@@ -26,12 +28,14 @@ public struct Declarations: Sendable {
   public init(
     workloads: [Declaration], instruments: [Declaration], outputs: [Declaration],
     settings: SettingVocabulary = SettingVocabulary(),
+    checkImages: @escaping @Sendable (Deployment) -> [Deployment.Problem] = { _ in [] },
     checkPattern: @escaping @Sendable (String) -> String? = { _ in nil }
   ) {
     self.workloads = workloads
     self.instruments = instruments
     self.outputs = outputs
     self.settings = settings
+    self.checkImages = checkImages
     self.checkPattern = checkPattern
     augmentations = instruments + outputs
     workloadIndex = NameIndex(workloads)

@@ -9,7 +9,7 @@ enum AgendaLevel: String {
 /// A setting of jobs; its raw value is the key's first name.
 enum JobKey: String, CaseIterable {
   case id, group, workloads, name, params, label, iterations, classifiers, augmentations, link,
-    flash
+    deploy, flash
   case runtimeParameters = "runtime_params"
   case bootParameters = "boot_params"
   case cleanupAssets = "cleanup_assets"

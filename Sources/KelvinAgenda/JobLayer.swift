@@ -22,6 +22,10 @@ struct JobLayer {
   var cleanupAssets: Located<Bool>?
   /// A value of nil: attached.
   var link: Located<DetachedLink?>?
+  /// What was written of `deploy`, by its keys.
+  var deploy: [Located<JobSpec.Setting>] = []
+  /// `deploy: none`, and where: nothing of the levels before this one stays.
+  var deploysNothing: SourceLocation?
 
   /// An augmentation switched on or off.
   struct Toggle {

@@ -11,6 +11,8 @@ struct MergedLevel {
   var timeouts = StageTimeouts()
   var cleanupAssets = false
   var detached: DetachedLink?
+  /// By the keys of `deploy`.
+  var deploy: [String: Value] = [:]
   var provenance: [String: SourceLocation] = [:]
 
   /// Merges a level over this.
@@ -37,6 +39,7 @@ struct MergedLevel {
       detached = written.value
       provenance["link"] = written.location
     }
+    applyDeploy(layer, keys: &keys)
     apply(layer.toggles, dropsInherited: layer.dropsInherited, keys: &keys)
   }
 
@@ -55,6 +58,19 @@ struct MergedLevel {
         runtimeParameters.append(setting)
       }
       provenance[keys["runtime_params", setting.name]] = parameter.location
+    }
+  }
+
+  private mutating func applyDeploy(_ layer: JobLayer, keys: inout ProvenanceKeys) {
+    if let place = layer.deploysNothing {
+      for key in deploy.keys { provenance[keys["deploy", key]] = nil }
+      deploy = [:]
+      provenance["deploy"] = place
+    }
+    for written in layer.deploy {
+      deploy[written.value.name] = written.value.value
+      provenance[keys["deploy", written.value.name]] = written.location
+      provenance["deploy"] = nil
     }
   }
 

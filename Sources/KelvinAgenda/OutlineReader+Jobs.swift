@@ -80,6 +80,7 @@ extension OutlineReader {
     case .params: readParameters(map(entry, as: owner), into: &layer, as: owner)
     case .runtimeParameters:
       readSettings(map(entry, as: owner), into: &layer, as: owner)
+    case .deploy: readDeploy(entry, into: &layer, as: owner)
     case .classifiers: layer.classifiers = map(entry, as: owner)
     case .augmentations: readAugmentations(entry, into: &layer, as: owner)
     case .bootParameters, .flash:
@@ -132,6 +133,25 @@ extension OutlineReader {
         layer.runtimeParameters.append(
           Located(value: .init(name.description, value), location: entry.keyLocation))
       }
+    }
+  }
+
+  /// Images and the way, each key by itself: other levels may say the rest.
+  private mutating func readDeploy(
+    _ entry: LocatedValue.Entry, into layer: inout JobLayer, as owner: String
+  ) {
+    guard let entries = entry.value.map else {
+      if value(.deploy, entry, as: owner)?.text == "none" {
+        layer.deploysNothing = entry.keyLocation
+      }
+      return
+    }
+    let values = checker.right(
+      entries, AgendaKeys.deploy, as: "\(owner): deploy", at: entry.keyLocation)
+    for written in entries {
+      guard let value = values[written.key] else { continue }
+      layer.deploy.append(
+        Located(value: .init(written.key, value), location: written.keyLocation))
     }
   }
 

@@ -9,9 +9,9 @@ struct PlanBuilder {
   var settings: RunSettings
   var checker: ValueChecker
 
-  private var keys: ProvenanceKeys
+  var keys: ProvenanceKeys
   private var parameters: ParameterLevels
-  private var specs: [JobSpec] = []
+  var specs: [JobSpec] = []
   /// Specs by position of their entry in ``Outline/workloads``.
   private var specsOfWorkload: [[Int]]
   /// Augmentations that some spec enables, and where the first was; nil for a default.
@@ -22,6 +22,7 @@ struct PlanBuilder {
   /// Settings that were looked at: many specs have the same.
   private var checkedSettings: Set<[JobSpec.Setting]> = []
   /// The last list of augmentations and its names, which most specs share.
+  var checkedDeployments: Set<Deployment> = []
   private var lastAugmentations: (positions: [Int], names: [String]) = ([], [])
 
   init(_ reader: OutlineReader) {
@@ -44,6 +45,7 @@ struct PlanBuilder {
     buildSpecs(tree)
     checkIDs()
     settleAugmentations()
+    checkDeployments()
     settleSeed()
     guard checkJobCount(), !checker.diagnostics.blocksPlan else { return nil }
     let order = JobOrder(
@@ -126,6 +128,8 @@ struct PlanBuilder {
     }
     checkSettings(level, id: id, at: workload.location)
     checkLink(&level, of: declaration, id: id, at: workload.location)
+    let deployment = Deployment(level.deploy)
+    checkDeployment(deployment, level, id: id, at: workload.location)
     var provenance = level.provenance
     provenance["workload"] = workload.location
     for (key, place) in inherited.places { provenance[key] = place }
@@ -137,7 +141,7 @@ struct PlanBuilder {
       parameters: values, runtimeParameters: level.runtimeParameters,
       classifiers: level.classifiers, augmentations: lastAugmentations.names,
       iterations: level.iterations, timeouts: level.timeouts, cleanupAssets: level.cleanupAssets,
-      detached: level.detached, provenance: provenance)
+      detached: level.detached, deployment: deployment, provenance: provenance)
   }
 
   /// Contradictions between settings that came together in a spec, each told once.
@@ -151,30 +155,6 @@ struct PlanBuilder {
       checker.diagnostics.error(
         level.provenance[keys["runtime_params", problem.setting]] ?? place,
         "spec '\(id)': \(problem.setting): \(problem.message)", hint: problem.hint)
-    }
-  }
-
-  /// A workload that the link does not outlive is detached; no detached job has what reads the board
-  /// meanwhile.
-  private mutating func checkLink(
-    _ level: inout MergedLevel, of declaration: Declaration, id: String, at place: SourceLocation
-  ) {
-    if declaration.linkUse == .loses, level.detached == nil {
-      if let written = level.provenance["link"] {
-        checker.diagnostics.error(
-          written, "spec '\(id)': the link does not live through '\(declaration.name)'",
-          hint: "write 'link: detached' in its entry")
-      }
-      level.detached = DetachedLink()
-    }
-    guard level.detached != nil else { return }
-    for index in level.augmentations
-    where declarations.augmentations[index].linkUse == .needs {
-      let name = declarations.augmentations[index].name
-      checker.diagnostics.error(
-        level.provenance[keys.augmentation(index)] ?? place,
-        "spec '\(id)' is detached, and '\(name)' reads the board through its link",
-        hint: "write 'augmentations: [~\(name)]' in the workload entry, or measure from outside")
     }
   }
 

@@ -83,6 +83,7 @@ public enum PlanJSON {
       "timeouts": .map(timeouts),
       "cleanup_assets": .boolean(spec.cleanupAssets),
       "link": link(spec.detached),
+      "deploy": spec.deployment.map(deploy) ?? .null,
       "provenance": provenance(spec.provenance)
     ]).json
   }
@@ -92,6 +93,10 @@ public enum PlanJSON {
     var map: [String: Value] = ["state": "detached", "settle": .number(detached.settle)]
     map["seconds"] = detached.seconds.map(Value.number)
     return .map(map)
+  }
+
+  private static func deploy(_ deployment: Deployment) -> Value {
+    .map(Dictionary(deployment.values.map { ($0.key, .text($0.value)) }) { _, last in last })
   }
 
   private static func provenance(_ places: [String: SourceLocation]) -> Value {

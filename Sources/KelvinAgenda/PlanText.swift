@@ -94,6 +94,7 @@ public enum PlanText {
     }
     add("cleanup_assets", String(spec.cleanupAssets))
     add("link", spec.detached.map(text) ?? "attached")
+    for (key, value) in spec.deployment?.values ?? [] { add("deploy.\(key)", value) }
     return rows
   }
 

@@ -18,6 +18,9 @@ extension Plan {
   /// Whether any job changes its board's settings.
   public var changesSettings: Bool { specs.contains { !$0.runtimeParameters.isEmpty } }
 
+  /// Whether any job needs an image.
+  public var deploys: Bool { specs.contains { $0.deployment != nil } }
+
   /// The plan without the places that its settings came from: a run does not need them, and they
   /// are a good part of a large plan's memory.
   public var withoutProvenance: Plan {
@@ -63,6 +66,8 @@ public struct JobSpec: Sendable, Hashable, Codable {
   public var cleanupAssets: Bool
   /// How it runs while the link to the board is away; nil: the link stays.
   public var detached: DetachedLink?
+  /// What the board must run; nil: what it boots by itself.
+  public var deployment: Deployment?
   /// Where each setting came from: `params.duration` → place. Not kept in the store.
   public var provenance: [String: SourceLocation]
 
@@ -83,7 +88,7 @@ public struct JobSpec: Sendable, Hashable, Codable {
     id: String, label: String, workload: String, parameters: [String: Value] = [:],
     runtimeParameters: [Setting] = [], classifiers: [String: String] = [:],
     augmentations: [String] = [], iterations: Int = 1, timeouts: StageTimeouts = .init(),
-    cleanupAssets: Bool = false, detached: DetachedLink? = nil,
+    cleanupAssets: Bool = false, detached: DetachedLink? = nil, deployment: Deployment? = nil,
     provenance: [String: SourceLocation] = [:]
   ) {
     self.id = id
@@ -97,12 +102,13 @@ public struct JobSpec: Sendable, Hashable, Codable {
     self.timeouts = timeouts
     self.cleanupAssets = cleanupAssets
     self.detached = detached
+    self.deployment = deployment
     self.provenance = provenance
   }
 
   enum CodingKeys: String, CodingKey {
     case id, label, workload, parameters, runtimeParameters, classifiers, augmentations, iterations
-    case timeouts, cleanupAssets, detached
+    case timeouts, cleanupAssets, detached, deployment
   }
 
   public init(from decoder: any Decoder) throws {
@@ -118,7 +124,8 @@ public struct JobSpec: Sendable, Hashable, Codable {
       iterations: try container.decode(Int.self, forKey: .iterations),
       timeouts: try container.decode(StageTimeouts.self, forKey: .timeouts),
       cleanupAssets: try container.decode(Bool.self, forKey: .cleanupAssets),
-      detached: try container.decodeIfPresent(DetachedLink.self, forKey: .detached))
+      detached: try container.decodeIfPresent(DetachedLink.self, forKey: .detached),
+      deployment: try container.decodeIfPresent(Deployment.self, forKey: .deployment))
   }
 }
 

@@ -95,7 +95,10 @@ public struct JSONOutput: OutputProcessor {
       "iterations": .integer(Int64(spec.iterations)), "parameters": .map(spec.parameters),
       "runtime_parameters": .list(spec.runtimeParameters.map { [.text($0.name), $0.value] }),
       "classifiers": texts(spec.classifiers),
-      "augmentations": .list(spec.augmentations.map(Value.text))
+      "augmentations": .list(spec.augmentations.map(Value.text)),
+      "deploy": spec.deployment.map { deployment in
+        texts(Dictionary(deployment.values.map { ($0.key, $0.value) }) { _, last in last })
+      } ?? .null
     ]
   }
 

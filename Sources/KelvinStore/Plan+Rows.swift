@@ -146,13 +146,21 @@ extension DetachedLink {
   }
 }
 
+extension Deployment {
+  /// As a JSON object for specs.deploy.
+  var stored: Value {
+    .map(Dictionary(values.map { ($0.key, .text($0.value)) }) { _, last in last })
+  }
+}
+
 extension JobSpec {
   static let insertion = """
     INSERT INTO specs (position, id, label, workload, iterations, parameters, runtime_parameters,
-      classifiers, augmentations, timeouts, cleanup_assets, link)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      classifiers, augmentations, timeouts, cleanup_assets, link, deploy)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     """
-  /// The columns in the order of the table's definition: runs of older versions end before `link`.
+  /// The columns in the order of the table's definition: runs of older versions end before
+  /// `link` or `deploy`.
   static let selection = "SELECT * FROM specs"
 
   /// The arguments of ``insertion``.
@@ -162,7 +170,7 @@ extension JobSpec {
       Value.map(parameters).json,
       Value.list(runtimeParameters.map { [.text($0.name), $0.value] }).json,
       Value.json(classifiers), Value.json(augmentations), timeouts.stored.json, cleanupAssets,
-      detached?.stored.json
+      detached?.stored.json, deployment?.stored.json
     ]
   }
 
@@ -180,6 +188,7 @@ extension JobSpec {
       augmentations: (try row.json(8).list ?? []).compactMap(\.text),
       iterations: try row.int(4), timeouts: StageTimeouts(stored: try row.json(9)),
       cleanupAssets: try row.integer(10) != 0,
-      detached: row.count > 11 ? DetachedLink(stored: try row.json(11)) : nil)
+      detached: row.count > 11 ? DetachedLink(stored: try row.json(11)) : nil,
+      deployment: row.count > 12 ? Deployment(try row.json(12).map ?? [:]) : nil)
   }
 }

@@ -8,7 +8,7 @@ enum Schema {
   /// "Klvn"; `file` and Kelvin know a run by it.
   static let applicationID: Int64 = 0x4B6C_766E
   /// Kept in user_version; equals the number of migrations.
-  static let version: Int64 = 3
+  static let version: Int64 = 4
 
   /// Brings a database from any released version to the present one.
   static func migrate(_ queue: DatabaseQueue) throws {
@@ -22,8 +22,18 @@ enum Schema {
     migrator.registerMigration("v3") { database in
       try database.execute(sql: version3)
     }
+    migrator.registerMigration("v4") { database in
+      try database.execute(sql: version4)
+    }
     try migrator.migrate(queue)
   }
+
+  /// What a spec's jobs need on their board: JSON, null for those that take it as it is.
+  private static let version4 = """
+    PRAGMA user_version = 4;
+
+    ALTER TABLE specs ADD COLUMN deploy TEXT;
+    """
 
   /// How a spec's jobs run while their link is away: JSON, null for those whose link stays.
   private static let version3 = """

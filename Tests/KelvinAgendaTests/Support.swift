@@ -121,6 +121,9 @@ extension Declarations {
       guard names.contains("frequency"), names.contains("max_frequency") else { return [] }
       return [.init("frequency", "excludes 'max_frequency'", hint: "remove one of them")]
     },
+    checkImages: { deployment in
+      deployment.kernel == "/bad" ? [.init("kernel", "not an image")] : []
+    },
     checkPattern: { pattern in
       let open = pattern.filter { $0 == "(" }.count
       return open == pattern.filter { $0 == ")" }.count ? nil : "missing closing parenthesis"

@@ -23,7 +23,10 @@ struct PlanRowsTests {
     runtimeParameters: [.init("governor", "performance"), .init("cpu0_frequency", 1000)],
     classifiers: ["a": "b"], augmentations: ["x", "~y"], iterations: 3,
     timeouts: StageTimeouts(setup: 1, run: 2.5, extract: 3, teardown: 4), cleanupAssets: true,
-    detached: DetachedLink(seconds: 90, settle: 0.5))
+    detached: DetachedLink(seconds: 90, settle: 0.5),
+    deployment: Deployment(
+      way: .sdMux, kernel: "k", initrd: "i", deviceTree: "d", root: "/r \"", commandLine: "a b",
+      buildID: "0a", verify: "true"))
 
   @Test func givesBackEveryFieldOfSettings() throws {
     let json = Self.settings.stored.json

@@ -128,6 +128,7 @@ struct VirtualGuest: Sendable {
 /// Gives a suite a guest.
 struct GuestTrait: SuiteTrait, TestScoping {
   let definition: String
+  let options: [String]
   var isRecursive: Bool { false }
 
   func provideScope(
@@ -135,15 +136,17 @@ struct GuestTrait: SuiteTrait, TestScoping {
     performing function: @Sendable @concurrent () async throws -> Void
   ) async throws {
     guard VirtualGuest.obstacle == nil else { return try await function() }
-    let guest = try VirtualGuest.start(definition)
+    let guest = try VirtualGuest.start(definition, options)
     defer { guest.stop() }
     try await VirtualGuest.$current.withValue(guest, operation: function)
   }
 }
 
 extension Trait where Self == GuestTrait {
-  /// The suite's tests share one guest of this definition.
-  static func guest(_ definition: String) -> GuestTrait { GuestTrait(definition: definition) }
+  /// The suite's tests share one guest of this definition, started with these options.
+  static func guest(_ definition: String, _ options: [String] = []) -> GuestTrait {
+    GuestTrait(definition: definition, options: options)
+  }
 }
 
 extension Trait where Self == ConditionTrait {

@@ -181,6 +181,8 @@ struct BenchFileReader {
       board.boot = BootDescription(
         probe: boot["probe"]?.text, timeoutSeconds: boot["timeout"]?.number,
         offSeconds: boot["off"]?.number, starts: boot["starts"]?.integer.map(Int.init))
+    case "deploy":
+      board.deploy = DeployWays(checker.value(value, of: option, as: owner)?.map ?? [:])
     case "lease":
       guard let lease = checker.value(value, of: option, as: owner)?.map,
         let acquire = lease["acquire"]?.list, let release = lease["release"]?.list

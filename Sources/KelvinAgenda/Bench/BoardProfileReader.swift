@@ -33,6 +33,7 @@ struct BoardProfileReader {
       profile.recovery = RecoveryReader(owner: owner).read(ladder, &checker)
         .map { RecoveryLadder($0.map(\.plan)) }
     }
+    profile.deploy = DeployWays(map.values["deploy"]?.map ?? [:])
     profile.quirks = map.texts("quirks")
     profile.notes = map.texts("notes")
     profile.verified = map.text("verified")

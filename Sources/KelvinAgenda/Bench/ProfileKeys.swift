@@ -28,6 +28,9 @@ public enum ProfileKeys {
       "recovery", .list(.any),
       "What brings such a board back, in this order, as in a bench file; what a bench lacks is passed over."
     ),
+    .init(
+      "deploy", .structure(BenchKeys.deploy, shorthand: nil),
+      "How images get onto it, where a bench file does not say."),
     .init("quirks", .list(.text), default: [], "What surprises people."),
     .init("notes", .list(.text), default: [], "Whatever else is worth knowing."),
     .init(

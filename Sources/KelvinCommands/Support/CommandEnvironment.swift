@@ -29,6 +29,7 @@ public struct CommandEnvironment: Sendable {
       workloads: registry.workloads.map(\.declaration),
       instruments: registry.instrumentDeclarations,
       outputs: outputs.map { $0.declaration }, settings: DeviceSettings.vocabulary,
+      checkImages: { DeployImages.problems(with: $0) },
       checkPattern: { Pattern.problem(with: $0) })
   }
 }

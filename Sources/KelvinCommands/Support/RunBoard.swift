@@ -27,6 +27,10 @@ struct RunBoard {
   let connectionChoice: DriverChoice?
   /// What brings it back when it is lost.
   let equipment: BoardEquipment
+  /// How images get onto it.
+  let deploy: DeployWays
+  /// What its bench file says of it; nil for this machine.
+  let entry: BoardEntry?
   /// What is known of boards of its kind; nil for this machine.
   let profile: BoardProfile?
   /// A new connection, which adds to the environment of every command.
@@ -46,7 +50,8 @@ struct RunBoard {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
         isExclusive: false, benchFiles: [], console: nil, switchOn: nil, link: .quiet,
-        connectionChoice: nil, equipment: BoardEquipment(), profile: nil,
+        connectionChoice: nil, equipment: BoardEquipment(), deploy: DeployWays(), entry: nil,
+        profile: nil,
         connection: { choice.connection(environment: $0) })
     }
     let paths = try bench.paths(remembered: remembered)
@@ -69,6 +74,7 @@ struct RunBoard {
       link: try BoardLink(of: entry, host: RunBoard.powerHost()),
       connectionChoice: entry.connection ?? entry.console,
       equipment: try equipment(of: entry, profile),
+      deploy: entry.deploy.over(profile.deploy), entry: entry,
       profile: profile,
       connection: try connection(of: entry, profile))
   }
@@ -161,19 +167,6 @@ struct RunBoard {
         await target.disconnect(until: .after(seconds: 5))
         throw error
       }
-    }
-  }
-
-  /// Refuses a plan that has jobs which this board cannot run.
-  func check(_ plan: Plan) throws(PlainFailure) {
-    for spec in plan.specs {
-      guard let detached = spec.detached, let problem = link.problem(with: detached) else {
-        continue
-      }
-      let place = spec.provenance["link"] ?? spec.provenance["workload"]
-      throw PlainFailure(
-        .configuration,
-        (place.map { "\($0): " } ?? "") + "spec '\(spec.id)' \(problem.text)", hint: problem.hint)
     }
   }
 

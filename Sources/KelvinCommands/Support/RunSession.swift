@@ -55,6 +55,7 @@ struct RunSession {
       consoleLog: console?.logDirectory, link: board.link, settings: settings,
       watch: board.watch,
       connectionChoice: board.connectionChoice, equipment: equipment,
+      deploy: try board.deployEquipment(for: plan),
       isLost: { board.quarantine(reason: $0) }, objection: { health?.objection })
     request.hasOther = other != nil
     let runner = Runner(request)

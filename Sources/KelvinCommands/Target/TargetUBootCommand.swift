@@ -227,7 +227,7 @@ struct TargetUBootCommand: AsyncParsableCommand {
   /// The board's console, and what is known of its U-Boot.
   ///
   /// - Throws: of kind configuration when the bench does not say.
-  private static func line(
+  static func line(
     of entry: BoardEntry, _ environment: CommandEnvironment
   ) throws -> (line: OwnedLine, options: UBootOptions) {
     guard let choice = entry.bootloader, choice.driver == "uboot" else {

@@ -157,7 +157,7 @@ struct Ladder {
   }
 
   /// Waits until the board answers as it was.
-  private func answer(until deadline: Deadline) async throws {
+  private func answer(until deadline: Deadline) async throws(ConnectionFailure) {
     await target.connection.close()
     while true {
       do throws(ConnectionFailure) {
@@ -171,7 +171,7 @@ struct Ladder {
   }
 
   /// Waits until the board has booted anew, to the end.
-  func waitUntilUp(until deadline: Deadline) async throws {
+  func waitUntilUp(until deadline: Deadline) async throws(ConnectionFailure) {
     await target.connection.close()
     if let bootID {
       try await target.waitForBoot(after: bootID, until: deadline)

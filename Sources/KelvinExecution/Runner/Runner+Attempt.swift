@@ -20,9 +20,13 @@ extension Runner {
     noteUnavailable(job)
     let result = await wrap(.job, job: job) {
       await send(.moment(.jobStarted), job: job)
-      await beginWatch(attempt)
-      job.deadline = .after(seconds: job.spec.timeouts.setup, interrupt: attempt.interrupt)
-      try await wrap(.jobTargetConfiguration, job: job) { try await applySettings(job) }.get()
+      try await wrap(.jobTargetConfiguration, job: job) {
+        // What is deployed boots the board, which is nothing to be alarmed about.
+        try await deploy(job)
+        await beginWatch(attempt)
+        job.deadline = .after(seconds: job.spec.timeouts.setup, interrupt: attempt.interrupt)
+        try await applySettings(job)
+      }.get()
       if let failure = unusable[specIndex] { throw failure }
       guard let workload = workloads[specIndex] else {
         throw PlainFailure(.internal, "no workload was made for spec '\(job.spec.id)'")

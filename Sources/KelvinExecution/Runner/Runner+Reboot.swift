@@ -170,8 +170,7 @@ extension Runner {
     var steps: [RecoveryStep] = []
     do {
       try await wrap(.reboot) {
-        let ladder = ladder()
-        steps = try await ladder.climb(ladder.rungs(from: first), interrupt: run.stop)
+        steps = try await bringBack(from: first, job)
         guard steps.isBack else {
           throw PlainFailure(.target, "\(board): nothing brings it back")
         }

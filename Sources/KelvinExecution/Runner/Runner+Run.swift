@@ -14,11 +14,7 @@ extension Runner {
     do {
       try await wrap(.runInitialization) {
         try await wrap(.targetConnect) {
-          try await run.link.bringBack(
-            run.target.connection, until: .after(seconds: 60, interrupt: run.stop))
-          let facts = try await run.target.facts(until: .after(seconds: 60, interrupt: run.stop))
-          targetFingerprint = facts.fingerprint
-          try await noteBoot()
+          try await connect()
         }.get()
         try await checkSettings()
         try await prepareInstruments()

@@ -16,6 +16,8 @@ extension Runner {
       let index = request.plan.jobs[pending.position].spec
       guard seen.insert(index).inserted else { continue }
       let spec = request.plan.specs[index]
+      // Another kernel may offer others: known once it runs.
+      if spec.deployment != nil { continue }
       if checked.insert(spec.runtimeParameters).inserted {
         do {
           try await settings.check(

@@ -31,6 +31,8 @@ public struct RunRequest: Sendable {
   public var connectionChoice: DriverChoice?
   /// What brings the board back.
   public var equipment: BoardEquipment
+  /// What images are deployed with; nil where no job of the run needs any, and none is left there.
+  public var deploy: DeployEquipment?
   /// Told, with the reason, when nothing does.
   public var isLost: @Sendable (String) -> Void
   /// Whether the run goes on with another board when this one is lost: jobs that had not come to a good
@@ -62,7 +64,7 @@ public struct RunRequest: Sendable {
     stopReason: @escaping @Sendable () -> String, consoleLog: String? = nil,
     link: BoardLink = .quiet, settings: DeviceSettings? = nil,
     watch: BoardWatch.Options? = nil, connectionChoice: DriverChoice? = nil,
-    equipment: BoardEquipment = BoardEquipment(),
+    equipment: BoardEquipment = BoardEquipment(), deploy: DeployEquipment? = nil,
     isLost: @escaping @Sendable (String) -> Void = { _ in },
     objection: @escaping @Sendable () -> String? = { nil }
   ) {
@@ -83,6 +85,7 @@ public struct RunRequest: Sendable {
     self.watch = watch
     self.connectionChoice = connectionChoice
     self.equipment = equipment
+    self.deploy = deploy
     self.isLost = isLost
     self.objection = objection
   }
@@ -133,6 +136,8 @@ public actor Runner {
   /// The board's own way to be asked whether it lives, kept from job to job; nil inside where there is
   /// none.
   var pulse: (any Pulse)??
+  /// The images of deployments, as they were when they were first needed.
+  var deployImages: [Deployment: DeployImages] = [:]
   /// Facts of the target for each job's fingerprint.
   var targetFingerprint: [String: String] = [:]
 
@@ -204,6 +209,7 @@ public actor Runner {
     if !goesOnElsewhere { try skip(rest) }
     await finalize()
     await restoreSettings()
+    await restoreImage()
     if request.plan.settings.rebootPolicy == .runCompletion, bailReason == nil, !run.stop.isRaised {
       do { try await reboot("reboot_policy is run_completion") } catch {
         run.log.log(.error, source: "runner", "\(PlainFailure(error))")

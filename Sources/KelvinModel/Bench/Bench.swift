@@ -34,6 +34,8 @@ public struct BoardEntry: Sendable, Hashable {
   public var boot: BootDescription
   /// What brings it back; nil: as its profile says, else ``RecoveryLadder/standard``.
   public var recovery: RecoveryLadder?
+  /// How images get onto it.
+  public var deploy: DeployWays
   /// Names of meters of the same bench.
   public var meters: [String]
   public var labels: [String: String]
@@ -47,7 +49,8 @@ public struct BoardEntry: Sendable, Hashable {
     name: String, profile: String, connection: DriverChoice? = nil, console: DriverChoice? = nil,
     bootloader: DriverChoice? = nil, power: DriverChoice? = nil, reset: DriverChoice? = nil,
     link: DriverChoice? = nil, boot: BootDescription = BootDescription(),
-    recovery: RecoveryLadder? = nil, meters: [String] = [], labels: [String: String] = [:],
+    recovery: RecoveryLadder? = nil, deploy: DeployWays = DeployWays(), meters: [String] = [],
+    labels: [String: String] = [:],
     lease: ExternalLease? = nil,
     location: SourceLocation
   ) {
@@ -61,6 +64,7 @@ public struct BoardEntry: Sendable, Hashable {
     self.link = link
     self.boot = boot
     self.recovery = recovery
+    self.deploy = deploy
     self.meters = meters
     self.labels = labels
     self.lease = lease

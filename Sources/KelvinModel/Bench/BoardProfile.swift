@@ -25,6 +25,8 @@ public struct BoardProfile: Sendable, Hashable {
   /// What surprises people: one sentence or two each.
   public var quirks: [String]
   public var notes: [String]
+  /// How images get onto boards of this kind, where a bench file does not say.
+  public var deploy: DeployWays
   /// What the profile has been checked on, when that is less than such a board.
   public var verified: String?
   /// Where the profile stands.
@@ -43,6 +45,7 @@ public struct BoardProfile: Sendable, Hashable {
     clusters: [CPUCluster] = [], consoleBaud: Int? = nil, bootLoader: BootLoader? = nil,
     login: Login? = nil, shellPrompt: String? = nil, settings: [String] = [],
     recovery: RecoveryLadder? = nil, quirks: [String] = [], notes: [String] = [],
+    deploy: DeployWays = DeployWays(),
     verified: String? = nil, location: SourceLocation
   ) {
     self.name = name
@@ -58,6 +61,7 @@ public struct BoardProfile: Sendable, Hashable {
     self.recovery = recovery
     self.quirks = quirks
     self.notes = notes
+    self.deploy = deploy
     self.verified = verified
     self.location = location
   }

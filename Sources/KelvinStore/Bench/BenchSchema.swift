@@ -165,6 +165,16 @@ enum BenchSchema {
       passed INTEGER NOT NULL,
       failed INTEGER NOT NULL
     ) STRICT;
+
+    CREATE TABLE deployments (
+      resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
+      way TEXT NOT NULL,
+      image TEXT NOT NULL,
+      build_id TEXT NOT NULL,
+      board_boot_id TEXT NOT NULL,
+      run TEXT NOT NULL,
+      deployed_wall_ns INTEGER NOT NULL
+    ) STRICT;
     """
 
   private static let version3 = """

@@ -17,6 +17,7 @@ struct RunFixture {
   var onLog: @Sendable (EventRecord) -> Void = { _ in }
   var connection: any Connection = LocalConnection()
   var objection: @Sendable () -> String? = { nil }
+  var deploy: DeployEquipment?
   var equipment = BoardEquipment()
   var isLost: @Sendable (String) -> Void = { _ in }
 
@@ -48,8 +49,8 @@ struct RunFixture {
         id: "test", directory: path, plan: plan,
         registry: Registry(workloads: workloads, instruments: instruments), store: store, log: log,
         target: target, pending: jobs.indices.map { .init(position: $0) }, observers: observers,
-        stop: stop, stopReason: { "SIGINT" }, equipment: equipment, isLost: isLost,
-        objection: objection))
+        stop: stop, stopReason: { "SIGINT" }, equipment: equipment, deploy: deploy,
+        isLost: isLost, objection: objection))
     let outcome = try await runner.start()
     store.close()
     return RunResult(

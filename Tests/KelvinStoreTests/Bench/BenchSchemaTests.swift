@@ -22,6 +22,9 @@ struct BenchSchemaTests {
     SchemaTests.fixtures + "/bench-v\(version).sql"
   }
 
+  private static let deployment = DeploymentRecord(
+    way: "kexec", image: #"{"kernel":"aa"}"#, buildID: "bb", boardBootID: "cc", run: "r1")
+
   /// A database as this Kelvin makes it, with everything in it.
   private func makeSample() throws {
     var holder = try LeaseHolder.current()
@@ -58,6 +61,8 @@ struct BenchSchemaTests {
         HealthCheckRecord(
           run: "r1", workload: "probe", cause: "after reset", problem: nil, seconds: 0.5)
       ], of: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
+    try store.deployed(
+      Self.deployment, to: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
     store.close()
   }
 
@@ -96,6 +101,9 @@ struct BenchSchemaTests {
     }
     #expect(history?.checks.passed ?? 0 == (version < 4 ? 0 : 1))
     #expect(history?.lastCheck?.cause == (version < 4 ? nil : "after reset"))
+    let deployed = try store.deployment(
+      of: BenchResource(.board, "rock", bench: "/b", identity: "usb:1"))
+    #expect(deployed == (version < 4 ? nil : Self.deployment))
     let listing = try BenchListing.read(directory: directory.path)
     #expect(listing.resources.map(\.resource.name) == ["pi", "rock", "ppk2-a"])
     #expect(try store.take(rock, run: "r2").inherited.isEmpty, "another bench file's board")

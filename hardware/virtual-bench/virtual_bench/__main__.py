@@ -52,6 +52,8 @@ def start(options) -> int:
         definition = GUESTS[name]
         if options.console:
             definition = dataclasses.replace(definition, console=options.console)
+        if options.network:
+            definition = dataclasses.replace(definition, ssh_port=42204)
         guest = Guest(definition, options.alias)
         if guest.is_running:
             say(f"{guest.name}: is up already")
@@ -261,6 +263,8 @@ def main() -> int:
                           help="another name, so that one guest can run several times")
     starting.add_argument("--console", choices=["socket", "telnet", "pty"],
                           help="what the console is; telnet takes a free port")
+    starting.add_argument("--network", action="store_true",
+                          help="gives 'uboot' a network, whose TFTP server (10.0.2.2) serves its share/")
     starting.add_argument("--fresh", action="store_true",
                           help="boot the bench host instead of restoring its snapshot")
     surrounding = command("with", surround, "Runs a command while guests are up: with GUEST... -- "

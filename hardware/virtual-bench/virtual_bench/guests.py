@@ -199,8 +199,14 @@ class Guest:
         if ports["ssh"]:
             forward = f"hostfwd=tcp:127.0.0.1:{ports['ssh']}-:22"
             forward += f",hostfwd=tcp:127.0.0.1:{ports['adb']}-:5555"
+            if kind == "uboot":
+                forward += f",tftp={self.folder / 'share'}"
+                command += ["-device", "virtio-rng-pci"]
             command += ["-netdev", f"user,id=net,restrict=on,{forward}"]
-            command += ["-device", "virtio-net-pci,netdev=net,romfile="]
+            # U-Boot 2023.01 takes this address, whatever the device's is: with another, the network
+            # would go on sending to U-Boot when Linux runs.
+            address = ",mac=52:52:52:52:52:52" if kind == "uboot" else ""
+            command += ["-device", f"virtio-net-pci,netdev=net,romfile={address}"]
         if kind in ("x86", "arm", "host"):
             command += ["-device", "virtio-rng-pci", "-device", "i6300esb"]
             command += ["-action", "watchdog=reset"]
@@ -256,6 +262,12 @@ class Guest:
         ]
 
     def _uboot(self, boot: dict) -> list[str]:
+        if self.definition.ssh_port:
+            # What it can boot: the arm board's kernel, and its initial RAM file system.
+            kernel = kernels.Kernel("arm64")
+            initrd = initramfs.arm_board(kernel).read_bytes() + Keys().overlay(self.name)
+            (self.folder / "initrd").write_bytes(initrd)
+            (self.folder / "Image").symlink_to(kernel.image)
         return [
             "qemu-system-aarch64",
             *("-M", "virt", "-cpu", "cortex-a57", "-accel", "tcg", "-m", "256"),

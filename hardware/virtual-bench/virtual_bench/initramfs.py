@@ -242,6 +242,7 @@ def x86_board(kernel: kernels.Kernel) -> Path:
         programs = Programs(archive)
         programs.add("/usr/sbin/dropbear")
         programs.add("/usr/lib/openssh/sftp-server", "/usr/libexec/sftp-server")
+        programs.add("/sbin/kexec")
         _names(archive, programs)
         archive.file("bin/vb-work", built("vb-work", "gcc"), 0o755)
         archive.file("etc/vb-modules", ("\n".join(BOARD_MODULES) + "\n").encode())

@@ -45,8 +45,10 @@ class Kernel:
         self.release = debian.kernel_release(arch)
         self.folder = cache() / f"kernel-{self.release}"
         self.image = self.folder / ("vmlinux" if arch == debian.HOST else "vmlinuz")
+        # As it came, for boot loaders and kexec: `image` may be unpacked.
+        self.packed = self.folder / "vmlinuz"
         self.modules = self.folder / "modules"
-        if not (self.folder / "complete").exists():
+        if not (self.folder / "complete").exists() or not self.packed.exists():
             self._fetch()
 
     def _fetch(self) -> None:
@@ -57,8 +59,7 @@ class Kernel:
         if self.arch == debian.HOST:
             say("unpacking the kernel")
             self.image.write_bytes(unpacked_kernel(packed.read_bytes()))
-        else:
-            shutil.copy(packed, self.image)
+        shutil.copy(packed, self.packed)
         tree = scratch / "lib" / "modules" / self.release
         if not tree.exists():
             tree = scratch / "usr" / "lib" / "modules" / self.release

@@ -69,7 +69,7 @@ extension UBootShell {
 
   // MARK: The place
 
-  private func resolve(
+  func resolve(
     _ address: UBootAddress, until deadline: Deadline
   ) throws(ConnectionFailure) -> UInt64 {
     guard case .variable(let name) = address else {
@@ -91,7 +91,7 @@ extension UBootShell {
 
   /// Makes sure of the place before minutes are spent: by what U-Boot says of its memory, and by reading
   /// its first and its last byte.
-  private func checkRoom(
+  func checkRoom(
     _ place: UInt64, _ file: UBootFile, until deadline: Deadline
   ) throws(ConnectionFailure) {
     func refused(_ why: String) -> ConnectionFailure {
@@ -116,7 +116,7 @@ extension UBootShell {
   }
 
   /// Has U-Boot read its memory.
-  private func checksum(
+  func checksum(
     at place: UInt64, count: Int64, until deadline: Deadline
   ) throws(ConnectionFailure) -> UInt32 {
     let command = "crc32 \(UBootShell.hex(place)) \(UBootShell.hex(count))"
