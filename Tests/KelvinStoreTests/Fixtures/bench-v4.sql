@@ -30,7 +30,7 @@ CREATE TABLE leases (
   taken_wall_ns INTEGER NOT NULL,
   taken_boottime_ns INTEGER NOT NULL
 ) STRICT;
-INSERT INTO leases VALUES(1,'r1','/runs/x','a test','anna','labhost','m','b','pid:[4026531836]',8833,546574,1795719595679735684,5465874807499);
+INSERT INTO leases VALUES(1,'r1','/runs/x','a test','anna','labhost','m','b','pid:[4026531836]',12829,711667,1795721246855404217,7117050476056);
 CREATE TABLE holdings (
   resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
   lease INTEGER NOT NULL REFERENCES leases (id) ON DELETE CASCADE,
@@ -52,7 +52,7 @@ CREATE TABLE reservations (
   boot_id TEXT NOT NULL,
   expires_boottime_ns INTEGER NOT NULL
 ) STRICT;
-INSERT INTO reservations VALUES(4,'anna','labhost','mine',1795719595686473280,1795723195686473280,'b',9065881545085);
+INSERT INTO reservations VALUES(4,'anna','labhost','mine',1795721246862636423,1795724846862636423,'b',10717057708226);
 CREATE TABLE health (
   resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
   condition TEXT NOT NULL,
@@ -62,7 +62,7 @@ CREATE TABLE health (
   host TEXT NOT NULL,
   since_wall_ns INTEGER NOT NULL
 ) STRICT;
-INSERT INTO health VALUES(4,'quarantined','sick','none','anna','labhost',1795719595691875891);
+INSERT INTO health VALUES(4,'quarantined','sick','none','anna','labhost',1795721246868146276);
 CREATE TABLE original_values (
   resource INTEGER NOT NULL REFERENCES resources (id),
   setting TEXT NOT NULL,
@@ -85,11 +85,12 @@ CREATE TABLE events (
   action TEXT NOT NULL,
   detail TEXT NOT NULL
 ) STRICT;
-INSERT INTO events VALUES(1,1795719595681915818,'b',5465876987618,'anna','labhost',8833,1,'r1','acquire','a test');
-INSERT INTO events VALUES(2,1795719595683529188,'b',5465878601021,'anna','labhost',8833,3,'r1','acquire','a test');
-INSERT INTO events VALUES(3,1795719595688881123,'b',5465883952951,'anna','labhost',8833,4,'','reserve','until 2026-11-26T19:59:55.686Z: mine');
-INSERT INTO events VALUES(4,1795719595692146465,'b',5465887218303,'anna','labhost',8833,4,'','quarantine','sick (none)');
-INSERT INTO events VALUES(5,1795719595694198789,'b',5465889270609,'anna','labhost',8833,1,'r1','outage','bench check --switch');
+INSERT INTO events VALUES(1,1795721246857697920,'b',7117052769749,'anna','labhost',12829,1,'r1','acquire','a test');
+INSERT INTO events VALUES(2,1795721246859392317,'b',7117054464171,'anna','labhost',12829,3,'r1','acquire','a test');
+INSERT INTO events VALUES(3,1795721246865189254,'b',7117060261057,'anna','labhost',12829,4,'','reserve','until 2026-11-26T20:27:26.862Z: mine');
+INSERT INTO events VALUES(4,1795721246868389465,'b',7117063461305,'anna','labhost',12829,4,'','quarantine','sick (none)');
+INSERT INTO events VALUES(5,1795721246870402510,'b',7117065474329,'anna','labhost',12829,1,'r1','outage','bench check --switch');
+INSERT INTO events VALUES(6,1795721246878443611,'b',7117073515427,'anna','labhost',12829,1,'r1','deploy','kexec: {"kernel":"aa"}');
 CREATE TABLE outages (
   resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
   lease INTEGER NOT NULL,
@@ -99,8 +100,8 @@ CREATE TABLE outages (
   reason TEXT NOT NULL,
   since_wall_ns INTEGER NOT NULL
 ) STRICT;
-INSERT INTO outages VALUES(1,1,'anna','labhost',8833,'bench check --switch',1795719595693942370);
-INSERT INTO outages VALUES(2,1,'anna','labhost',8833,'bench check --switch',1795719595693942370);
+INSERT INTO outages VALUES(1,1,'anna','labhost',12829,'bench check --switch',1795721246870125544);
+INSERT INTO outages VALUES(2,1,'anna','labhost',12829,'bench check --switch',1795721246870125544);
 CREATE TABLE board_jobs (
   id INTEGER NOT NULL PRIMARY KEY,
   resource INTEGER NOT NULL REFERENCES resources (id),
@@ -113,8 +114,8 @@ CREATE TABLE board_jobs (
   seconds REAL NOT NULL,
   ended_wall_ns INTEGER NOT NULL
 ) STRICT;
-INSERT INTO board_jobs VALUES(1,2,'r1',0,1,'failed: target','hung',1,1.5,1795719595694727808);
-INSERT INTO board_jobs VALUES(2,2,'r1',0,2,'ok','',1,0.5,1795719595694729704);
+INSERT INTO board_jobs VALUES(1,2,'r1',0,1,'failed: target','hung',1,1.5,1795721246871043519);
+INSERT INTO board_jobs VALUES(2,2,'r1',0,2,'ok','',1,0.5,1795721246871046142);
 CREATE TABLE recoveries (
   id INTEGER NOT NULL PRIMARY KEY,
   resource INTEGER NOT NULL REFERENCES resources (id),
@@ -125,7 +126,7 @@ CREATE TABLE recoveries (
   seconds REAL NOT NULL,
   ended_wall_ns INTEGER NOT NULL
 ) STRICT;
-INSERT INTO recoveries VALUES(1,2,'r1','hung','[{"problem":"silent","rung":"reconnect","seconds":10.0},{"problem":null,"rung":"reset","seconds":2.0}]','reset',12.0,1795719595694734655);
+INSERT INTO recoveries VALUES(1,2,'r1','hung','[{"problem":"silent","rung":"reconnect","seconds":10.0},{"problem":null,"rung":"reset","seconds":2.0}]','reset',12.0,1795721246871053581);
 CREATE TABLE board_totals (
   resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
   since_wall_ns INTEGER NOT NULL,
@@ -133,7 +134,7 @@ CREATE TABLE board_totals (
   jobs INTEGER NOT NULL,
   flaky_jobs INTEGER NOT NULL
 ) STRICT;
-INSERT INTO board_totals VALUES(2,1795719595694727808,0,1,1);
+INSERT INTO board_totals VALUES(2,1795721246871043519,0,1,1);
 CREATE TABLE attempt_totals (
   resource INTEGER NOT NULL REFERENCES resources (id),
   verdict TEXT NOT NULL,
@@ -162,13 +163,24 @@ CREATE TABLE health_checks (
   seconds REAL NOT NULL,
   ended_wall_ns INTEGER NOT NULL
 ) STRICT;
-INSERT INTO health_checks VALUES(1,2,'r1','probe','after reset',NULL,0.5,1795719595694739057);
+INSERT INTO health_checks VALUES(1,2,'r1','probe','after reset',NULL,0.5,1795721246871057987);
 CREATE TABLE check_totals (
   resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
   passed INTEGER NOT NULL,
   failed INTEGER NOT NULL
 ) STRICT;
 INSERT INTO check_totals VALUES(2,1,0);
+CREATE TABLE deployments (
+  resource INTEGER NOT NULL PRIMARY KEY REFERENCES resources (id),
+  way TEXT NOT NULL,
+  image TEXT NOT NULL,
+  build_id TEXT NOT NULL,
+  board_boot_id TEXT NOT NULL,
+  run TEXT NOT NULL,
+  deployed_wall_ns INTEGER NOT NULL
+) STRICT;
+INSERT INTO deployments VALUES(1,'kexec','{"kernel":"aa"}','bb','cc','r1',1795721246878261381);
+INSERT INTO deployments VALUES(2,'kexec','{"kernel":"aa"}','bb','cc','r1',1795721246878261381);
 DELETE FROM sqlite_sequence;
 INSERT INTO sqlite_sequence VALUES('leases',1);
 CREATE INDEX holdings_by_lease ON holdings (lease);
