@@ -7,8 +7,7 @@ import Testing
 @Suite(.serialized, .needsGuests, .guest("x86-b"), .timeLimit(.minutes(10)))
 struct StageFaultTests {
   @Test(arguments: [
-    "settings:reboot", "setup:ssh-killed", "before-window:panic", "run:ssh-killed",
-    "run:console-unplugged", "restoring:reboot"
+    "settings:reboot", "run:ssh-killed", "run:console-unplugged", "restoring:reboot"
   ])
   func oneAttemptIsLostAtMost(stageAndFault: String) throws {
     let board = try #require(VirtualGuest.current)
