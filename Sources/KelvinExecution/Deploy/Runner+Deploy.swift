@@ -35,7 +35,8 @@ extension Runner {
 
   /// Brings the board to what a job needs; a job that needs nothing gets what the board boots by itself.
   func deploy(_ job: JobContext) async throws {
-    guard let equipment = request.deploy else { return }
+    // A health check is made of whatever the board runs.
+    guard let equipment = request.deploy, job.position != Runner.checkIndex else { return }
     guard !run.target.connection.capabilities.isThisMachine else {
       throw PlainFailure(
         .configuration, "this machine runs Kelvin, and nothing is deployed to it",

@@ -28,12 +28,14 @@ struct Heartbeat {
 
   func run() {
     var answered = MonotonicTime.now
+    var asked: MonotonicTime?
     var isSuspected = false
     // The network's answer is a part of the time in which a hang is to be found.
     let question = link == nil ? 0 : min(Heartbeat.questionTime, period / 4)
     let (rest, patience) = (0.4 * (period - question), 0.55 * (period - question))
     while true {
       do throws(ConnectionFailure) {
+        asked = .now
         try pulse.beat(until: .after(seconds: patience, interrupt: state.end))
         if isSuspected {
           state.add(
@@ -44,6 +46,7 @@ struct Heartbeat {
         }
         isSuspected = false
         answered = .now
+        asked = nil
         state.hasAnswered()
         try pulse.rest(until: .after(seconds: rest, interrupt: state.end))
       } catch {
@@ -52,7 +55,7 @@ struct Heartbeat {
           error.code == .timedOut
           ? .noAnswer
           : .lost([error.message, error.evidence].filter { !$0.isEmpty }.joined(separator: ": "))
-        if suspect(cause, since: answered, isFirst: !isSuspected) { return }
+        if suspect(cause, since: answered, asked: asked, isFirst: !isSuspected) { return }
         isSuspected = true
       }
     }
@@ -62,7 +65,7 @@ struct Heartbeat {
   ///
   /// - Returns: whether nothing is left to be asked.
   private func suspect(
-    _ cause: Suspicion.Cause, since answered: MonotonicTime, isFirst: Bool
+    _ cause: Suspicion.Cause, since answered: MonotonicTime, asked: MonotonicTime?, isFirst: Bool
   ) -> Bool {
     let answer = link?.ask(
       until: .after(seconds: min(Heartbeat.questionTime, period / 4), interrupt: state.end))
@@ -72,7 +75,8 @@ struct Heartbeat {
     let suspicion = Suspicion(
       board: state.board, cause: cause, silence: silence, period: period, link: answer,
       isForwarded: link?.isForwarded ?? false,
-      consoleSilence: state.spoke.map { Double(now - $0) / 1e9 })
+      consoleSilence: state.spoke.map { Double(now - $0) / 1e9 },
+      unanswered: cause == .noAnswer ? asked.map { Double(now - $0) / 1e9 } : nil)
     var finding = suspicion.finding(at: now)
     if finding.kind == .unresponsive, finding.severity < .fatal, silence > patience {
       finding = Finding(

@@ -25,6 +25,8 @@ struct Suspicion: Sendable, Hashable {
   let isForwarded: Bool
   /// Seconds since its console spoke last; nil where none is watched.
   let consoleSilence: Double?
+  /// Seconds since it was asked what got no answer; nil: as long as ``silence``.
+  var unanswered: Double?
 
   /// What it comes to.
   func finding(at time: MonotonicTime = .now) -> Finding {
@@ -32,7 +34,15 @@ struct Suspicion: Sendable, Hashable {
     return Finding(kind, severity, at: time, "\(board): \(what)", evidence: evidence)
   }
 
-  private var hasSpoken: Bool { consoleSilence.map { $0 < silence } ?? false }
+  /// Whether it spoke when it should have answered. What was said before it was asked, or just then, may have
+  /// been the last that it did: an answer over the console itself, a message of the kernel.
+  private var hasSpoken: Bool {
+    let since = unanswered.map { $0 - Suspicion.margin } ?? silence
+    return consoleSilence.map { $0 < since } ?? false
+  }
+
+  /// Seconds in which a board that was asked may still have gone.
+  private static let margin = 0.5
 
   private var verdict: (Finding.Kind, KernelSign.Severity, String) {
     let since = "for \(Suspicion.text(silence))"

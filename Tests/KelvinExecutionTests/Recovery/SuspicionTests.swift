@@ -9,11 +9,11 @@ import Testing
 @Suite struct SuspicionTests {
   private static func suspicion(
     _ cause: Suspicion.Cause, _ link: LinkQuestion.Answer?, forwarded: Bool = false,
-    console: Double? = nil, period: Double = 4
+    console: Double? = nil, unanswered: Double? = nil, period: Double = 4
   ) -> Suspicion {
     Suspicion(
       board: "rock", cause: cause, silence: 5, period: period, link: link, isForwarded: forwarded,
-      consoleSilence: console)
+      consoleSilence: console, unanswered: unanswered)
   }
 
   @Test(arguments: [
@@ -31,6 +31,10 @@ import Testing
     (suspicion(.noAnswer, .silent("No route to host"), console: 1), .linkAway, .fatal),
     (suspicion(.noAnswer, .accepted, forwarded: true, console: 1), .linkAway, .fatal),
     (suspicion(.lost("closed"), .silent("x"), console: 0), .linkAway, .fatal),
+    (suspicion(.noAnswer, .silent("x"), console: 1, unanswered: 3), .linkAway, .fatal),
+    // What it said before it was asked, or just then, was its last.
+    (suspicion(.noAnswer, .silent("x"), console: 4, unanswered: 3), .hang, .fatal),
+    (suspicion(.noAnswer, nil, console: 2.8, unanswered: 3), .hang, .fatal),
     // The way went, and with it what leads there.
     (suspicion(.lost("closed"), .refused, forwarded: true), .linkAway, .fatal),
     (suspicion(.lost("closed"), nil), .linkAway, .fatal),
