@@ -63,10 +63,7 @@ struct ResumeCommand: AsyncParsableCommand {
       try await RunSession(
         runID: record.id, directory: directory, plan: try reader.plan(), board: board,
         store: store,
-        pending: jobs.map {
-          .init(
-            position: $0.position, attempts: $0.attempts, countedAttempts: $0.countedAttempts)
-        },
+        pending: jobs.map { .init($0) },
         progress: progress, control: control
       ).carryOut(environment)
     }

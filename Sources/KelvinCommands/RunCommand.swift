@@ -122,13 +122,10 @@ struct RunCommand: AsyncParsableCommand {
     try await held.during {
       let store = try life.hasBegun ? resumed(life, on: board) : created(life, on: board)
       life.hasBegun = true
-      let pending = try store.reopenStoppedJobs().map {
-        RunRequest.PendingJob(
-          position: $0.position, attempts: $0.attempts, countedAttempts: $0.countedAttempts)
-      }
       isOver = try await RunSession(
         runID: life.runID, directory: life.directory, plan: plan, board: board, store: store,
-        pending: pending, progress: progress, control: control, other: life.other
+        pending: try store.reopenStoppedJobs().map { .init($0) }, progress: progress,
+        control: control, other: life.other
       ).carryOut(environment)
     }
     return isOver

@@ -49,6 +49,13 @@ public struct RunRequest: Sendable {
     /// Attempts that count against `max_retries`: those not cut off by the death of Kelvin.
     public var countedAttempts: Int
 
+    /// A job as the store has it.
+    public init(_ record: PendingJobRecord) {
+      self.init(
+        position: record.position, attempts: record.attempts,
+        countedAttempts: record.countedAttempts)
+    }
+
     /// Creates a pending job.
     public init(position: Int, attempts: Int = 0, countedAttempts: Int = 0) {
       self.position = position

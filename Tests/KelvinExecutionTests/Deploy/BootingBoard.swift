@@ -9,7 +9,7 @@ import Synchronization
 /// A board whose boots are changes to a folder of files: which kernel runs, and which boot it is.
 ///
 /// Nothing is executed but what is listed here: a test must never boot this machine.
-final class BootingBoard: Connection {
+final class BootingBoard: ForwardingConnection {
   /// What a kernel shows once it runs.
   struct Kernel {
     /// Of 20 bytes.
@@ -32,7 +32,7 @@ final class BootingBoard: Connection {
   }
   let state = Mutex(State())
   let root: String
-  private let base: LocalConnection
+  let base: any Connection
 
   init(_ root: String) throws {
     self.root = root
@@ -126,40 +126,9 @@ final class BootingBoard: Connection {
     if unlink(root + "/on") == 0 { boot(state.withLock { $0.own }) }
     return try await base.read(paths, until: deadline)
   }
-  func write(
-    _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [Result<Void, Errno>] {
-    try await base.write(values, until: deadline)
-  }
-  func list(
-    _ directory: TargetPath, depth: Int, until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [FileEntry] {
-    try await base.list(directory, depth: depth, until: deadline)
-  }
-  func push(
-    _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline
-  ) async throws(ConnectionFailure) {
-    try await base.push(hostPath, to: path, mode: mode, until: deadline)
-  }
-  func pull(
-    _ path: TargetPath, to hostPath: String, until deadline: Deadline
-  ) async throws(ConnectionFailure) {
-    try await base.pull(path, to: hostPath, until: deadline)
-  }
-  func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure) {
-    try await base.remove(path, until: deadline)
-  }
-  func checksum(
-    _ paths: [TargetPath], until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [Result<String, Errno>] {
-    try await base.checksum(paths, until: deadline)
-  }
   func findExecutables(
     _ names: [String], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [TargetPath?] { names.map { _ in nil } }
-  func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {
-    try await base.sampler(plan)
-  }
   func close() async {}
 }
 

@@ -4,7 +4,7 @@ import KelvinModel
 
 /// A connection whose target has some defects that files of a recorded tree cannot have; everything
 /// else goes to another connection.
-struct FaultyConnection: Connection {
+struct FaultyConnection: ForwardingConnection {
   let base: any Connection
   /// What reading these files gives.
   var faults: [TargetPath: Errno] = [:]
@@ -15,7 +15,6 @@ struct FaultyConnection: Connection {
   /// While true, the link is gone: reads throw.
   let isLost = BoardConfined(false)
 
-  var name: String { base.name }
   var capabilities: Capabilities {
     var capabilities = base.capabilities
     if keepsOutput { capabilities.keepsOutput = true }
@@ -38,47 +37,4 @@ struct FaultyConnection: Connection {
     let found = try await base.findExecutables(names, until: deadline)
     return zip(names, found).map { missing.contains($0) ? nil : $1 }
   }
-
-  func start(
-    _ command: Command, until deadline: Deadline
-  ) async throws(ConnectionFailure) -> any RemoteProcess {
-    try await base.start(command, until: deadline)
-  }
-  func execute(
-    _ command: Command, until deadline: Deadline
-  ) async throws(ConnectionFailure) -> CommandResult {
-    try await base.execute(command, until: deadline)
-  }
-  func write(
-    _ values: [(path: TargetPath, bytes: [UInt8])], until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [Result<Void, Errno>] {
-    try await base.write(values, until: deadline)
-  }
-  func list(
-    _ directory: TargetPath, depth: Int, until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [FileEntry] {
-    try await base.list(directory, depth: depth, until: deadline)
-  }
-  func push(
-    _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline
-  ) async throws(ConnectionFailure) {
-    try await base.push(hostPath, to: path, mode: mode, until: deadline)
-  }
-  func pull(
-    _ path: TargetPath, to hostPath: String, until deadline: Deadline
-  ) async throws(ConnectionFailure) {
-    try await base.pull(path, to: hostPath, until: deadline)
-  }
-  func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure) {
-    try await base.remove(path, until: deadline)
-  }
-  func checksum(
-    _ paths: [TargetPath], until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [Result<String, Errno>] {
-    try await base.checksum(paths, until: deadline)
-  }
-  func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {
-    try await base.sampler(plan)
-  }
-  func close() async { await base.close() }
 }

@@ -9,8 +9,8 @@ import Synchronization
 /// A board of a bench whose kernel's files are a recorded tree, and whose other commands are run here.
 ///
 /// Nothing of it ever reboots this machine: what would is noted, and does what the test says.
-struct FakeBoard: Connection {
-  let base: LocalConnection
+struct FakeBoard: ForwardingConnection {
+  let base: any Connection
   let tree: RecordedTree
   /// What the board's own reboot command does; by default nothing.
   var onReboot: @Sendable () -> Void = {}
@@ -123,32 +123,11 @@ struct FakeBoard: Connection {
     try check()
     return try await base.list(directory, depth: depth, until: deadline)
   }
-  func push(
-    _ hostPath: String, to path: TargetPath, mode: UInt16, until deadline: Deadline
-  ) async throws(ConnectionFailure) {
-    try await base.push(hostPath, to: path, mode: mode, until: deadline)
-  }
-  func pull(
-    _ path: TargetPath, to hostPath: String, until deadline: Deadline
-  ) async throws(ConnectionFailure) {
-    try await base.pull(path, to: hostPath, until: deadline)
-  }
-  func remove(_ path: TargetPath, until deadline: Deadline) async throws(ConnectionFailure) {
-    try await base.remove(path, until: deadline)
-  }
-  func checksum(
-    _ paths: [TargetPath], until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [Result<String, Errno>] {
-    try await base.checksum(paths, until: deadline)
-  }
   func findExecutables(
     _ names: [String], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [TargetPath?] {
     try check()
     return try await base.findExecutables(names, until: deadline)
-  }
-  func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {
-    try await base.sampler(plan)
   }
   func close() async {}
 }
