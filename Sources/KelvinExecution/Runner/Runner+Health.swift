@@ -92,28 +92,18 @@ extension Runner {
     guard !isInVain, watchesBoard, request.plan.settings.rebootPolicy != .never else {
       return finding
     }
-    let begin = MonotonicTime.now
-    var steps: [RecoveryStep] = []
-    do {
-      try await wrap(.reboot) {
-        let ladder = ladder()
-        let rungs =
-          rung == nil && lossOfBoard?.kind == .hang
-          ? ladder.rungs(from: .sysrq) : ladder.rungs(above: rung)
-        steps = try await ladder.climb(rungs, interrupt: run.stop)
-        guard steps.isBack else {
-          throw PlainFailure(.target, "\(run.target.name): nothing brings it back")
-        }
-      }.get()
-      try await boardHasBooted()
-    } catch {
-      run.targetResponds = false
+    let (steps, isBack) = await rescue(finding) {
+      let ladder = ladder()
+      let rungs =
+        rung == nil && lossOfBoard?.kind == .hang
+        ? ladder.rungs(from: .sysrq) : ladder.rungs(above: rung)
+      return try await ladder.climb(rungs, interrupt: run.stop)
+    }
+    guard isBack else {
       if run.stop.isRaised { return nil }
-      report(finding, steps, isBack: false, since: begin)
       let text = steps.map(\.description).joined(separator: "; ")
       return "\(finding), and nothing brings it back (\(text))"
     }
-    report(finding, steps, isBack: true, since: begin)
     let last = steps.last?.rung.rawValue ?? ""
     guard let second = await runCheck(check, "after \(last)") else { return nil }
     return "\(finding); and again after \(last): \(second)"

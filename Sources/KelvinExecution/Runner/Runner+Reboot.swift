@@ -165,22 +165,11 @@ extension Runner {
       run.targetResponds = false
       return Outcome(.failed(.target), finding)
     }
-    let begin = MonotonicTime.now
     let before = targetFingerprint["boot id"]
-    var steps: [RecoveryStep] = []
-    do {
-      try await wrap(.reboot) {
-        steps = try await bringBack(from: first, job)
-        guard steps.isBack else {
-          throw PlainFailure(.target, "\(board): nothing brings it back")
-        }
-      }.get()
-      try await boardHasBooted()
-    } catch {
-      run.targetResponds = false
-      // Stopped by somebody, it says nothing of the board.
-      if !run.stop.isRaised { report(finding, steps, job, isBack: false, since: begin) }
-      let text = steps.map(\.description).joined(separator: "; ")
+    let begin = MonotonicTime.now
+    let (steps, isBack) = await rescue(finding, job) { try await bringBack(from: first, job) }
+    let text = steps.map(\.description).joined(separator: "; ")
+    guard isBack else {
       job.record(.error, source: "recovery", "\(board): nothing brings it back: \(text)")
       if !run.stop.isRaised {
         hasLostBoard = true
@@ -189,14 +178,13 @@ extension Runner {
       }
       return Outcome(.failed(.target), "\(finding), and nothing brings it back")
     }
-    report(finding, steps, job, isBack: true, since: begin)
     if steps.last?.rung == .reconnect {
       guard targetFingerprint["boot id"] == before else { return await rebooted(outcome, job) }
       await endLeftovers(of: job)
     }
     let seconds = Double((MonotonicTime.now - begin) / 100_000_000) / 10
     let last = steps.last?.rung ?? .reconnect
-    job.record(.warning, source: "recovery", steps.map(\.description).joined(separator: "; "))
+    job.record(.warning, source: "recovery", text)
     let distrust = await checkRecovered(by: last).map { "; \($0)" } ?? ""
     return Outcome(
       .failed(last == .reconnect ? .infrastructure : .target),
@@ -221,39 +209,55 @@ extension Runner {
   func bringBack(_ loss: ConnectionFailure) async -> Bool {
     guard watchesBoard, bailReason == nil, !run.stop.isRaised else { return false }
     let board = run.target.name
-    let begin = MonotonicTime.now
-    var steps: [RecoveryStep] = []
-    do {
-      let now = try? await BootState.read(
-        through: run.target.connection, until: .after(seconds: 5, interrupt: run.stop))
-      if let now {
-        guard case .rebooted = BootChange(from: boot, to: now) else { return true }
-      } else {
-        guard request.plan.settings.rebootPolicy != .never else { return false }
-        let ladder = ladder()
-        steps = try await ladder.climb(ladder.rungs(from: .reconnect), interrupt: run.stop)
-        guard steps.isBack else {
-          throw PlainFailure(.target, "\(board): nothing brings it back")
-        }
-      }
+    let now = try? await BootState.read(
+      through: run.target.connection, until: .after(seconds: 5, interrupt: run.stop))
+    if let now {
+      guard case .rebooted = BootChange(from: boot, to: now) else { return true }
+    } else if request.plan.settings.rebootPolicy == .never {
+      return false
+    }
+    let (_, isBack) = await rescue("\(board) does not answer: \(loss.message)") {
+      let ladder = ladder()
+      // One that answers has booted by itself, and is only waited for.
+      let rungs = now == nil ? ladder.rungs(from: .reconnect) : [RungPlan(.reconnect)]
+      let steps = try await ladder.climb(rungs, interrupt: run.stop)
+      guard steps.isBack else { return steps }
       try await run.target.waitUntilBooted(
         probe: request.equipment.bootProbe,
         until: .after(seconds: request.equipment.bootSeconds, interrupt: run.stop))
-      try await boardHasBooted()
-    } catch {
-      run.targetResponds = false
-      guard !run.stop.isRaised else { return false }
-      report("\(board) does not answer: \(loss.message)", steps, isBack: false, since: begin)
+      return steps
+    }
+    if !isBack, !run.stop.isRaised {
       request.isLost("\(board) does not answer, and nothing brings it back")
-      return false
     }
-    if !steps.isEmpty {
-      report("\(board) does not answer: \(loss.message)", steps, isBack: true, since: begin)
-    }
-    return true
+    return isBack
   }
 
-  func report(
+  /// Brings the board back, learns anew what its boot has changed, and reports how that went. That the run was
+  /// stopped meanwhile says nothing of the board, and is no report.
+  func rescue(
+    _ finding: String, _ job: JobContext? = nil, _ climb: () async throws -> [RecoveryStep]
+  ) async -> (steps: [RecoveryStep], isBack: Bool) {
+    let begin = MonotonicTime.now
+    var steps: [RecoveryStep] = []
+    var isBack = false
+    do {
+      try await wrap(.reboot) {
+        steps = try await climb()
+        guard steps.isBack else {
+          throw PlainFailure(.target, "\(run.target.name): nothing brings it back")
+        }
+      }.get()
+      try await boardHasBooted()
+      isBack = true
+    } catch {
+      run.targetResponds = false
+    }
+    if isBack || !run.stop.isRaised { report(finding, steps, job, isBack: isBack, since: begin) }
+    return (steps, isBack)
+  }
+
+  private func report(
     _ finding: String, _ steps: [RecoveryStep], _ job: JobContext? = nil, isBack: Bool,
     since begin: MonotonicTime
   ) {
