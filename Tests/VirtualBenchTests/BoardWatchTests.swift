@@ -28,7 +28,7 @@ struct BoardWatchTests {
       "board", at: ConsoleAddress("socket:" + board.console), until: owner.limit)
     try #require(held.state == .open)
     log = owner.places.consoleDirectory("board")
-    try VirtualGuest.wait("the board is up") { (try? board.run("true")) != nil }
+    try VirtualGuest.wait("the board is up") { board.answers() }
   }
 
   private func choice(_ way: Way, port: Int? = nil) throws -> DriverChoice {
@@ -159,7 +159,7 @@ struct BoardWatchTests {
     #expect(finding.message.contains("its console speaks"), "\(finding)")
     watch.stop()
     await connection.close()
-    try VirtualGuest.wait("the link is back") { (try? board.run("touch /tmp/hush")) != nil }
+    try VirtualGuest.wait("the link is back") { board.answers("touch /tmp/hush") }
     try board.run("sleep 1; rm /tmp/hush")
   }
 
@@ -190,7 +190,7 @@ struct BoardWatchTests {
     watch.stop()
     #expect(watch.findings().map(\.kind) == [.kernel(.reboot)], "\(watch.findings())")
     await connection.close()
-    try VirtualGuest.wait("the board is back") { (try? board.run("true")) != nil }
+    try VirtualGuest.wait("the board is back") { board.answers() }
     let after = try await BootState.read(through: connection, until: .after(seconds: 60))
     guard case .rebooted(let evidence) = BootChange(from: before, to: after) else {
       Issue.record("\(BootChange(from: before, to: after))")

@@ -30,7 +30,7 @@ struct ConsoleChannelTests {
       (i=0; while [ $i -lt 60000 ] && [ ! -e /tmp/quiet ]; do
       echo "<4>usb 1-1: noise $i" >/dev/kmsg; i=$((i+1)); sleep 0.01; done) >/dev/null 2>&1 </dev/null &
       """)
-    defer { _ = try? board.run("touch /tmp/quiet; echo 4 >/proc/sys/kernel/printk") }
+    defer { _ = board.answers("touch /tmp/quiet; echo 4 >/proc/sys/kernel/printk") }
     let channel = try channel(link(board))
     var generator = SystemRandomNumberGenerator()
     for number in 1...count {

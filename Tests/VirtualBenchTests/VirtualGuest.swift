@@ -73,6 +73,11 @@ struct VirtualGuest: Sendable {
     return done.output.trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
+  /// Whether a shell command could be run on it, and succeeded; no failure of the test.
+  func answers(_ command: String = "true") -> Bool {
+    (try? VirtualGuest.script(["ssh", name, "--", "sh", "-c", command]))?.code == 0
+  }
+
   /// Everything that its console has said.
   func consoleLog() -> String {
     let data = FileManager.default.contents(atPath: folder + "/console.log") ?? Data()

@@ -148,17 +148,14 @@ extension UBootShell {
     guard try type(line, attempt, until: deadline) else { return .damaged }
     heard = []
     try send([UBootShell.lineStart], until: deadline)
-    try gather(quiet: patience(attempt) / 2, limit: 1, until: deadline) {
-      self.heard.count >= line.count
-    }
+    let left = [UInt8](repeating: 8, count: line.count)
+    let isLeft = try comes(left[...], patience(attempt) / 2, until: deadline)
     let back = heard.count { $0 == 8 }
-    if back == line.count, heard.count == back {
+    if isLeft {
       isEditing = true
+      heard = []
       try send([UBootShell.lineEnd], until: deadline)
-      try gather(quiet: patience(attempt), limit: 2, until: deadline) {
-        self.heard.count >= 2 * line.count
-      }
-      guard heard.suffix(line.count).elementsEqual(line) else { return .damaged }
+      guard try comes(line[...], patience(attempt), until: deadline) else { return .damaged }
     } else if back > 2 {
       return .damaged
     } else {

@@ -78,19 +78,24 @@ extension UBootShell {
   /// How long an answer is waited for: on far lines longer, after some tries.
   func patience(_ attempt: Int) -> Double { 0.5 * Double(1 << min(attempt / 2, 3)) }
 
-  /// Whether exactly these bytes come.
-  private func comes(
+  /// Whether exactly these bytes come, whatever whole lines of others stand between them.
+  func comes(
     _ expected: ArraySlice<UInt8>, _ seconds: Double, until deadline: Deadline
   ) throws(ConnectionFailure) -> Bool {
     let limit = deadline.limited(toSeconds: seconds + 2 * transit(expected.count))
-    while true {
-      guard expected.starts(with: heard) else {
+    var reading = EchoReading(of: expected)
+    reading.append(heard)
+    while !reading.isComplete {
+      if !reading.isInOrder {
         let place = zip(expected, heard).prefix { $0 == $1 }.count
         if place < heard.count, heard[place] == 7 { try noteBell(at: place) }
-        return false
       }
-      if heard.count == expected.count { return true }
-      guard try hear(until: limit) else { return false }
+      let count = heard.count
+      // A stranger's line comes at once as a whole; what does not end so is damage.
+      let pause = reading.isInOrder ? limit : limit.limited(toSeconds: 0.05 + transit(96))
+      guard try hear(until: pause) else { return false }
+      reading.append(heard[count...])
     }
+    return true
   }
 }

@@ -165,6 +165,33 @@ struct UBootPartsTests {
       ApproximateSearch.find(Array(pattern.utf8), in: Array("nothing".utf8), errors: 2) == nil)
   }
 
+  @Test(arguments: [
+    ("echo a", true), ("", false), ("echo ", false), ("usb 1-1: new\r\necho a", true),
+    ("ecusb 1-1: new\r\nho a", true), ("eone\nctwo\n\nho a", true),
+    ("eone\nctwo\n\nho athree\n", true),
+    // Nothing makes up for what is lost, doubled, changed or too much.
+    ("eho a", false), ("eh c\no a", false), ("eccho a", false), ("echo b", false),
+    ("echo ab", false),
+    ("eclusb\nho b", false), ("usb ho a echo a", false)
+  ])
+  func readsAnEchoBetweenTheLinesOfOthers(heard: String, isComplete: Bool) {
+    var whole = EchoReading(of: "echo a".utf8)
+    whole.append(heard.utf8)
+    var pieces = EchoReading(of: "echo a".utf8)
+    for byte in heard.utf8 { pieces.append([byte]) }
+    #expect(whole.isComplete == isComplete && pieces.isComplete == isComplete)
+  }
+
+  @Test func noticesWhereAnEchoStandsStill() {
+    var reading = EchoReading(of: "echo a".utf8)
+    reading.append("ec".utf8)
+    #expect(reading.isInOrder)
+    reading.append("usb 1-1".utf8)
+    #expect(!reading.isInOrder)
+    reading.append("\r\n".utf8)
+    #expect(reading.isInOrder && !reading.isComplete)
+  }
+
   /// What a line may say: hostile bytes never stop the readers.
   @Test func survivesAnything() {
     var generator = SeededGenerator(seed: 61)
