@@ -24,7 +24,20 @@ struct BlockCodecTests {
     ]
   }()
 
-  @Test(arguments: blocks) func givesBackWhatWasCompressed(block: CaptureBlock) throws {
+  /// A block under a name: thousands of values would be written into the record of each test run.
+  struct Case: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let block: CaptureBlock
+
+    init(_ name: String, _ block: CaptureBlock) { (testDescription, self.block) = (name, block) }
+  }
+
+  static let cases = zip(["one sample", "the limits", "no change", "jitter", "noise"], blocks).map {
+    Case($0, $1)
+  }
+
+  @Test(arguments: cases) func givesBackWhatWasCompressed(_ example: Case) throws {
+    let block = example.block
     let data = try BlockCompressor().compress(block)
     let decoded = try #require(decompressBlock(data, count: block.times.count))
     #expect(decoded.times == block.times)
@@ -118,18 +131,22 @@ struct BlockCodecTests {
   }
 
   @Test(arguments: [
-    block([1, 2], [1]), block([2, 1], [1, 1]), CaptureBlock(channel: 7, times: [1], codes: [1]),
-    CaptureBlock(channel: -1, times: [1], codes: [1]),
-    block(Array(0...Int64(maximumBlockCount)), Array(0...Int64(maximumBlockCount)))
+    Case("a time without a code", block([1, 2], [1])),
+    Case("times that go back", block([2, 1], [1, 1])),
+    Case("a channel too high", CaptureBlock(channel: 7, times: [1], codes: [1])),
+    Case("a channel below zero", CaptureBlock(channel: -1, times: [1], codes: [1])),
+    Case(
+      "too many samples",
+      block(Array(0...Int64(maximumBlockCount)), Array(0...Int64(maximumBlockCount))))
   ])
-  func refusesBlocksThatDoNotFit(block: CaptureBlock) throws {
+  func refusesBlocksThatDoNotFit(_ example: Case) throws {
     let store = try RunStore.create(
       at: directory("run"), run: makeRun(), plan: makePlan(), life: deadLife)
     let capture = try store.beginCapture(
       attempt: nil, source: "s", channels: [CaptureChannel(name: "c", unit: "")])
     expectFailure(.misuse) {
       // All or nothing.
-      try store.append(capture: capture, blocks: [Self.blocks[0], block])
+      try store.append(capture: capture, blocks: [Self.blocks[0], example.block])
     }
     let reader = try RunReader(directory: directory("run"))
     #expect(try reader.blocks(ofCapture: capture, channel: 0).isEmpty)
