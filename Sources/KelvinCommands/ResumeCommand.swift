@@ -64,7 +64,7 @@ struct ResumeCommand: AsyncParsableCommand {
         runID: record.id, directory: directory, plan: try reader.plan(), board: board,
         store: store,
         pending: jobs.map { .init($0) },
-        progress: progress, control: control
+        progress: progress, control: control, lease: held.lease
       ).carryOut(environment)
     }
   }

@@ -125,7 +125,7 @@ struct RunCommand: AsyncParsableCommand {
       isOver = try await RunSession(
         runID: life.runID, directory: life.directory, plan: plan, board: board, store: store,
         pending: try store.reopenStoppedJobs().map { .init($0) }, progress: progress,
-        control: control, other: life.other
+        control: control, lease: held.lease, other: life.other
       ).carryOut(environment)
     }
     return isOver

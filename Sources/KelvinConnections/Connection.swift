@@ -223,11 +223,22 @@ public struct Capabilities: Sendable, Hashable {
   public var keepsOutput: Bool
   /// What the link carries at most, bytes a second each way; nil where no figure is known.
   public var bytesPerSecond: Double?
+  /// What the link goes over at the target's end.
+  public var carrier: Carrier
+
+  /// What a link goes over at the target's end.
+  public enum Carrier: Sendable, Hashable {
+    /// A line, USB, pipes: no network of the target.
+    case cable
+    case network
+    /// The one or the other.
+    case unknown
+  }
 
   /// Creates a description.
   public init(
     separateStreams: Bool, fastSampling: Bool, scheduling: Bool, isThisMachine: Bool,
-    keepsOutput: Bool = false, bytesPerSecond: Double? = nil
+    keepsOutput: Bool = false, bytesPerSecond: Double? = nil, carrier: Carrier = .cable
   ) {
     self.separateStreams = separateStreams
     self.fastSampling = fastSampling
@@ -235,6 +246,7 @@ public struct Capabilities: Sendable, Hashable {
     self.isThisMachine = isThisMachine
     self.keepsOutput = keepsOutput
     self.bytesPerSecond = bytesPerSecond
+    self.carrier = carrier
   }
 }
 

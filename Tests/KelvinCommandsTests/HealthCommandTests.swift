@@ -115,6 +115,33 @@ struct HealthCommandTests {
     #expect(after.contains("one   free      8 "), "\(after)")
   }
 
+  /// What fails is counted and shown, and takes no board out.
+  @Test func withoutARuleNoFailureTakesABoardOut() async throws {
+    // Its first start leaves a link to itself: what cannot be followed is the board's trouble.
+    func write(_ settings: String) throws {
+      unlink(scratch.path + "/program")
+      try scratch.write(
+        "program", "#!/bin/sh\ncd \(scratch.path) && rm program && ln -s program program\n")
+      try #require(chmod(scratch.path + "/program", 0o755) == 0)
+      try scratch.write(
+        "b.yaml",
+        """
+        config: {max_retries: 0, \(settings)}
+        workloads: [{name: command, params: {argv: [\(scratch.path)/program]}}]
+        """)
+    }
+    try write("iterations: 7, quarantine: off")
+    let ran = try await run("run", "b.yaml", "-d", "out", "--board", "one")
+    #expect(ran.code == 1 && !ran.errors.contains("skipped"), "\(ran.both)")
+    let health = try await run("bench", "health", "one").output
+    #expect(health.hasPrefix("board one: free\n"), "\(health)")
+    #expect(health.contains(" 6 failed: "), "\(health)")
+    // For a run that has the rule what failed in that one counts, too.
+    try write("iterations: 3")
+    let strict = try await run("run", "b.yaml", "-d", "strict", "--board", "one")
+    #expect(strict.errors.contains("1 job(s) skipped: one is quarantined: "), "\(strict.both)")
+  }
+
   /// What the board had not finished is another's, which is taken only then; the verdict is of all jobs.
   @Test func theRunGoesOnWithTheNextBoard() async throws {
     // Its first start leaves a link to itself.

@@ -150,34 +150,46 @@ struct DeployByUBootTests {
   }
 
   private func run(
-    _ name: String, _ agenda: String, directory: String
+    _ name: String, _ agenda: String, directory: String, server: String = "server: 10.0.2.2"
   ) throws -> VirtualGuest.Done {
+    try run(
+      name, agenda,
+      """
+      power: {qmp: \(board.folder)/qmp.sock}
+          boot: {timeout: 2 min, off: 0.2 s}
+          deploy:
+            uboot: {directory: \(directory), \(server), boots_itself: false}
+      """)
+  }
+
+  /// A bench file with the guest as `rock`, and more in its entry.
+  func text(_ more: String) throws -> String {
+    """
+    boards:
+      rock:
+        profile: generic-linux
+        connection:
+          ssh: {host: 127.0.0.1, port: \(try board.port("ssh_port")), config: \(board.folder)/ssh_config}
+        console: {serial: {path: \(board.console)}}
+        bootloader: uboot
+        \(more)
+
+    """
+  }
+
+  func run(_ name: String, _ agenda: String, _ more: String) throws -> VirtualGuest.Done {
     let path = "\(folder)/\(name).yaml"
     try agenda.write(toFile: path, atomically: true, encoding: .utf8)
     return try bench.kelvin(
-      ["run", path, "--board", "rock", "-d", "\(folder)/\(name)"],
-      bench: """
-        boards:
-          rock:
-            profile: generic-linux
-            connection:
-              ssh: {host: 127.0.0.1, port: \(try board.port("ssh_port")), config: \(board.folder)/ssh_config}
-            console: {serial: {path: \(board.console)}}
-            bootloader: uboot
-            power: {qmp: \(board.folder)/qmp.sock}
-            boot: {timeout: 2 min, off: 0.2 s}
-            deploy:
-              uboot: {directory: \(directory), server: 10.0.2.2, boots_itself: false}
-
-        """)
+      ["run", path, "--board", "rock", "-d", "\(folder)/\(name)"], bench: try text(more))
   }
 
-  private func query(_ run: String, _ sql: String) throws -> [String] {
+  func query(_ run: String, _ sql: String) throws -> [String] {
     try VirtualGuest.program("/usr/bin/sqlite3", ["\(folder)/\(run)/run.db", sql]).output
       .split(separator: "\n").map(String.init)
   }
 
-  private func deploy(_ words: String) -> String {
+  func deploy(_ words: String) -> String {
     """
     kernel: \(board.folder)/Image, initrd: \(board.folder)/initrd,
             command_line: 'console=ttyAMA0,115200 panic=1 quiet vb.role=board \(words)'
@@ -220,11 +232,30 @@ struct DeployByUBootTests {
     #expect(try FileManager.default.contentsOfDirectory(atPath: board.folder + "/share") == [])
   }
 
-  private func verdicts(of run: String) throws -> [String] {
+  /// U-Boot asks somebody who never answers, and gives up; so does the run.
+  @Test func aSilentServerIsGivenUp() throws {
+    let done = try run(
+      "silent",
+      """
+      config: {augmentations: [execution_time], max_retries: 0, deploy: {by: uboot}}
+      workloads:
+        - name: command
+          params: {argv: ['true']}
+          deploy: {\(deploy("vb.name=no"))}
+      """, directory: board.folder + "/share",
+      server: """
+        server: 10.0.2.3, network: 'setenv tftptimeout 200; setenv tftptimeoutcountmax 3; dhcp'
+        """)
+    #expect(done.code == 3 && done.error.contains("does not come by TFTP"), "\(done)")
+    #expect(done.error.contains("Retry count exceeded"), "\(done)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: board.folder + "/share") == [])
+  }
+
+  func verdicts(of run: String) throws -> [String] {
     try query(run, "SELECT verdict || ': ' || reason FROM jobs ORDER BY position")
   }
 
-  private func outputs(of run: String) throws -> [String] {
+  func outputs(of run: String) throws -> [String] {
     try VirtualGuest.program("/bin/sh", ["-c", "cat \(folder)/\(run)/jobs/*/*/stdout"]).output
       .split(separator: "\n").map(String.init)
   }

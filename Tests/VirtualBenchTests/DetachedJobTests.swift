@@ -130,7 +130,7 @@ struct DetachedJobTests {
     let process = try bench.start(
       ["run", "\(folder)/dead.yaml", "--board", "arm", "-d", "\(folder)/dead"],
       bench: try benchText(link))
-    try VirtualGuest.wait("the link is off", seconds: 60) { cableState == "off" }
+    try VirtualGuest.wait("the link is off") { cableState == "off" }
     kill(process.processIdentifier, SIGKILL)
     process.waitUntilExit()
     let resumed = try bench.kelvin(["resume", "\(folder)/dead"], bench: try benchText(link))
@@ -178,16 +178,16 @@ struct DetachedJobTests {
       ["run", "\(folder)/stop.yaml", "--board", "arm", "-d", "\(folder)/stop"],
       bench: try benchText())
     defer { process.terminate() }
-    try VirtualGuest.wait("the workload runs", seconds: 60) {
+    try VirtualGuest.wait("the workload runs") {
       board.consoleLog().contains("it runs")
     }
     kill(process.processIdentifier, SIGINT)
-    try VirtualGuest.wait("kelvin ends", seconds: 60) { !process.isRunning }
+    try VirtualGuest.wait("kelvin ends") { !process.isRunning }
     #expect(process.terminationStatus == 130)
     let log = try String(contentsOfFile: "\(folder)/stop/run.log", encoding: .utf8)
     #expect(log.contains("comes back"), "\(log)")
     // The board brings its interface back without being told.
-    try VirtualGuest.wait("the board is back", seconds: 60) {
+    try VirtualGuest.wait("the board is back") {
       // Until then nobody answers, and ssh waits.
       try VirtualGuest.program(
         "/usr/bin/timeout",

@@ -157,7 +157,7 @@ final class Cord: Sendable {
     process.standardError = FileHandle.nullDevice
     try process.run()
     self.process = process
-    try VirtualGuest.wait("the cord \(place)", seconds: 20) {
+    try VirtualGuest.wait("the cord \(place)") {
       place.hasPrefix("/")
         ? access(place, F_OK) == 0
         : try VirtualGuest.program("/bin/ss", ["-ltnH", "sport", "=", ":\(place)"]).output != ""

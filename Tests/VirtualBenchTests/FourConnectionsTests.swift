@@ -101,4 +101,21 @@ struct FourConnectionsTests {
       ["target", "exec", "\(way)", "--", "echo", "again"], bench: boards.text)
     #expect(done.code == 0 && done.output == "again\n", "\(done)")
   }
+
+  /// adbd's own interface stays up, and the other ones come back.
+  @Test(arguments: [FourBoards.Way.ssh, .adb])
+  func noNetworkMeansAllButTheLink(way: FourBoards.Way) throws {
+    let guest = try boards.guest(way)
+    try guest.run("modprobe dummy; ip link set dummy0 up")
+    let set = try bench.kelvin(["target", "set", "\(way)", "network=false"], bench: boards.text)
+    #expect(set.code == 0, "\(set)")
+    let look =
+      "for i in eth0 dummy0; do f=$(cat /sys/class/net/$i/flags); echo $i $((f & 1)); done"
+    let seen = try bench.kelvin(
+      ["target", "exec", "\(way)", "--", "sh", "-c", look], bench: boards.text)
+    #expect(seen.output == "eth0 1\ndummy0 0\n", "\(seen)")
+    let restored = try bench.kelvin(["target", "restore", "\(way)"], bench: boards.text)
+    #expect(restored.code == 0 && restored.output.contains("dummy0"), "\(restored)")
+    #expect(try guest.run(look) == "eth0 1\ndummy0 1")
+  }
 }

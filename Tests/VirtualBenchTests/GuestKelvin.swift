@@ -136,6 +136,6 @@ final class GuestWatch {
   func interrupt() throws {
     let number = try #require(text(".err").split(separator: "\n").first.flatMap { Int($0) })
     _ = try guest.execute("kill -INT \(number)")
-    try VirtualGuest.wait("the watch ends", seconds: 10) { !self.process.isRunning }
+    try VirtualGuest.wait("the watch ends") { !self.process.isRunning }
   }
 }

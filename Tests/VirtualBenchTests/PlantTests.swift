@@ -48,10 +48,11 @@ struct PlantTests {
         "echo performance > \(policy); vb-work -c 1 -u 5000; echo powersave > \(policy)")
       try board.run("vb-work -c 1 -u 1600; echo schedutil > \(policy)")
     }
-    // Steps of 10 ms, in which this machine's scheduler counts: means over half a second.
+    // Steps of 10 ms, in which this machine's scheduler counts: means over many. On a busy machine there
+    // are fewer steps, of less load; the model is linear in the load.
     func mean(_ megahertz: Double) throws -> (load: Double, power: Double) {
-      let rows = log.filter { $0[3] == megahertz && $0[4] > 0.5 }
-      try #require(rows.count > 20, "at \(megahertz) MHz: \(rows.count) steps")
+      let rows = log.filter { $0[3] == megahertz && $0[4] > 0.1 }
+      try #require(rows.count > 8, "at \(megahertz) MHz: \(rows.count) steps")
       return (
         rows.reduce(0) { $0 + $1[4] } / Double(rows.count),
         rows.reduce(0) { $0 + $1[6] } / Double(rows.count)
@@ -75,11 +76,11 @@ struct PlantTests {
     let path = board.folder + "/model.json"
     try model.write(toFile: path, atomically: true, encoding: .utf8)
     _ = try withPlant(["--model", path]) {
-      try VirtualGuest.wait("the meter", seconds: 20) { try meter() == 7 }
-      try VirtualGuest.wait("the thermal zone", seconds: 20) {
+      try VirtualGuest.wait("the meter") { try meter() == 7 }
+      try VirtualGuest.wait("the thermal zone") {
         try board.run("cat /sys/class/thermal/thermal_zone0/temp") == "40000"
       }
-      try VirtualGuest.wait("the battery", seconds: 20) {
+      try VirtualGuest.wait("the battery") {
         try board.run("cat /sys/class/power_supply/BAT0/power_now") == "7000000"
       }
     }

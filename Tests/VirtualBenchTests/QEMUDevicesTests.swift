@@ -207,12 +207,12 @@ struct QEMUDevicesTests {
     try host.execute("udevadm settle --timeout=30")
     let stayed = try present().subtracting(before)
     #expect(stayed.count == 2, "an adapter: its USB device and its port; \(stayed)")
-    try VirtualGuest.wait("what the watch told is what is there", seconds: 10) {
+    try VirtualGuest.wait("what the watch told is what is there") {
       try watch.remaining() == stayed
     }
     try monitor.pull("last\(seed)")
     _ = try watch.next("vanished", "serialPort", serial: "LAST\(seed)")
-    try VirtualGuest.wait("nothing is left", seconds: 10) { try watch.remaining().isEmpty }
+    try VirtualGuest.wait("nothing is left") { try watch.remaining().isEmpty }
     try watch.interrupt()
   }
 

@@ -130,7 +130,7 @@ struct RecoveryTests {
     let text = try text(console, power, "boot: {timeout: 60 s, off: 0.5 s}")
     let process = try bench.start(
       ["run", path, "--board", "rock", "-d", "\(folder)/frozen"], bench: text)
-    try VirtualGuest.wait("the job runs", seconds: 60) {
+    try VirtualGuest.wait("the job runs") {
       try board.run("pidof sleep || true") != ""
     }
     try GuestMonitor(board).execute("stop")
@@ -168,7 +168,7 @@ struct RecoveryTests {
     let process = try bench.start(
       ["run", path, "--board", "rock", "--board", "local-shell", "-d", "\(folder)/lost"],
       bench: text)
-    try VirtualGuest.wait("the job runs", seconds: 60) {
+    try VirtualGuest.wait("the job runs") {
       try board.run("pidof sleep || true") != ""
     }
     try GuestMonitor(board).execute("stop")

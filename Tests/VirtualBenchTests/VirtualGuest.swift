@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 /// A guest of the virtual bench that a suite's tests share: started before the first, ended after
-/// the last, and ended by itself after a quarter of an hour, whatever happens to the tests.
+/// the last, and ended by itself after 20 minutes, whatever happens to the tests.
 struct VirtualGuest: Sendable {
   let name: String
   let folder: String
@@ -39,7 +39,7 @@ struct VirtualGuest: Sendable {
   ) throws -> VirtualGuest {
     let name = "test-\(definition)\(use)-\(getpid())"
     let started = try script(
-      ["start", definition, "--as", name, "--any-port", "--for", "15m"] + options)
+      ["start", definition, "--as", name, "--any-port", "--for", "20m"] + options)
     try #require(started.code == 0, "\(started.error)")
     struct Record: Decodable {
       let name: String
@@ -84,8 +84,9 @@ struct VirtualGuest: Sendable {
     return String(decoding: data, as: UTF8.self)
   }
 
-  /// Waits until a condition holds; a condition, never a sleep, decides how a test goes on.
-  static func wait(_ what: String, seconds: Double = 60, _ condition: () throws -> Bool) throws {
+  /// Waits until a condition holds; a condition, never a sleep, decides how a test goes on. The time is for
+  /// a machine that has other things to do: nothing takes longer because of it.
+  static func wait(_ what: String, seconds: Double = 150, _ condition: () throws -> Bool) throws {
     let end = Date().addingTimeInterval(seconds)
     while try !condition() {
       try #require(Date() < end, "\(what): not within \(seconds) s")

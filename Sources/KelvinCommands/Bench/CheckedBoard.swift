@@ -58,7 +58,7 @@ actor CheckedBoard {
     }
     let resource = resource
     let journal = OutageJournal(
-      begin: { try await lease.switchingOff(resource, reason: "bench check --switch") },
+      begin: { try await lease.switchingOff(resource, reason: $0) },
       end: { try await lease.switched(resource) })
     var steps = await check.check(board, journal: journal)
     if let health, !interrupt.isRaised {

@@ -105,6 +105,7 @@ struct PowerRequest: Sendable {
     guard board.power != nil else { return nil }
     let name = board.name
     return { _, deadline in
+      try await DeployEquipment.giveCardBack(to: board, until: deadline)
       let (_, warnings) = try await PowerRequest(action: .on, board: name).carryOut(
         on: bench, until: deadline)
       for warning in warnings { Terminal.standardError.line("kelvin: \(warning)") }

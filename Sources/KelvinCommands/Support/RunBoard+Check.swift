@@ -87,6 +87,20 @@ extension RunBoard {
     }
   }
 
+  /// Says that a board still runs what was deployed into its memory; nil when it does not.
+  func leftImage(on target: Target, until deadline: Deadline) async throws -> String? {
+    guard isExclusive, let resource = resources.first?.resource,
+      access("\(StateDirectory.path())/\(BenchStore.fileName)", F_OK) == 0,
+      let last = try BenchDeployments(resource).last(), last.isVolatile,
+      last.isInMemory(in: try await target.bootID(until: deadline))
+    else { return nil }
+    let verb = last.boardBootID.isEmpty ? "may still run" : "still runs"
+    let way =
+      deploy.options[.uboot]?["boots_itself"]?.boolean == false
+      ? "" : ", until 'kelvin target reboot \(name)' or a run that deploys nothing"
+    return "\(name): \(verb) what was deployed by \(last.way) in run \(last.run)\(way)"
+  }
+
   /// What a run deploys with; nil where none of its jobs does, and nothing that was is left in memory.
   func deployEquipment(for plan: Plan) throws(StoreFailure) -> DeployEquipment? {
     guard isExclusive, let resource = resources.first?.resource else { return nil }

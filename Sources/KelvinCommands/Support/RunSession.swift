@@ -17,6 +17,8 @@ struct RunSession {
   let pending: [RunRequest.PendingJob]
   let progress: ProgressOptions
   let control: RunControl
+  /// What the board is held by; nil: it is shared.
+  var lease: BoardLease?
   /// What goes on with the run when the board is lost; nil: nothing does.
   var other: String?
 
@@ -42,6 +44,12 @@ struct RunSession {
       ? try board.settings(of: target, run: runID) : nil
     let health = board.healthObserver(run: runID, rule: plan.settings.quarantine)
     var equipment = board.equipment
+    if let lease, let resource = board.resources.first?.resource {
+      equipment.outage = OutageJournal(
+        begin: { [runID] in
+          try await lease.switchingOff(resource, reason: "\($0) in run \(runID)")
+        }, end: { try await lease.switched(resource) })
+    }
     // A console of this name that could not be held may be another board's.
     if console == nil {
       equipment.sysRq = nil

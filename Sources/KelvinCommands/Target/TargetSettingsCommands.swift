@@ -111,7 +111,8 @@ struct TargetRestoreCommand: AsyncParsableCommand {
     commandName: "restore",
     abstract: "Puts a board's settings back as they were before runs and 'target set'.",
     discussion: """
-      First what a run that was killed has left, then what was set by hand.
+      First what a run that was killed has left, then what was set by hand. A kernel that a run has \
+      deployed into memory is only told of: another boot does away with it.
 
       EXAMPLES
         kelvin target restore rock
@@ -130,8 +131,8 @@ struct TargetRestoreCommand: AsyncParsableCommand {
 
   func run() async throws {
     let deadline = try Deadline.ofCommand(timeout)
-    let changes = try await target.withBoard(board, for: "restore", until: deadline) {
-      [dryRun] target, known -> [String] in
+    let done = try await target.withBoard(board, for: "restore", until: deadline) {
+      [dryRun] target, known -> (changes: [String], image: String?) in
       var changes: [String] = []
       for run in ["restore", ""] {
         guard let settings = try known.settings(of: target, run: run) else { continue }
@@ -141,9 +142,10 @@ struct TargetRestoreCommand: AsyncParsableCommand {
           changes += try await settings.restore(until: deadline).map(\.description)
         }
       }
-      return changes
+      return (changes, try await known.leftImage(on: target, until: deadline))
     }
-    for change in changes { Terminal.standardOutput.line(TextTable.printable(change)) }
-    if changes.isEmpty { Terminal.standardOutput.line("nothing to put back") }
+    for change in done.changes { Terminal.standardOutput.line(TextTable.printable(change)) }
+    if done.changes.isEmpty { Terminal.standardOutput.line("nothing to put back") }
+    if let image = done.image { Terminal.standardOutput.line(TextTable.printable(image)) }
   }
 }

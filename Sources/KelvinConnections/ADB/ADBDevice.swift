@@ -6,6 +6,8 @@ internal import Synchronization
 package protocol ADBDevice: Sendable {
   /// What messages call it: `adb rock`.
   var name: String { get }
+  /// What its link goes over.
+  var carrier: Capabilities.Carrier { get }
   /// What it can do: `shell_v2`, `stat_v2`. Asked once for each connection of the device.
   func features(until deadline: Deadline) throws(ConnectionFailure) -> Set<String>
   /// Opens a service, such as `shell,v2,raw:ls` or `sync:`.
@@ -29,6 +31,7 @@ package final class ADBServerDevice: ADBDevice {
   }
 
   package var name: String { "adb \(selector)" }
+  package var carrier: Capabilities.Carrier { selector.carrier }
 
   package func features(until deadline: Deadline) throws(ConnectionFailure) -> Set<String> {
     if let features = known.withLock({ $0 }) { return features }

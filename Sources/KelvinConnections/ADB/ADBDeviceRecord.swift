@@ -104,6 +104,15 @@ package enum ADBSelector: Hashable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// What leads to it. adb calls devices on the network `HOST:PORT` or by their service's name, and
+  /// emulators, which may be either, `emulator-PORT`.
+  var carrier: Capabilities.Carrier {
+    guard case .serial(let serial) = self else { return .unknown }
+    if serial.hasPrefix("usb:") { return .cable }
+    if serial.contains(":") || serial.contains("._adb") { return .network }
+    return serial.hasPrefix("emulator-") ? .unknown : .cable
+  }
+
   /// What a request about this device begins with (AOSP SERVICES.TXT).
   var prefix: String {
     switch self {

@@ -13,6 +13,7 @@ package final class ADBDirectDevice: ADBDevice {
   }
 
   package let name: String
+  package var carrier: Capabilities.Carrier { if case .tcp = place { .network } else { .cable } }
   private let place: Place
   private let keys: ADBKeyStore
   private let link = Mutex<ADBLink?>(nil)

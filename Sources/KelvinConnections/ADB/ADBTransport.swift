@@ -8,8 +8,11 @@ package final class ADBTransport: ShellTransport {
   package init(_ device: any ADBDevice) { self.device = device }
 
   package var name: String { device.name }
-  package let capabilities = Capabilities(
-    separateStreams: true, fastSampling: false, scheduling: false, isThisMachine: false)
+  package var capabilities: Capabilities {
+    Capabilities(
+      separateStreams: true, fastSampling: false, scheduling: false, isThisMachine: false,
+      carrier: device.carrier)
+  }
 
   package func open(until deadline: Deadline) throws(ConnectionFailure) -> any ShellLink {
     guard try device.features(until: deadline).contains("shell_v2") else {

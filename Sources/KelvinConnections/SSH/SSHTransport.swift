@@ -11,7 +11,8 @@ internal import Synchronization
 package final class SSHTransport: ShellTransport {
   package let name: String
   package let capabilities = Capabilities(
-    separateStreams: true, fastSampling: false, scheduling: false, isThisMachine: false)
+    separateStreams: true, fastSampling: false, scheduling: false, isThisMachine: false,
+    carrier: .network)
   private let options: SSHOptions
   /// One thread at a time opens; others wait for it.
   private let state = Mutex(State())

@@ -26,7 +26,7 @@ struct SwitchingCheck {
   func run() async throws -> String {
     let control = try PowerControl(board, .power, host: power)
     let off: PowerReading
-    try await journal.begin()
+    try await journal.begin("bench check --switch")
     do {
       off = try await control.set(.off, until: .after(seconds: bootSeconds, interrupt: interrupt))
     } catch {

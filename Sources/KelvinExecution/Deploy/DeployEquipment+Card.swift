@@ -1,6 +1,6 @@
 internal import Glibc
 internal import KelvinConnections
-internal import KelvinModel
+public import KelvinModel
 internal import KelvinSystem
 internal import KelvinTargets
 
@@ -14,16 +14,26 @@ extension DeployEquipment {
     guard let device = option(.sdMux, "device")?.text, let image = images.deployment.root else {
       throw PlainFailure(.internal, "\(board): 'sd-mux' without a device or an image")
     }
-    try await runOnHost(words(.sdMux, "to_host"), board: board, until: deadline)
+    try await DeployEquipment.runOnHost(words(.sdMux, "to_host"), board: board, until: deadline)
     do {
       try wait(for: device, board: board, until: deadline.limited(toSeconds: 30))
       try CardWriter.write(image, to: device)
     } catch {
       // The board gets its card back, whatever is on it.
-      try? await runOnHost(words(.sdMux, "to_board"), board: board, until: .after(seconds: 60))
+      try? await DeployEquipment.runOnHost(
+        words(.sdMux, "to_board"), board: board, until: .after(seconds: 60))
       throw error
     }
-    try await runOnHost(words(.sdMux, "to_board"), board: board, until: deadline)
+    try await DeployEquipment.runOnHost(words(.sdMux, "to_board"), board: board, until: deadline)
+  }
+
+  /// Gives the board its card back, where a multiplexer has it: whoever had it may have been killed.
+  public static func giveCardBack(
+    to board: BoardEntry, until deadline: Deadline
+  ) async throws {
+    let words = board.deploy.options[.sdMux]?["to_board"]?.list?.compactMap(\.text) ?? []
+    guard !words.isEmpty else { return }
+    try await runOnHost(words, board: board.name, until: deadline)
   }
 
   private func wait(
@@ -40,7 +50,7 @@ extension DeployEquipment {
     }
   }
 
-  private func runOnHost(
+  private static func runOnHost(
     _ argv: [String], board: String, until deadline: Deadline
   ) async throws {
     let result = try await LocalConnection().execute(

@@ -68,7 +68,7 @@ extension DeploymentRecord {
 
   /// Whether that is so in this boot. A record without a boot was written before the board booted: the
   /// process that deployed did not come to see what runs.
-  func isInMemory(in bootID: String) -> Bool {
+  public func isInMemory(in bootID: String) -> Bool {
     isVolatile && (boardBootID == bootID || boardBootID.isEmpty)
   }
 }

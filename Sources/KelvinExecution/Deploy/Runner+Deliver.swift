@@ -30,13 +30,16 @@ extension Runner {
           hint: "add 'power' to its entry")
       }
       await run.target.connection.close()
-      _ = try await power.set(.off, until: deadline)
-      let written = await Result.of {
-        try await equipment.writeCard(images, board: board, until: deadline)
+      var written: Result<Void, any Error>?
+      try await request.equipment.withoutPower("deploy by sd-mux") {
+        _ = try await power.set(.off, until: deadline)
+        written = await Result.of {
+          try await equipment.writeCard(images, board: board, until: deadline)
+        }
+        // Whatever became of the card, the board is not left off.
+        _ = try await power.set(.on, until: .after(seconds: 60))
       }
-      // Whatever became of the card, the board is not left off.
-      _ = try await power.set(.on, until: .after(seconds: 60))
-      try written.get()
+      try written?.get()
     case .command:
       try await equipment.runCommand(images, board: board, interrupt: run.stop)
       switch equipment.option(way, "then")?.text {

@@ -8,7 +8,8 @@ internal import KelvinTargets
 // Asked before each attempt, so that what a reboot, a recovery or a power cycle has done away with is
 // deployed anew.
 extension Runner {
-  /// Connects to the board; one that boots nothing by itself is given what the first job needs.
+  /// Connects to the board; one that boots nothing by itself is given what the first job needs, and so is
+  /// one that may boot nothing since what was brought to it last never came to an end.
   func connect() async throws {
     do {
       try await run.link.bringBack(
@@ -19,18 +20,26 @@ extension Runner {
     } catch {
       let failure = error as? ConnectionFailure
       guard let failure, failure.code != .interrupted, let equipment = request.deploy,
-        !equipment.bootsItself,
+        try !equipment.bootsItself || wasCutOff(equipment),
         let first = request.pending.first,
         let wanted = request.plan.specs[request.plan.jobs[first.position].spec].deployment
       else { throw error }
       run.log.log(
         .info, source: "deploy",
-        "\(run.target.name): boots nothing by itself, and does not answer: \(failure.message)")
+        "\(run.target.name): does not answer, and "
+          + (equipment.bootsItself
+            ? "what was deployed last never came to an end" : "boots nothing by itself")
+          + ": \(failure.message)")
       _ = try await apply(try images(of: wanted), by: try way(of: wanted, equipment), equipment) {
         run.log.log(.info, source: "deploy", $0)
       }
     }
     try await noteBoot()
+  }
+
+  /// Whether the process that deployed last did not come to see what runs.
+  private func wasCutOff(_ equipment: DeployEquipment) throws -> Bool {
+    try equipment.journal.last()?.boardBootID.isEmpty ?? false
   }
 
   /// Brings the board to what a job needs; a job that needs nothing gets what the board boots by itself.

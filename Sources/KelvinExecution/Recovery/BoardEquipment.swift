@@ -10,6 +10,8 @@ public struct BoardEquipment: Sendable {
   public var sysRq: SysRq?
   public var reset: PowerControl?
   public var power: PowerControl?
+  /// Where it is written down that its power is off for a moment.
+  public var outage = OutageJournal()
   /// How its boot loader is reached.
   package var bootLoader: BootLoaderLink?
   /// What is tried, in which order.
@@ -57,10 +59,32 @@ public struct BoardEquipment: Sendable {
     }
   }
 
-  /// What restarts the board from outside, the milder first; nil: nothing does.
-  var restart: (control: PowerControl, offSeconds: Double)? {
-    if let reset { return (reset, plan(of: .reset).pulseSeconds) }
-    return power.map { ($0, plan(of: .powerCycle).offSeconds ?? offSeconds) }
+  /// Whether something restarts the board from outside.
+  var hasRestart: Bool { reset != nil || power != nil }
+
+  /// Does it.
+  func restart(until deadline: Deadline) async throws {
+    guard let reset else {
+      return try await cyclePower(plan(of: .powerCycle), until: deadline)
+    }
+    _ = try await reset.cycle(offSeconds: plan(of: .reset).pulseSeconds, until: deadline)
+  }
+
+  /// Takes the board's power away for a moment, where something switches it; whoever comes next knows when
+  /// this process did not come to switch it on again.
+  func cyclePower(_ plan: RungPlan, until deadline: Deadline) async throws {
+    guard let power else { return }
+    try await withoutPower("a power cycle") {
+      _ = try await power.cycle(
+        offSeconds: plan.offSeconds ?? offSeconds, until: deadline)
+    }
+  }
+
+  /// Does what takes the board's power away, and gives it back.
+  func withoutPower(_ reason: String, _ body: () async throws -> Void) async throws {
+    try await outage.begin(reason)
+    try await body()
+    try await outage.end()
   }
 }
 

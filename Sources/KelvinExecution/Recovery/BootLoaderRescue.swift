@@ -19,8 +19,8 @@ struct BootLoaderRescue {
   let board: String
   let link: BootLoaderLink?
   let plan: RungPlan.Rescue
-  /// What restarts the board; nil: nothing does.
-  let restart: (control: PowerControl, offSeconds: Double)?
+  /// What restarts the board.
+  let equipment: BoardEquipment
   let note: (String) -> Void
 
   /// Seconds for a fastboot device to show.
@@ -50,8 +50,8 @@ struct BootLoaderRescue {
   ) async throws {
     // Held before the board starts, so that nothing of that is missed; given back at the end.
     let shell = UBootShell(try line.open(until: deadline), options: options)
-    if let restart {
-      _ = try await restart.control.cycle(offSeconds: restart.offSeconds, until: deadline)
+    if equipment.hasRestart {
+      try await equipment.restart(until: deadline)
       try shell.reach(.afterReset, until: deadline)
     } else {
       try reach(shell, until: deadline)

@@ -143,14 +143,13 @@ struct Ladder {
     case .reset:
       _ = try await equipment.reset?.cycle(offSeconds: plan.pulseSeconds, until: deadline)
     case .powerCycle:
-      _ = try await equipment.power?.cycle(
-        offSeconds: plan.offSeconds ?? equipment.offSeconds, until: deadline)
+      try await equipment.cyclePower(plan, until: deadline)
     case .bootloader:
       // Its console may be the connection, and one at a time writes.
       await target.connection.close()
       try await BootLoaderRescue(
         board: target.name, link: equipment.bootLoader, plan: plan.rescue,
-        restart: equipment.restart, note: note
+        equipment: equipment, note: note
       ).carryOut(until: deadline)
     }
     return .now

@@ -45,8 +45,7 @@ struct ServiceSettings: SettingFamily {
   var swaps: String
   /// Flags by interface.
   var interfaces: [String: UInt64]
-  /// The interface that this connection comes by; nil for none, `?` when that could not be found out.
-  var link: String?
+  var link: NetworkLink
 
   static func read(
     _ board: SettingsReader, until deadline: Deadline
@@ -71,17 +70,9 @@ struct ServiceSettings: SettingFamily {
     for (name, text) in zip(names, texts.dropFirst()) {
       interfaces[name] = text.flatMap { UInt64($0.dropFirst(2), radix: 16) }
     }
-    let said = try await board.output(
-      of: """
-        [ -n "$SSH_CONNECTION" ] || { echo -; exit 0; }
-        set -- $SSH_CONNECTION; case $3 in *%*) echo "${3#*%}"; exit 0;; esac
-        k=$(ip -o addr show 2>/dev/null | while read -r n i f a r; do
-        [ "${a%/*}" = "$3" ] && echo "$i"; done); echo "${k:-?}"
-        """, until: deadline)
-    let link = said?.words.first ?? "?"
     return ServiceSettings(
       units: units, swaps: texts[0] ?? "", interfaces: interfaces,
-      link: link == "-" ? nil : link)
+      link: try await NetworkLink.read(board, until: deadline))
   }
 
   func wishes(
@@ -102,10 +93,10 @@ struct ServiceSettings: SettingFamily {
       case "network":
         guard setting.value.boolean == false else { continue }
         // Nobody could put back what the link goes with.
-        guard link != "?" else {
+        guard link != .unknown else {
           throw SettingFailure(
             .notOffered, "\(name): which interface commands come by could not be found out",
-            hint: "is 'ip' there? name interfaces by 'commands' instead")
+            hint: "is 'ip' there? take interfaces down by 'commands' instead")
         }
         wishes += interfaceWishes(name)
       case "commands":
@@ -162,10 +153,14 @@ struct ServiceSettings: SettingFamily {
       case ${e##*:} in -*) swapon "$d";; *) swapon -p "${e##*:}" "$d" || swapon "$d";; esac || exit 1; done
       """)
 
+  private func isLink(_ name: String) -> Bool {
+    if case .by(let names) = link { names.contains(name) } else { false }
+  }
+
   private func interfaceWishes(_ setting: String) -> [SettingWish] {
     let loopback: UInt64 = 8
     return interfaces.sorted { $0.key < $1.key }.compactMap { name, flags in
-      guard flags & loopback == 0, name != link else { return nil }
+      guard flags & loopback == 0, !isLink(name) else { return nil }
       let word = ShellWords.quote(name)
       // Only IFF_UP is ours: others come and go with the carrier. With it go the routes of IPv4 that nobody
       // but their maker brings back, the default one first of all: they are kept on the board meanwhile.
@@ -215,7 +210,7 @@ struct ServiceSettings: SettingFamily {
         "swap", value: swapsNow.isEmpty ? "false" : "true", range: "true, false",
         source: "/proc/swaps"))
     for (name, flags) in interfaces.sorted(by: { $0.key < $1.key })
-    where flags & 8 == 0 && name != link {
+    where flags & 8 == 0 && !isLink(name) {
       offers.append(
         SettingOffer(
           "network: \(name)", value: flags & 1 == 1 ? "true" : "false", range: "true, false",

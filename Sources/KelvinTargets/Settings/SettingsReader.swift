@@ -42,12 +42,12 @@ struct SettingsReader {
     }
   }
 
-  /// Runs a shell line as root and gives what it prints; nil when it fails.
+  /// Runs a shell line, as root unless told otherwise, and gives what it prints; nil when it fails.
   func output(
-    of script: String, until deadline: Deadline
+    of script: String, asRoot: Bool = true, until deadline: Deadline
   ) async throws(ConnectionFailure) -> String? {
     let result = try await connection.execute(
-      Command(["sh", "-c", script], standardError: .discard, asRoot: true), until: deadline)
+      Command(["sh", "-c", script], standardError: .discard, asRoot: asRoot), until: deadline)
     guard result.isSuccess else { return nil }
     return String(result.standardOutput.text.trimmingASCIIWhitespace)
   }

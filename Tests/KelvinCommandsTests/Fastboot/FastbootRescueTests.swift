@@ -39,7 +39,7 @@ struct FastbootRescueTests {
     let notes = notes
     try await BootLoaderRescue(
       board: "rock", link: .fastboot(.tcp(HostAndPort(host: "127.0.0.1", port: simulator.port))),
-      plan: plan, restart: nil, note: { notes.add($0) }
+      plan: plan, equipment: BoardEquipment(), note: { notes.add($0) }
     ).carryOut(until: .after(seconds: 60))
   }
 

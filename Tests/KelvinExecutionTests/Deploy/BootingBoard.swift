@@ -29,6 +29,8 @@ final class BootingBoard: ForwardingConnection {
     var impostor: Kernel?
     var commands: [[String]] = []
     var verifyCode: Int32 = 0
+    /// Answers nothing until its power comes back.
+    var isDead = false
   }
   let state = Mutex(State())
   let root: String
@@ -123,7 +125,11 @@ final class BootingBoard: ForwardingConnection {
     _ paths: [TargetPath], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [Result<[UInt8], Errno>] {
     // What switches its power on leaves this file.
-    if unlink(root + "/on") == 0 { boot(state.withLock { $0.own }) }
+    if unlink(root + "/on") == 0 {
+      state.withLock { $0.isDead = false }
+      boot(state.withLock { $0.own })
+    }
+    if state.withLock({ $0.isDead }) { throw ConnectionFailure(.connectionLost, "fake: silent") }
     return try await base.read(paths, until: deadline)
   }
   func findExecutables(

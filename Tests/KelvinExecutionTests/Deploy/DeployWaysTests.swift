@@ -145,6 +145,40 @@ import Testing
     #expect(board.boots == 2)
   }
 
+  /// A Kelvin that was killed while it wrote left half a card, from which nothing boots.
+  @Test func aCardThatWasLeftHalfWrittenIsWrittenBeforeTheBoardAnswers() async throws {
+    let (root, card) = (directory.path + "/root.img", directory.path + "/card")
+    try Data(repeating: 7, count: 8192).write(to: URL(fileURLWithPath: root))
+    try Data(repeating: 1, count: 10_000).write(to: URL(fileURLWithPath: card))
+    journal.note(
+      DeploymentRecord(way: "sd-mux", image: "{}", buildID: "", boardBootID: "", run: "dead"))
+    board.state.withLock { $0.isDead = true }
+    let switched = Recorder()
+    let result = try await run(Deployment(root: root, verify: "verify-me"), mux(device: card)) {
+      _, equipment in
+      equipment.power = try power()
+      equipment.outage = OutageJournal(
+        begin: { switched.say("begin: \($0)") }, end: { switched.say("end") })
+    }
+    #expect(try result.verdicts() == ["ok"])
+    #expect(log == "off\nhost\nboard\non\n")
+    #expect(contents(card)?.prefix(8192) == contents(root))
+    #expect(switched.all == ["begin: deploy by sd-mux", "end"])
+  }
+
+  /// One whose last deployment came to its end is not written to because it does not answer.
+  @Test func aBoardThatIsSilentForAnotherReasonIsNotDeployedTo() async throws {
+    let root = directory.path + "/root.img"
+    try Data(repeating: 7, count: 8192).write(to: URL(fileURLWithPath: root))
+    board.state.withLock { $0.isDead = true }
+    let result = try await run(
+      Deployment(root: root, verify: "verify-me"), mux(device: "/dev/full")
+    ) { _, equipment in equipment.power = try power() }
+    #expect(result.outcome.verdict == .failed(.target))
+    #expect(result.outcome.reason.contains("fake: silent"))
+    #expect(log == "")
+  }
+
   @Test func aCardThatCannotBeWrittenLeavesNoBoardOff() async throws {
     let root = directory.path + "/root.img"
     try Data(repeating: 7, count: 8192).write(to: URL(fileURLWithPath: root))
