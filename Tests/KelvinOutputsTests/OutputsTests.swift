@@ -42,7 +42,7 @@ struct OutputsTests {
   }
 
   /// Outputs read damaged stores as any other: files or a failure, never a trap.
-  @Test(.enabled(if: hasTool("sqlite3"), "needs the sqlite3 shell"), .timeLimit(.minutes(1)))
+  @Test(.enabled(if: hasTool("sqlite3"), "needs the sqlite3 shell"), .timeLimit(.minutes(5)))
   func survivesForeignValuesInEachColumn() throws {
     let run = try SampleRun(at: directory("run"))
     try run.fill()

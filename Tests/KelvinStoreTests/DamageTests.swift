@@ -71,7 +71,7 @@ struct DamageTests {
     #expect(readEverything().isEmpty)
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: 0..<12)
+  @Test(.timeLimit(.minutes(5)), arguments: 0..<12)
   func survivesFlippedBytes(round: Int) throws {
     var generator = SeededGenerator(seed: Self.seed + UInt64(round))
     var damaged = intact
@@ -87,7 +87,7 @@ struct DamageTests {
     }
   }
 
-  @Test(.timeLimit(.minutes(1))) func survivesTruncationAtEachPage() throws {
+  @Test(.timeLimit(.minutes(5))) func survivesTruncationAtEachPage() throws {
     for length in stride(from: 0, to: intact.count, by: 4096) {
       writeFile(path + "/run.db", intact[..<length])
       for name in ["run.db-wal", "run.db-shm"] { unlink(path + "/" + name) }
@@ -122,7 +122,7 @@ struct DamageTests {
   }
 
   /// Values that no Kelvin writes, in every column.
-  @Test(.enabled(if: hasTool("sqlite3"), "needs the sqlite3 shell"), .timeLimit(.minutes(1)))
+  @Test(.enabled(if: hasTool("sqlite3"), "needs the sqlite3 shell"), .timeLimit(.minutes(5)))
   func survivesForeignValuesInEachColumn() throws {
     let columns = shell(
       """

@@ -26,7 +26,7 @@ struct DurabilityTests {
   }
 
   /// Each commit that returned before the kill is there, the light ones too.
-  @Test(.timeLimit(.minutes(1))) func keepsEveryCommitOfAKilledProcess() throws {
+  @Test(.timeLimit(.minutes(5))) func keepsEveryCommitOfAKilledProcess() throws {
     var generator = SeededGenerator(seed: Self.seed)
     let store = try RunStore.create(
       at: path, run: makeRun(), plan: makePlan(iterations: 100), life: deadLife)
@@ -49,7 +49,7 @@ struct DurabilityTests {
   }
 
   /// A log that ends anywhere gives a beginning of the history, none of it in part.
-  @Test(.timeLimit(.minutes(1))) func keepsAPrefixOfHistoryWhenTheLogIsCut() throws {
+  @Test(.timeLimit(.minutes(5))) func keepsAPrefixOfHistoryWhenTheLogIsCut() throws {
     var generator = SeededGenerator(seed: Self.seed)
     let store = try RunStore.create(
       at: path, run: makeRun(), plan: makePlan(iterations: 30), life: deadLife)
@@ -76,7 +76,7 @@ struct DurabilityTests {
   }
 
   /// The log may hold rubbish behind what was synchronized.
-  @Test(.timeLimit(.minutes(1))) func keepsAPrefixOfHistoryWhenTheLogsEndIsDamaged() throws {
+  @Test(.timeLimit(.minutes(5))) func keepsAPrefixOfHistoryWhenTheLogsEndIsDamaged() throws {
     var generator = SeededGenerator(seed: Self.seed)
     let store = try RunStore.create(
       at: path, run: makeRun(), plan: makePlan(iterations: 30), life: deadLife)

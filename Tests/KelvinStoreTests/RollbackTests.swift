@@ -9,7 +9,7 @@ import Testing
 @Suite struct RollbackTests {
   let directory = TemporaryDirectory()
 
-  @Test(.timeLimit(.minutes(1)), .enabled(if: hasTool("python3"), "needs python3"))
+  @Test(.timeLimit(.minutes(5)), .enabled(if: hasTool("python3"), "needs python3"))
   func aHotJournalIsRolledBackForReadersAndWriters() throws {
     let path = directory("run")
     let store = try RunStore.create(at: path, run: makeRun(), plan: makePlan(), life: deadLife)

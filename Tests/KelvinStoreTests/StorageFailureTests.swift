@@ -34,7 +34,7 @@ final class SmallFileSystem: Sendable {
   /// Full disks at many different moments: nothing that was reported as kept is lost, and the store
   /// goes on once there is space.
   @Test(
-    .enabled(if: canMount, "needs root and mount(2)"), .timeLimit(.minutes(1)),
+    .enabled(if: canMount, "needs root and mount(2)"), .timeLimit(.minutes(5)),
     arguments: Array(stride(from: 0, to: 60, by: 5)))
   func survivesAFullDisk(spareKilobytes: Int) throws {
     let disk = try SmallFileSystem(kilobytes: 8192)

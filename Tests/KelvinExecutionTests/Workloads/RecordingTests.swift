@@ -63,7 +63,7 @@ struct Recording: Sendable, CustomTestStringConvertible {
         == metrics.count)
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Recordings.all)
+  @Test(.timeLimit(.minutes(5)), arguments: Recordings.all)
   func survivesTruncationAtEveryLength(recording: Recording) throws {
     let (text, error) = (Array(recording.text.utf8), Array(recording.error.utf8))
     let most = recording.metrics.values.reduce(0, +)
@@ -74,7 +74,7 @@ struct Recording: Sendable, CustomTestStringConvertible {
     }
   }
 
-  @Test(.timeLimit(.minutes(1)), arguments: Recordings.all)
+  @Test(.timeLimit(.minutes(5)), arguments: Recordings.all)
   func survivesDamage(recording: Recording) throws {
     var random = SplitMix(state: 20_261_125)
     let hostile = [

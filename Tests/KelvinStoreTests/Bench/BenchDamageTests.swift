@@ -88,7 +88,7 @@ import Testing
     try open().take(rock)
   }
 
-  @Test(.timeLimit(.minutes(1))) func survivesTruncationAtEachPage() throws {
+  @Test(.timeLimit(.minutes(5))) func survivesTruncationAtEachPage() throws {
     try makeSample()
     let intact = try #require(readFile(path))
     for length in stride(from: 4096, to: intact.count, by: 4096) {
@@ -102,7 +102,7 @@ import Testing
   }
 
   /// Whatever a byte becomes, the answer is a value or a failure with advice.
-  @Test(.timeLimit(.minutes(1))) func survivesCorruptionAnywhere() throws {
+  @Test(.timeLimit(.minutes(5))) func survivesCorruptionAnywhere() throws {
     try makeSample()
     let intact = try #require(readFile(path))
     var generator = SeededGenerator(seed: 20_261_125)
@@ -124,7 +124,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(1)), .enabled(if: hasTool("sqlite3"), "needs the sqlite3 shell"))
+  @Test(.timeLimit(.minutes(5)), .enabled(if: hasTool("sqlite3"), "needs the sqlite3 shell"))
   func survivesForeignValuesInEachColumn() throws {
     try makeSample()
     let intact = try #require(readFile(path))
@@ -181,7 +181,7 @@ import Testing
 
   /// Fills the disk at several moments: a lease is either whole or not there.
   @Test(
-    .enabled(if: canMount, "needs root and mount(2)"), .timeLimit(.minutes(1)),
+    .enabled(if: canMount, "needs root and mount(2)"), .timeLimit(.minutes(5)),
     arguments: Array(stride(from: 0, to: 80, by: 8)))
   func survivesAFullDisk(spareKilobytes: Int) throws {
     let disk = try SmallFileSystem(kilobytes: 2048)
@@ -218,7 +218,7 @@ import Testing
   }
 
   /// A process that dies in its transaction leaves nothing of it, and blocks nobody.
-  @Test(.timeLimit(.minutes(1)), .enabled(if: hasTool("python3"), "needs python3"))
+  @Test(.timeLimit(.minutes(5)), .enabled(if: hasTool("python3"), "needs python3"))
   func aWriterThatIsKilledInItsTransactionLeavesNothing() throws {
     let store = try open()
     try store.take(rock)
