@@ -172,6 +172,30 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    // MARK: floor 5, meters
+
+    .target(
+      name: "KelvinMeters",
+      dependencies: [
+        "CLinux",
+        "KelvinConnections",
+        "KelvinDevices",
+        "KelvinModel",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
+    .testTarget(
+      name: "KelvinMetersTests",
+      dependencies: [
+        "CLinux",
+        "KelvinConnections",
+        "KelvinMeters",
+        "KelvinModel",
+        "KelvinSimulators",
+        "KelvinSystem"
+      ],
+      swiftSettings: settings),
+
     // MARK: floor 6, the agenda
 
     .target(
@@ -198,6 +222,7 @@ let package = Package(
       dependencies: [
         "CLibPCRE2",
         "KelvinConnections",
+        "KelvinMeters",
         "KelvinModel",
         "KelvinStore",
         "KelvinSystem",
@@ -228,6 +253,7 @@ let package = Package(
         "KelvinConnections",
         "KelvinDevices",
         "KelvinExecution",
+        "KelvinMeters",
         "KelvinModel",
         "KelvinOutputs",
         "KelvinSimulators",
@@ -285,6 +311,7 @@ let package = Package(
         "KelvinConnections",
         "KelvinDevices",
         "KelvinExecution",
+        "KelvinMeters",
         "KelvinModel",
         "KelvinSimulators",
         "KelvinSystem"
@@ -300,6 +327,7 @@ let package = Package(
         "KelvinConnections",
         "KelvinDevices",
         "KelvinExecution",
+        "KelvinMeters",
         "KelvinModel",
         "KelvinStore",
         "KelvinTargets"

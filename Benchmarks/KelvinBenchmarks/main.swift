@@ -106,14 +106,14 @@ func store(samples: Int, directory: String) throws {
     plan: plan, life: try .current())
   let capture = try store.beginCapture(
     attempt: nil, source: "bench",
-    channels: (0..<6).map { CaptureChannel(name: "c\($0)", unit: "mA") })
+    channels: (0..<6).map { Channel(name: "c\($0)", unit: "mA") })
   let perBlock = 1000
   var time: Int64 = 1_000_000_000
   var state: UInt64 = 1
   var written = 0
   let begin = MonotonicTime.processCPUNanoseconds
   while written < samples {
-    var blocks: [CaptureBlock] = []
+    var blocks: [SampleBlock] = []
     for channel in 0..<6 {
       var times: [Int64] = []
       var codes: [Int64] = []
@@ -125,7 +125,7 @@ func store(samples: Int, directory: String) throws {
         times.append(time + Int64(index) * 1_000_000 + jitter)
         codes.append(1000 * Int64(channel + 1) + Int64((state >> 33) & 15))
       }
-      blocks.append(CaptureBlock(channel: channel, times: times, codes: codes))
+      blocks.append(SampleBlock(channel: channel, times: times, codes: codes))
     }
     try store.append(capture: capture, blocks: blocks)
     time += Int64(perBlock) * 1_000_000

@@ -1,4 +1,5 @@
 internal import CLibZstd
+internal import KelvinModel
 
 // How a block of samples becomes a blob: a zstd frame with a checksum, whose content is first all
 // times, then all codes, as LEB128 variable-length integers after zigzag. Times are differences of
@@ -24,13 +25,13 @@ final class BlockCompressor {
   deinit { ZSTD_freeCCtx(context) }
 
   /// The blob of a block whose times and codes are equally many.
-  func compress(_ block: CaptureBlock) throws(StoreFailure) -> [UInt8] {
+  func compress(_ block: SampleBlock) throws(StoreFailure) -> [UInt8] {
     let count = block.times.count
     raw.removeAll(keepingCapacity: true)
     raw.reserveCapacity(count * 6)
     var lastTime: Int64 = 0
     var lastDelta: Int64 = 0
-    for time in block.times {
+    for time in block.times.array {
       let delta = time &- lastTime
       append(delta &- lastDelta)
       lastTime = time
@@ -126,7 +127,7 @@ struct BlockSummary {
 
   /// Summarizes a block; nil when it is empty, too large, or its times do not ascend or are not as
   /// many as its codes.
-  init?(_ block: CaptureBlock) {
+  init?(_ block: SampleBlock) {
     guard block.times.count == block.codes.count, block.times.count <= maximumBlockCount,
       let first = block.times.first, let code = block.codes.first
     else { return nil }
@@ -135,7 +136,7 @@ struct BlockSummary {
     min = code
     max = code
     var sum = 0.0
-    for index in block.times.indices {
+    for index in 0..<block.times.count {
       guard block.times[index] >= last else { return nil }
       last = block.times[index]
       let code = block.codes[index]

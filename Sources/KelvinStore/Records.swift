@@ -195,35 +195,3 @@ public struct AttemptRecord: Sendable, Hashable {
     self.startTicks = startTicks
   }
 }
-
-/// A channel of a capture.
-public struct CaptureChannel: Sendable, Hashable {
-  public var name: String
-  /// Unit of the values after ``scale``.
-  public var unit: String
-  /// Value = raw code * scale.
-  public var scale: Double
-
-  /// Describes a channel.
-  public init(name: String, unit: String, scale: Double = 1) {
-    self.name = name
-    self.unit = unit
-    self.scale = scale
-  }
-}
-
-/// A block of raw samples of one channel: times on the life's monotonic clock, and codes.
-public struct CaptureBlock: Sendable, Hashable {
-  /// Index into the capture's channels.
-  public var channel: Int
-  /// Nanoseconds, as many as ``codes``, ascending.
-  public var times: [Int64]
-  public var codes: [Int64]
-
-  /// Creates a block.
-  public init(channel: Int, times: [Int64], codes: [Int64]) {
-    self.channel = channel
-    self.times = times
-    self.codes = codes
-  }
-}

@@ -9,7 +9,7 @@ public struct CaptureRecord: Sendable, Hashable {
   /// Whose clock the times are on.
   public var life: Int64
   public var source: String
-  public var channels: [CaptureChannel]
+  public var channels: [Channel]
   /// What its sampler counted; nil while it goes on, or when its life died.
   public var summary: [String: Value]?
 }
@@ -34,22 +34,21 @@ extension RunReader {
     }
   }
 
-  private func channels(ofCapture id: Int64, _ database: Database) throws -> [CaptureChannel] {
+  private func channels(ofCapture id: Int64, _ database: Database) throws -> [Channel] {
     try Row.fetchAll(
       database,
       sql: "SELECT name, unit, scale FROM channels WHERE capture = ? ORDER BY ordinal",
       arguments: [id]
     ).map { row in
       let row = RowReader(row: row, path: path)
-      return CaptureChannel(
+      return Channel(
         name: try row.text(0), unit: try row.text(1), scale: try row.number(2))
     }
   }
 
   /// The blocks of a channel in the order in which they were appended.
-  public func blocks(ofCapture capture: Int64, channel: Int) throws(StoreFailure) -> [CaptureBlock]
-  {
-    var blocks: [CaptureBlock] = []
+  public func blocks(ofCapture capture: Int64, channel: Int) throws(StoreFailure) -> [SampleBlock] {
+    var blocks: [SampleBlock] = []
     try translating(path: path) {
       try forEachBlock(ofCapture: capture, channel: channel) { blocks.append($0) }
     }
@@ -59,7 +58,7 @@ extension RunReader {
   /// Calls `body` with each block of a channel, holding one in memory at a time and no lock while
   /// `body` runs; it may use the reader.
   public func forEachBlock(
-    ofCapture capture: Int64, channel: Int, _ body: (CaptureBlock) throws -> Void
+    ofCapture capture: Int64, channel: Int, _ body: (SampleBlock) throws -> Void
   ) throws {
     let ids = try read { database in
       try Int64.fetchAll(
@@ -69,7 +68,7 @@ extension RunReader {
     for id in ids { try body(try block(id, channel: channel)) }
   }
 
-  private func block(_ id: Int64, channel: Int) throws(StoreFailure) -> CaptureBlock {
+  private func block(_ id: Int64, channel: Int) throws(StoreFailure) -> SampleBlock {
     try read { database in
       let statement = try database.cachedStatement(
         sql: "SELECT count, data FROM blocks WHERE id = ?")
@@ -81,7 +80,7 @@ extension RunReader {
           .corrupt, path: path, "a block of samples is damaged", evidence: "block \(id)",
           hint: "the other blocks and all other results can still be read")
       }
-      return CaptureBlock(channel: channel, times: times, codes: codes)
+      return SampleBlock(channel: channel, times: times, codes: codes)
     }
   }
 }

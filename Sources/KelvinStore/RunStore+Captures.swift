@@ -6,7 +6,7 @@ extension RunStore {
   /// Begins a capture: samples of some channels, taken together by `source`. Gives its id. Survives
   /// the death of this process.
   public func beginCapture(
-    attempt: Int64?, source: String, channels: [CaptureChannel]
+    attempt: Int64?, source: String, channels: [Channel]
   ) throws(StoreFailure) -> Int64 {
     try write(.process) { database, state in
       try database.cachedStatement(
@@ -25,7 +25,7 @@ extension RunStore {
   }
 
   /// Appends blocks of samples; empty ones are left out. Survives the death of this process.
-  public func append(capture: Int64, blocks: [CaptureBlock]) throws(StoreFailure) {
+  public func append(capture: Int64, blocks: [SampleBlock]) throws(StoreFailure) {
     try write(.process) { database, state in
       for block in blocks where !block.times.isEmpty {
         guard let summary = BlockSummary(block) else {

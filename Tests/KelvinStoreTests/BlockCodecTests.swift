@@ -6,11 +6,11 @@ import Testing
 struct BlockCodecTests {
   let directory = TemporaryDirectory()
 
-  private static func block(_ times: [Int64], _ codes: [Int64]) -> CaptureBlock {
-    CaptureBlock(channel: 0, times: times, codes: codes)
+  private static func block(_ times: [Int64], _ codes: [Int64]) -> SampleBlock {
+    SampleBlock(channel: 0, times: times, codes: codes)
   }
 
-  static let blocks: [CaptureBlock] = {
+  static let blocks: [SampleBlock] = {
     var generator = SeededGenerator(seed: 3)
     let jitter = (0..<5000).map {
       Int64($0) * 1_000_000 + Int64.random(in: 0...9999, using: &generator)
@@ -27,9 +27,9 @@ struct BlockCodecTests {
   /// A block under a name: thousands of values would be written into the record of each test run.
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
-    let block: CaptureBlock
+    let block: SampleBlock
 
-    init(_ name: String, _ block: CaptureBlock) { (testDescription, self.block) = (name, block) }
+    init(_ name: String, _ block: SampleBlock) { (testDescription, self.block) = (name, block) }
   }
 
   static let cases = zip(["one sample", "the limits", "no change", "jitter", "noise"], blocks).map {
@@ -40,7 +40,7 @@ struct BlockCodecTests {
     let block = example.block
     let data = try BlockCompressor().compress(block)
     let decoded = try #require(decompressBlock(data, count: block.times.count))
-    #expect(decoded.times == block.times)
+    #expect(decoded.times == block.times.array)
     #expect(decoded.codes == block.codes)
     #expect(decompressBlock(data, count: block.times.count + 1) == nil)
     #expect(decompressBlock(data, count: block.times.count - 1) == nil)
@@ -54,7 +54,7 @@ struct BlockCodecTests {
 
   @Test func survivesTruncationAtEachByte() throws {
     let block = Self.blocks[3]
-    let small = CaptureBlock(
+    let small = SampleBlock(
       channel: 0, times: Array(block.times.prefix(200)), codes: Array(block.codes.prefix(200)))
     let data = try BlockCompressor().compress(small)
     for length in 0..<data.count {
@@ -65,7 +65,7 @@ struct BlockCodecTests {
 
   @Test func noticesCorruptionAtEachByte() throws {
     let block = Self.blocks[3]
-    let small = CaptureBlock(
+    let small = SampleBlock(
       channel: 0, times: Array(block.times.prefix(200)), codes: Array(block.codes.prefix(200)))
     let data = try BlockCompressor().compress(small)
     for index in data.indices {
@@ -74,7 +74,8 @@ struct BlockCodecTests {
         damaged[index] ^= 1 << bit
         // A flipped bit that zstd ignores leaves the content as it is, and nothing else passes.
         if let decoded = decompressBlock(damaged, count: 200) {
-          #expect(decoded.times == small.times && decoded.codes == small.codes, "byte \(index)")
+          #expect(
+            decoded.times == small.times.array && decoded.codes == small.codes, "byte \(index)")
         }
       }
     }
@@ -96,7 +97,7 @@ struct BlockCodecTests {
       at: directory("run"), run: makeRun(), plan: makePlan(), life: deadLife)
     let attempt = try store.beginAttempt(job: 0, number: 1, startedWallNanoseconds: 1)
     let channels = [
-      CaptureChannel(name: "power", unit: "W", scale: 1e-6), CaptureChannel(name: "n", unit: "")
+      Channel(name: "power", unit: "W", scale: 1e-6), Channel(name: "n", unit: "")
     ]
     let capture = try store.beginCapture(attempt: attempt, source: "hwmon", channels: channels)
     let blocks = Self.blocks.filter { $0.times.first != .min }
@@ -104,8 +105,8 @@ struct BlockCodecTests {
     try store.append(
       capture: capture,
       blocks: [
-        CaptureBlock(channel: 1, times: [1, 2, 3], codes: [10, 20, 60]),
-        CaptureBlock(channel: 1, times: [], codes: [])
+        SampleBlock(channel: 1, times: [1, 2, 3], codes: [10, 20, 60]),
+        SampleBlock(channel: 1, times: [], codes: [])
       ])
     let reader = try RunReader(directory: directory("run"))
     var record = try #require(try reader.captures(ofAttempt: attempt).first)
@@ -119,7 +120,7 @@ struct BlockCodecTests {
     #expect(try reader.blocks(ofCapture: capture, channel: 0) == blocks)
     #expect(
       try reader.blocks(ofCapture: capture, channel: 1)
-        == [CaptureBlock(channel: 1, times: [1, 2, 3], codes: [10, 20, 60])])
+        == [SampleBlock(channel: 1, times: [1, 2, 3], codes: [10, 20, 60])])
     if hasTool("sqlite3") {
       let summary = shell(
         """
@@ -133,8 +134,8 @@ struct BlockCodecTests {
   @Test(arguments: [
     Case("a time without a code", block([1, 2], [1])),
     Case("times that go back", block([2, 1], [1, 1])),
-    Case("a channel too high", CaptureBlock(channel: 7, times: [1], codes: [1])),
-    Case("a channel below zero", CaptureBlock(channel: -1, times: [1], codes: [1])),
+    Case("a channel too high", SampleBlock(channel: 7, times: [1], codes: [1])),
+    Case("a channel below zero", SampleBlock(channel: -1, times: [1], codes: [1])),
     Case(
       "too many samples",
       block(Array(0...Int64(maximumBlockCount)), Array(0...Int64(maximumBlockCount))))
@@ -143,7 +144,7 @@ struct BlockCodecTests {
     let store = try RunStore.create(
       at: directory("run"), run: makeRun(), plan: makePlan(), life: deadLife)
     let capture = try store.beginCapture(
-      attempt: nil, source: "s", channels: [CaptureChannel(name: "c", unit: "")])
+      attempt: nil, source: "s", channels: [Channel(name: "c", unit: "")])
     expectFailure(.misuse) {
       // All or nothing.
       try store.append(capture: capture, blocks: [Self.blocks[0], example.block])

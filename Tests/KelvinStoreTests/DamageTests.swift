@@ -17,10 +17,10 @@ struct DamageTests {
       at: path, run: makeRun(), plan: makePlan(iterations: 40), life: deadLife)
     for job in 0..<60 { try store.runJob(job) }
     let capture = try store.beginCapture(
-      attempt: 1, source: "s", channels: [CaptureChannel(name: "c", unit: "W", scale: 0.5)])
+      attempt: 1, source: "s", channels: [Channel(name: "c", unit: "W", scale: 0.5)])
     let times = (0..<2000).map { Int64($0 * 1000) }
     try store.append(
-      capture: capture, blocks: [CaptureBlock(channel: 0, times: times, codes: times)])
+      capture: capture, blocks: [SampleBlock(channel: 0, times: times, codes: times)])
     try store.endCapture(capture, summary: ["ticks": 2000])
     store.close()
     intact = try #require(readFile(path + "/run.db"))

@@ -46,10 +46,10 @@ struct SchemaTests {
     let attempt = try store.beginAttempt(job: 0, number: 2, startedWallNanoseconds: 6)
     let capture = try store.beginCapture(
       attempt: attempt, source: "poller",
-      channels: [CaptureChannel(name: "temp", unit: "degC", scale: 0.001)])
+      channels: [Channel(name: "temp", unit: "degC", scale: 0.001)])
     try store.append(
       capture: capture,
-      blocks: [CaptureBlock(channel: 0, times: [10, 20, 31], codes: [40_000, 40_500, 39_000])])
+      blocks: [SampleBlock(channel: 0, times: [10, 20, 31], codes: [40_000, 40_500, 39_000])])
     try store.endCapture(capture, summary: ["ticks": 3])
     try store.finishAttempt(attempt, result, jobOutcome: .ok)
     try store.finishJobs([(1, Outcome(.skipped, "SIGINT"))])
@@ -99,10 +99,10 @@ struct SchemaTests {
     #expect(try reader.events(ofAttempt: last.id).map(\.message) == ["m"])
     #expect(try reader.runMetrics().map(\.value) == [.number(1.5)])
     let capture = try #require(try reader.captures(ofAttempt: last.id).first)
-    #expect(capture.channels == [CaptureChannel(name: "temp", unit: "degC", scale: 0.001)])
+    #expect(capture.channels == [Channel(name: "temp", unit: "degC", scale: 0.001)])
     #expect(
       try reader.blocks(ofCapture: capture.id, channel: 0)
-        == [CaptureBlock(channel: 0, times: [10, 20, 31], codes: [40_000, 40_500, 39_000])])
+        == [SampleBlock(channel: 0, times: [10, 20, 31], codes: [40_000, 40_500, 39_000])])
   }
 
   @Test(arguments: versions) func readsEachReleasedSchema(version: Int64) throws {

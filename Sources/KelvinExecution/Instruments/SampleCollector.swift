@@ -15,8 +15,8 @@ struct SampledFile: Sendable, Hashable {
   var decimals: UInt8 = 0
 
   /// The channel of a capture; its codes are whole numbers of the last decimal.
-  var channel: CaptureChannel {
-    CaptureChannel(name: label, unit: unit, scale: scale / SampledFile.power(decimals))
+  var channel: Channel {
+    Channel(name: label, unit: unit, scale: scale / SampledFile.power(decimals))
   }
 
   /// Chooses ``decimals`` by the file's present content. Where there is a point, there may be more
@@ -84,11 +84,11 @@ struct SampleCollector {
   }
 
   /// Gives what waits as one block for each channel that has samples.
-  mutating func takeBlocks() -> [CaptureBlock] {
-    var blocks: [CaptureBlock] = []
+  mutating func takeBlocks() -> [SampleBlock] {
+    var blocks: [SampleBlock] = []
     for channel in files.indices where !times[channel].isEmpty {
       blocks.append(
-        CaptureBlock(channel: channel, times: times[channel], codes: codes[channel]))
+        SampleBlock(channel: channel, times: times[channel], codes: codes[channel]))
       times[channel].removeAll(keepingCapacity: true)
       codes[channel].removeAll(keepingCapacity: true)
     }

@@ -87,7 +87,7 @@ public struct MeterChannel: Sendable, Hashable {
   public var resolution: Double?
 
   /// What is measured.
-  public enum Kind: String, Sendable, CaseIterable {
+  public enum Kind: String, Sendable, Codable, CaseIterable {
     case voltage, current, power, energy, charge, temperature
     /// High or low.
     case logic

@@ -23,8 +23,8 @@ import Testing
     let blocks = collector.takeBlocks()
     #expect(
       blocks == [
-        CaptureBlock(channel: 0, times: [1, 3], codes: [10, 30]),
-        CaptureBlock(channel: 1, times: [2], codes: [20])
+        SampleBlock(channel: 0, times: [1, 3], codes: [10, 30]),
+        SampleBlock(channel: 1, times: [2], codes: [20])
       ])
     #expect(collector.waiting == 0)
     let rest = collector.takeBlocks()
