@@ -292,7 +292,9 @@ class Case:
 
     # MARK: Running
 
-    def run(self, board, kelvin, folder, seconds=180):
+    def run(self, board, kelvin, folder):
+        # By its console a board is asked once in a minute, and a login takes its time.
+        seconds = 360 if board.by_console else 180
         self.folder = os.path.join(folder, self.name.replace(":", "-"))
         os.makedirs(self.folder)
         payload = os.path.join(self.folder, "payload")
