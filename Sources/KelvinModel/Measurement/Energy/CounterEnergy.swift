@@ -152,7 +152,8 @@ public struct CounterEnergy: Sendable {
   }
 
   private mutating func take(_ code: Int64, at time: Int64) {
-    for index in intervals.indices where intervals[index].from <= time && time <= intervals[index].to {
+    for index in intervals.indices
+    where intervals[index].from <= time && time <= intervals[index].to {
       intervals[index].readings += 1
     }
     guard let before = last else {

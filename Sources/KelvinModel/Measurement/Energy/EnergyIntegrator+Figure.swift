@@ -32,11 +32,7 @@ extension EnergyIntegrator {
     guard sums.losses.duration > 0 else { return 0...0 }
     guard let possiblePower else { return nil }
     // At the end of its range a meter's range limits nothing.
-    if (sums.losses.time[.saturation] ?? 0) > 0 {
-      guard let range = source.rangeOfPower, possiblePower.upperBound > range.upperBound else {
-        return nil
-      }
-    }
+    if sums.losses.time[.saturation] != nil, !knowsPossiblePower { return nil }
     let seconds = Double(sums.losses.duration) * 1e-9 * rate
     return possiblePower.lowerBound * seconds...possiblePower.upperBound * seconds
   }

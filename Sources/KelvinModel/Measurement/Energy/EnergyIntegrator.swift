@@ -9,6 +9,9 @@ public struct EnergyIntegrator: Sendable {
   public let spacing: Spacing
   /// What power there can have been, in watts: for the bound of lost time. Nil when nobody knows.
   public let possiblePower: ClosedRange<Double>?
+  /// Whether that is more than what the channels' ranges say: it then limits also what a meter at the end
+  /// of its range did not see.
+  let knowsPossiblePower: Bool
   /// Samples that came twice or went back in time, and were left out.
   public internal(set) var outOfOrder: Int64 = 0
   /// Samples of a current without a voltage near them in time, or the other way round.
@@ -53,6 +56,7 @@ public struct EnergyIntegrator: Sendable {
     self.source = source
     self.spacing = spacing
     self.possiblePower = possiblePower ?? source.rangeOfPower
+    knowsPossiblePower = possiblePower != nil
     self.edgeWindow = max(0, edgeWindow)
     if case .every(let period) = spacing, period > 0, period.isFinite { self.period = period }
     isLearning = spacing == .learned
@@ -119,7 +123,8 @@ public struct EnergyIntegrator: Sendable {
     if let channel = event.channel, !isOurs(channel) { return }
     let from = event.from &- lag
     let to = max(from, event.to &- lag)
-    for index in intervals.indices where intervals[index].from <= to && intervals[index].to >= from {
+    for index in intervals.indices where intervals[index].from <= to && intervals[index].to >= from
+    {
       intervals[index].events[event.kind, default: 0] += 1
     }
     guard let kind = LostTime.Kind(event.kind), to > from else { return }

@@ -94,7 +94,9 @@ public struct PowerSource: Sendable, Hashable {
       return try PowerSource(
         .product(voltage: voltage, current: current), of: channels, meter: meter)
     }
-    if let power = index(.power) { return try PowerSource(.power(power), of: channels, meter: meter) }
+    if let power = index(.power) {
+      return try PowerSource(.power(power), of: channels, meter: meter)
+    }
     guard let current = index(.current), let assumed else { return nil }
     return try PowerSource(.assumed(assumed, current: current), of: channels, meter: meter)
   }

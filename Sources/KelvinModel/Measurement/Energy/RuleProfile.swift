@@ -112,6 +112,7 @@ public enum RuleProfile: String, Sendable, Codable, CaseIterable {
     return Finding(
       rule: "uncertainty", passed: relative <= 0.01, found: "\(relative * 100) % (k = 2)",
       required: "at most 1 %",
-      source: "mlcommons/power-dev, compliance/check.py (PTDaemon's 'Uncertainty ... above 1.00 %')")
+      source: "mlcommons/power-dev, compliance/check.py (PTDaemon's 'Uncertainty ... above 1.00 %')"
+    )
   }
 }
