@@ -222,8 +222,8 @@ extension IntervalSums {
     var (p0, p1) = (power[first - 1], power[first])
     var t1 = times[first]
     var ha = Double(t1 &- times[first - 1])
-    var (e1, e2) = (waveform.last * 1e9, waveform.beforeLast * 1e9)
-    var (area, square, next, afterNext, slopes, steps) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    var e1 = waveform.last * 1e9
+    var (area, square, next, slopes, steps) = (0.0, 0.0, 0.0, 0.0, 0.0)
     var (sum, alternating, sign) = (0.0, 0.0, 1.0)
     var longest: Double = 0
     var runs = waveform.runs
@@ -235,7 +235,6 @@ extension IntervalSums {
       let e = ((ha + hb) * p1 - p0 * hb - p2 * ha) * 0.5
       square += e * e
       next += e * e1
-      afterNext += e * e2
       sum += e
       alternating += sign * e
       sign = -sign
@@ -243,7 +242,7 @@ extension IntervalSums {
       steps += hb * hb
       longest = hb > longest ? hb : longest
       runs.add(p2)
-      (e2, e1, ha, p0, p1, t1) = (e1, e, hb, p1, p2, t2)
+      (e1, ha, p0, p1, t1) = (e, hb, p1, p2, t2)
     }
     energy.add(area * 0.5e-9)
     waveform.runs = runs
@@ -251,9 +250,8 @@ extension IntervalSums {
     waveform.panels += panels.count
     longestStep = max(longestStep, Int64(longest))
     waveform.add(
-      square: square * 1e-18, next: next * 1e-18, afterNext: afterNext * 1e-18,
-      slopes: slopes * 0.25, sum: sum * 1e-9, alternating: alternating * 1e-9, count: panels.count,
-      last: e1 * 1e-9, beforeLast: e2 * 1e-9)
+      square: square * 1e-18, next: next * 1e-18, slopes: slopes * 0.25, sum: sum * 1e-9,
+      alternating: alternating * 1e-9, count: panels.count, last: e1 * 1e-9)
   }
 
   /// The integral of another value over panels, in its unit times nanoseconds.

@@ -1,10 +1,9 @@
 /// What the samples of a waveform say about the error of their trapezoids (docs/measurement.md).
 struct WaveformSums: Sendable {
-  /// Σ e², Σ e·e₁, Σ e·e₂, where e is how far a sample lies from the line between its neighbors, times
-  /// its weight: joules squared. e₁ and e₂ are those of the sample before and the one before that.
+  /// Σ e² and Σ e·e₁, where e is how far a sample lies from the line between its neighbors, times its
+  /// weight: joules squared. e₁ is that of the sample before.
   var square = 0.0
   var next = 0.0
-  var afterNext = 0.0
   /// How many e there were.
   var joints = 0
   /// Σ (p₊₁ − p₋₁)²/4, in watts squared: what errors of time stamps cost.
@@ -14,9 +13,8 @@ struct WaveformSums: Sendable {
   var panels = 0
   /// Runs of equal power.
   var runs = CodeRuns()
-  /// The last two e; nil when the samples before were not measured.
+  /// The last e; 0 when the samples before were not measured.
   private(set) var last = 0.0
-  private(set) var beforeLast = 0.0
   /// Σ e and Σ ±e of blocks of joints, for ``halfRate``.
   private var blocks: [(sum: Double, alternating: Double)] = []
   private var blockLength = 8
@@ -26,36 +24,17 @@ struct WaveformSums: Sendable {
   private static let most = 128
 
   /// A loss or the beginning: what comes has no neighbors before it.
-  mutating func cut() {
-    last = 0
-    beforeLast = 0
-  }
-
-  /// Adds one joint in whatever way it was reached.
-  @inline(__always)
-  mutating func add(joint e: Double, slope: Double) {
-    square += e * e
-    next += e * last
-    afterNext += e * beforeLast
-    beforeLast = last
-    last = e
-    joints += 1
-    slopes += slope * slope * 0.25
-    add(toBlock: e, alternating: sign * e, count: 1)
-    sign = -sign
-  }
+  mutating func cut() { last = 0 }
 
   /// Adds what a loop over several joints summed up.
   mutating func add(
-    square: Double, next: Double, afterNext: Double, slopes: Double, sum: Double,
-    alternating: Double, count: Int, last: Double, beforeLast: Double
+    square: Double, next: Double, slopes: Double, sum: Double, alternating: Double, count: Int,
+    last: Double
   ) {
     self.square += square
     self.next += next
-    self.afterNext += afterNext
     self.slopes += slopes
     self.last = last
-    self.beforeLast = beforeLast
     joints += count
     add(toBlock: sum, alternating: sign * alternating, count: count)
     if count & 1 == 1 { sign = -sign }
@@ -102,11 +81,17 @@ struct WaveformSums: Sendable {
   ///
   /// - Parameter open: the share of the time between two samples that no conversion averages over.
   func variance(open: Double) -> (value: Double, white: Double, degreesOfFreedom: Double) {
-    let white = max(0, min(4 * afterNext, square * 2 / 3))
-    let jumps = max(0, 2 * square - 3 * white)
+    // Noise gives Σe² = 1.5 W and Σe·e₁ = −W, steps give Σe² = J/2 and Σe·e₁ = −J/4.
+    let most = square * 2 / 3
+    var white = min(most, max(0, -2 * (square + 2 * next)))
+    // The standard error of W when all is noise: it is all noise, then, as far as can be seen.
+    if white >= most * (1 - 4.6 / Double(max(1, joints)).squareRoot()) { white = most }
+    // A conversion that averages shows a step in two halves: half of that is lost in Σe².
+    let jumps = max(0, 2 * square - 3 * white) / (0.5 + open / 2)
     var variance = white + jumps / 12 * open * open
     var freedom = Double(max(1, joints / 2))
-    if let halfRate, halfRate.variance < variance {
+    // Both are estimates: only where they clearly differ, as in smooth waveforms, the other one counts.
+    if let halfRate, halfRate.variance < variance / 2 {
       variance = halfRate.variance
       freedom = Double(halfRate.blocks)
     }
