@@ -36,33 +36,32 @@ public struct ClockFitter: Sendable {
   public mutating func observe(meter: Int64, host: Int64) {
     // Within about ±146 years, so that no difference overflows.
     guard abs(Double(meter)) < 4.6e18, abs(Double(host)) < 4.6e18 else { return }
-    guard var current = piece else {
+    guard let last = piece?.lastMeter else {
       piece = ClockPiece(meter: meter, host: host)
       return
     }
-    if meter == current.lastMeter { return }
-    guard meter > current.lastMeter else {
-      restart(at: [(meter, host)], after: current)
+    if meter == last { return }
+    guard meter > last else {
+      restart(at: [(meter, host)])
       return
     }
-    if current.count >= 8, let line = current.line(greatestSkew: greatestSkew) {
-      let point = current.point(meter: meter, host: host)
-      let drift = greatestSkew * (point.x - current.lastX)
+    if let piece, piece.count >= 8, let line = piece.line(greatestSkew: greatestSkew) {
+      let point = piece.point(meter: meter, host: host)
+      let drift = greatestSkew * (point.x - piece.lastX)
       let ahead = point.y - line.y(at: point.x)
       if ahead < -(smallestStep + drift) {
-        restart(at: [(meter, host)], after: current)
+        restart(at: [(meter, host)])
         return
       }
       if ahead > smallestStep + drift {
         late.append((meter, host))
-        if late.count >= Self.enough { restart(at: late, after: current) }
+        if late.count >= Self.enough { restart(at: late) }
         return
       }
       // Those were delays after all: above the line, they say nothing of it.
       late.removeAll(keepingCapacity: true)
     }
-    current.add(meter: meter, host: host, greatestSkew: greatestSkew)
-    piece = current
+    piece?.add(meter: meter, host: host, greatestSkew: greatestSkew)
   }
 
   /// The mapping of the last piece; nil before the second observation.
@@ -70,9 +69,8 @@ public struct ClockFitter: Sendable {
     piece?.fit(greatestSkew: greatestSkew, leastDelay: leastDelay)
   }
 
-  private mutating func restart(
-    at observations: [(meter: Int64, host: Int64)], after old: ClockPiece
-  ) {
+  private mutating func restart(at observations: [(meter: Int64, host: Int64)]) {
+    guard let old = piece else { return }
     if let fit = old.fit(greatestSkew: greatestSkew, leastDelay: leastDelay) {
       pieces.append((old.lastMeter, fit))
     }

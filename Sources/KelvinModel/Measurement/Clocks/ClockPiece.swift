@@ -123,15 +123,15 @@ struct ClockPiece: Sendable {
   }
 
   func fit(greatestSkew: Double, leastDelay: ClosedRange<Double>) -> ClockFit? {
-    guard var line = line(greatestSkew: greatestSkew) else { return nil }
-    var scatter = scatter(over: line)
+    guard var line = self.line(greatestSkew: greatestSkew) else { return nil }
+    var spread = scatter(over: line)
     // What a line cannot know better than its limit is not fitted at all: a short capture says nothing
     // of the clock's rate.
     let limit = greatestSkew / 3.0.squareRoot()
-    var skewUncertainty = line.support > 0 ? 2.0.squareRoot() * scatter / line.support : limit
+    var skewUncertainty = line.support > 0 ? 2.0.squareRoot() * spread / line.support : limit
     if line.support == 0 || skewUncertainty >= limit || count < 8 {
       line = touching(0)
-      scatter = self.scatter(over: line)
+      spread = scatter(over: line)
       skewUncertainty = limit
     }
     let middle = lastX / 2
@@ -143,7 +143,7 @@ struct ClockPiece: Sendable {
     return ClockFit(
       origin: origin &+ Int64(middle.rounded()), offset: offset &+ Int64(constant.rounded()),
       skew: line.slope,
-      uncertainty: (scatter * scatter + atEnds * atEnds + delay * delay).squareRoot(),
+      uncertainty: (spread * spread + atEnds * atEnds + delay * delay).squareRoot(),
       residual: residual, count: count, skewUncertainty: skewUncertainty)
   }
 

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Where a pattern of load steps is in a trace of power: by how much the trace is late.
 public struct StepAlignment: Sendable, Hashable, Codable {
   /// In nanoseconds, to be added to times of the pattern to find them in the trace: the mean delay of the
@@ -56,6 +58,12 @@ public struct StepAlignment: Sendable, Hashable, Codable {
     }
     let middle = Self.median(real.map(\.time))
     let spread = Self.median(real.map { abs($0.time - middle) })
+    // Noise has steps everywhere, load steps where the pattern has them.
+    guard spread < Double(dwell) / 8 else {
+      throw FigureFailure(
+        .target, "alignment: steps of power do not follow the pattern of load steps",
+        hint: "check that the meter measures this board, and that the load is felt")
+    }
     let used = real.filter { abs($0.time - middle) <= max(6 * spread, 1) }
     let n = Double(used.count)
     let mean = used.map(\.time).reduce(0, +) / n
@@ -63,12 +71,30 @@ public struct StepAlignment: Sendable, Hashable, Codable {
     let step = Double(times[times.count - 1] - times[0]) / Double(times.count - 1)
     // A step between two samples looks like a ramp from one to the next: a variance of h²/12.
     let width = used.map(\.width).reduce(0, +) / n - step * step / 12
+    let lag = max(0, width).squareRoot()
+    // Where a sharp step is between two samples cannot be seen; only edges that meet the samples at
+    // different places make up for that.
+    let common = lag > step ? 0 : step / 12.0.squareRoot() * Self.likeness(used, edges, step)
     return StepAlignment(
-      offset: mean, standardError: (variance / n).squareRoot(),
-      lag: max(0, width).squareRoot(), used: used.count, contrast: contrast)
+      offset: mean, standardError: (variance / n + common * common).squareRoot(), lag: lag,
+      used: used.count, contrast: contrast)
+  }
+
+  /// 0 when edges are spread evenly between samples, 1 when all are at the same place: the length of their
+  /// mean on a circle.
+  private static func likeness(_ used: [Edge], _ edges: [Int64], _ step: Double) -> Double {
+    var (x, y) = (0.0, 0.0)
+    for edge in used {
+      let place = Double(edges[edge.index] - edges[0]) / step
+      let angle = 2 * Double.pi * (place - place.rounded(.down))
+      x += cos(angle)
+      y += sin(angle)
+    }
+    return (x * x + y * y).squareRoot() / Double(used.count)
   }
 
   private struct Edge {
+    var index: Int
     /// After its place in the pattern.
     var time: Double
     /// In watts, in the direction of the pattern.
@@ -122,7 +148,7 @@ public struct StepAlignment: Sendable, Hashable, Codable {
     let moment =
       2 * (high * (b1 - a1) * (b1 - a1) / 2 - trace.moment(from: a1, to: b1)) / step
     return Edge(
-      time: area + a1 - Double(edges[index]), step: index % 2 == 0 ? step : -step,
+      index: index, time: area + a1 - Double(edges[index]), step: index % 2 == 0 ? step : -step,
       width: moment - area * area)
   }
 

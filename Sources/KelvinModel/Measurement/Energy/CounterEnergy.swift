@@ -205,12 +205,8 @@ public struct CounterEnergy: Sendable {
     let most = greatestPower.map {
       $0 * (seconds + (channel.averagingTime ?? 0)) + 2 * scale
     }
-    var codes = Double(now.code) - Double(before.code)
-    if let (difference, overflow) = Optional(now.code.subtractingReportingOverflow(before.code)),
-      !overflow
-    {
-      codes = Double(difference)
-    }
+    let (difference, overflow) = now.code.subtractingReportingOverflow(before.code)
+    var codes = overflow ? Double(now.code) - Double(before.code) : Double(difference)
     let modulus = Double(channel.wrap ?? 0)
     if codes < 0 {
       guard modulus > 0, Double(before.code) < modulus, Double(now.code) >= 0 else {

@@ -9,12 +9,10 @@ public struct RepeatFinder: Sendable, Hashable {
   private var firstTime: Int64 = 0
   private var lastTime: Int64 = 0
   private var lastCode: Int64?
-  private var changedAt: Int64?
   private var changedSample: Int64 = 0
   /// Distances between changes of the code, in samples: how many there were of each.
   private var distances = [Int64](repeating: 0, count: RepeatFinder.most + 1)
   private var changes: Int64 = 0
-  private var longestRun: Int64 = 0
   private static let most = 4096
 
   /// What was found.
@@ -42,11 +40,9 @@ public struct RepeatFinder: Sendable, Hashable {
         if changes > 0 {
           let distance = samples - changedSample
           distances[Int(min(Int64(Self.most), distance))] += 1
-          longestRun = max(longestRun, distance)
         }
         changes += 1
         changedSample = samples
-        changedAt = time
       }
       lastCode = code
     }
@@ -55,6 +51,19 @@ public struct RepeatFinder: Sendable, Hashable {
   /// Whether the code stayed the same from the first sample to the last: a steady value, or a chip that
   /// has stopped. Only with many samples it means anything.
   public var isStuck: Bool { samples > 1 && changes == 0 }
+
+  /// Whether changes come at multiples of so many samples, and not at any time as those of a steady
+  /// value do.
+  private func isPeriodic(_ ratio: Double, of total: Int64) -> Bool {
+    var early: Int64 = 0
+    var near: Int64 = 0
+    for (distance, count) in distances.enumerated() where count > 0 {
+      let times = Double(distance) / ratio
+      if Double(distance) < ratio - 1 { early += count }
+      if abs(times - times.rounded()) * ratio <= 1 || distance == Self.most { near += count }
+    }
+    return early * 100 <= total && near * 10 >= total * 9
+  }
 
   /// Nil when each sample looks like a conversion of its own, or too few changes tell.
   ///
@@ -79,7 +88,7 @@ public struct RepeatFinder: Sendable, Hashable {
       sum += distances[distance] * Int64(distance)
     }
     let ratio = Double(sum) / Double(count)
-    guard ratio >= 1.5 else { return nil }
+    guard ratio >= 1.5, isPeriodic(ratio, of: total) else { return nil }
     let conversion = pollPeriod * ratio
     return Finding(
       conversionPeriod: conversion, effectiveRate: 1e9 / conversion,

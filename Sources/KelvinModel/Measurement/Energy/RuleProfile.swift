@@ -76,7 +76,7 @@ public enum RuleProfile: String, Sendable, Codable, CaseIterable {
       findings += [
         Finding(
           rule: "duration", passed: seconds >= 10 || iterations >= 10,
-          found: "\(seconds) s, \(facts.iterations.map(String.init) ?? "unknown") iterations",
+          found: "\(seconds) s, \(facts.iterations.map { "\($0)" } ?? "unknown") iterations",
           required: "at least 10 s or 10 iterations",
           source: "mlcommons/tiny, benchmark/MLPerfTiny_Rules.adoc"),
         Finding(
