@@ -39,13 +39,13 @@ struct CounterEnergyTests {
     let figure = Self.figure(
       try Self.counter(wrap: Self.packageWrap),
       [(0, 1_000_000), (4, 41_000_000), (10, 101_000_000)])
-    #expect(figure.measured == 100)
+    #expect(abs(figure.measured - 100) < 1e-9)
     #expect(figure.coverage == 1)
-    #expect(figure.mean == 10)
-    #expect(figure.least == 10 && figure.greatest == 10)
+    #expect(abs((figure.mean ?? 0) - 10) < 1e-9)
+    #expect(abs((figure.least ?? 0) - 10) < 1e-9 && abs((figure.greatest ?? 0) - 10) < 1e-9)
     #expect(figure.lossBound == 0)
     // One code of 1 uJ, at both ends.
-    #expect(abs(figure.budget.standard - 1e-6 * (2.0 / 12).squareRoot()) < 1e-15)
+    #expect(abs(figure.budget.standard - 1e-6 * (2.0 / 12).squareRoot()) < 1e-12)
   }
 
   /// powerjoular#45: negative watts when the counter starts again.
@@ -85,11 +85,12 @@ struct CounterEnergyTests {
     let figure = Self.figure(
       try Self.counter(wrap: Self.packageWrap, seconds: 0...1200),
       [(0, 0), (100, 1_000_000_000), (1200, 12_000_000_000)])
-    #expect(figure.measured == 10 * 100)
+    #expect(abs(figure.measured - 10 * 100) < 1e-9)
     #expect(figure.losses.spans.map(\.kind) == [.wrap])
     #expect(figure.losses.duration == 1100 * Self.second)
     // Between none at all and 500 W.
-    #expect(figure.possibleLost == 0...550_000)
+    #expect(abs((figure.possibleLost?.upperBound ?? 0) - 550_000) < 1e-6)
+    #expect(figure.possibleLost?.lowerBound == 0)
     #expect((figure.lossBound ?? 0) >= 539_000)
     // With the same readings often enough, nothing is lost.
     let often = Self.figure(
@@ -115,7 +116,7 @@ struct CounterEnergyTests {
     for code in [Int64.max, 4_600_000_000_000_000_000, -5, .min] {
       let figure = Self.figure(
         try Self.counter(wrap: Self.packageWrap), [(0, 0), (5, 50_000_000), (10, code)])
-      #expect(figure.measured == 50)
+      #expect(abs(figure.measured - 50) < 1e-9)
       #expect(figure.losses.spans.map(\.kind) == [.reset])
     }
   }
@@ -125,11 +126,11 @@ struct CounterEnergyTests {
     let figure = Self.figure(
       try Self.counter(wrap: Self.packageWrap),
       [(0, 100_000_000), (5, 150_000_000), (6, 149_000_000), (10, 189_000_000)])
-    #expect(figure.measured == 90)
-    #expect(
-      figure.losses.spans == [
-        LostTime(.reset, from: 5 * Self.second, to: 6 * Self.second, interpolated: 10)
-      ])
+    #expect(abs(figure.measured - 90) < 1e-9)
+    #expect(figure.losses.spans.map(\.kind) == [.reset])
+    #expect(figure.losses.spans.map(\.from) == [5 * Self.second])
+    #expect(figure.losses.spans.map(\.to) == [6 * Self.second])
+    #expect(abs(figure.losses.interpolated - 10) < 1e-9)
   }
 
   @Test(arguments: [CaptureEvent.Kind.suspend, .reset, .clockStep])
@@ -141,7 +142,7 @@ struct CounterEnergyTests {
         (10, 81_000_000)
       ],
       events: [CaptureEvent(kind, from: 5 * Self.second, to: 5 * Self.second)])
-    #expect(figure.measured == 80)
+    #expect(abs(figure.measured - 80) < 1e-9)
     #expect(figure.coverage == 0.8)
     #expect(figure.losses.spans.map(\.kind.rawValue) == [kind.rawValue])
     #expect(figure.events[kind] == 1)
@@ -151,7 +152,7 @@ struct CounterEnergyTests {
     let figure = Self.figure(
       try Self.counter(wrap: Self.packageWrap), [(0, 0), (10, 100_000_000)],
       events: [CaptureEvent(.gap, from: Self.second, to: 9 * Self.second)])
-    #expect(figure.measured == 100 && figure.coverage == 1)
+    #expect(abs(figure.measured - 100) < 1e-9 && figure.coverage == 1)
   }
 
   @Test func endsThatCutAStepKnowTheirShareOnlySoFar() throws {
@@ -173,11 +174,11 @@ struct CounterEnergyTests {
   @Test func readingsOutsideAreEdgesAndNothingAtAllIsNoEnergy() throws {
     let figure = Self.figure(
       try Self.counter(wrap: Self.packageWrap), [(2, 0), (8, 60_000_000)])
-    #expect(figure.measured == 60)
+    #expect(abs(figure.measured - 60) < 1e-9)
     #expect(figure.losses.time == [.edge: 4 * Self.second])
     let nothing = Self.figure(try Self.counter(wrap: Self.packageWrap), [])
     #expect(nothing.measured == 0 && nothing.coverage == 0)
-    #expect(nothing.possibleLost == 0...5000)
+    #expect(abs((nothing.possibleLost?.upperBound ?? 0) - 5000) < 1e-6)
   }
 
   @Test func readingsThatComeTwiceAreCountedOnce() throws {
@@ -188,7 +189,7 @@ struct CounterEnergyTests {
         codes: [0, 7, 50_000_000, 3, 100_000_000])
     ])
     counter.finish()
-    #expect(counter.figure(of: 0).measured == 100)
+    #expect(abs(counter.figure(of: 0).measured - 100) < 1e-9)
     #expect(counter.outOfOrder == 2)
   }
 

@@ -48,6 +48,18 @@ struct RepeatFinderTests {
     }
   }
 
+  /// A steady value changes its code now and then, at any sample.
+  @Test(arguments: [5.0, 20, 100])
+  func rareChangesAreNoPeriod(mean: Double) {
+    var dice = Dice(seed: 6)
+    var code: Int64 = 0
+    let values = (0..<40_000).map { _ in
+      if dice.unit() < 1 / mean { code = 1 - code }
+      return code
+    }
+    #expect(Self.finder(poll: 1, conversion: 1, count: 40_000) { values[$0] }.finding == nil)
+  }
+
   @Test func aValueThatNeverChangesIsStuckAndTellsNoPeriod() {
     let finder = Self.finder(poll: 1, conversion: 1, count: 1000) { _ in 7 }
     #expect(finder.isStuck && finder.finding == nil)

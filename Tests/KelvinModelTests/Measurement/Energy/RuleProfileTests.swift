@@ -1,5 +1,6 @@
-import KelvinModel
 import Testing
+
+@testable import KelvinModel
 
 struct RuleProfileTests {
   private static func figure(
