@@ -148,9 +148,14 @@ extension PowerRun {
   /// Computes the power of samples from one on.
   mutating func multiply(from base: Int) {
     power.append(contentsOf: repeatElement(0, count: voltage.count - base))
-    let (voltage, current) = (voltage.span, current.span)
+    // Held by themselves: spans of two properties cannot be had while a third one is written.
+    let volts = voltage
+    let amperes = current
+    let (first, end) = (base, volts.count)
+    let voltSpan = volts.span
+    let ampereSpan = amperes.span
     var target = power.mutableSpan
-    for index in base..<voltage.count { target[index] = voltage[index] * current[index] }
+    for index in first..<end { target[index] = voltSpan[index] * ampereSpan[index] }
   }
 
   /// In nanoseconds; of at least two times.

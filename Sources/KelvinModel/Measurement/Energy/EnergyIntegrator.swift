@@ -30,6 +30,7 @@ public struct EnergyIntegrator: Sendable {
   let lag: Int64
   let edgeWindow: Int64
   let limits: CodeLimits
+  private static let farthest: Int64 = 4_600_000_000_000_000_000
 
   /// How samples follow each other, by which it is seen that one is missing.
   public enum Spacing: Sendable, Hashable {
@@ -63,7 +64,11 @@ public struct EnergyIntegrator: Sendable {
     let averaging = (source.main.channel.averagingTime ?? 0) * 1e9 / 2
     lag = averaging > 0 && averaging < 1e15 ? Int64(averaging) : 0
     limits = CodeLimits(source)
-    self.intervals = intervals.map { IntervalSums(from: $0.lowerBound, to: $0.upperBound) }
+    // Within about ±146 years, so that no difference of times overflows.
+    self.intervals = intervals.map {
+      IntervalSums(
+        from: max($0.lowerBound, -Self.farthest), to: min($0.upperBound, Self.farthest))
+    }
   }
 
   /// The time of the last sample that was integrated, on the meter's clock; nil before the first.
@@ -172,11 +177,17 @@ public struct EnergyIntegrator: Sendable {
   private func check(_ block: SampleBlock) throws(FigureFailure) {
     guard isOurs(block.channel) else { return }
     var isSound = block.times.count == block.codes.count
-    if case .regular(let first, let step, let count) = block.times {
-      // Within about ±146 years, so that no sum of times overflows.
+    let far = Double(Self.farthest)
+    switch block.times {
+    case .regular(let first, let step, let count):
       isSound =
-        isSound && step > 0 && step.isFinite && abs(Double(first)) < 4.6e18
-        && Double(count) * step < 4.6e18
+        isSound && step > 0 && step.isFinite && abs(Double(first)) < far / 2
+        && Double(count) * step < far / 2
+    case .each(let times):
+      let span = times.span
+      for index in span.indices {
+        isSound = isSound && span[index] > -Self.farthest && span[index] < Self.farthest
+      }
     }
     guard isSound else {
       throw FigureFailure(

@@ -157,9 +157,8 @@ struct FigureTruthTests {
   /// Everything: losses, jitter, skew, saturation, noise, rounding to codes, gain and offset of both
   /// channels, drawn evenly within their limits for each meter.
   @Test func statedIntervalsOfFaultyMetersHoldTheTruthAsOftenAsTheySay() throws {
-    let accuracy = (
-      voltage: Accuracy(gain: 0.002, offset: 0.01), current: Accuracy(gain: 0.003, offset: 0.003)
-    )
+    let volts = Accuracy(gain: 0.002, offset: 0.01)
+    let amperes = Accuracy(gain: 0.003, offset: 0.003)
     var tally = Tally()
     var lost = 0
     var saturated = 0
@@ -173,10 +172,10 @@ struct FigureTruthTests {
       meter.jitter = 0.2
       meter.skew = dice.within(1e-4)
       meter.gain = (
-        dice.within(accuracy.voltage.gain), dice.within(accuracy.current.gain)
+        dice.within(volts.gain), dice.within(amperes.gain)
       )
       meter.offset = (
-        dice.within(accuracy.voltage.offset), dice.within(accuracy.current.offset)
+        dice.within(volts.offset), dice.within(amperes.offset)
       )
       meter.noise = (0.005, 0.01)
       meter.code = (0.00125, 0.0005)
@@ -187,7 +186,7 @@ struct FigureTruthTests {
       lost += capture.lostTimes.count
       saturated += capture.saturatedTimes.count
       let figure = try Self.figure(
-        meter, capture, interval: Self.interval(&dice, seconds: 1), accuracy: accuracy,
+        meter, capture, interval: Self.interval(&dice, seconds: 1), accuracy: (volts, amperes),
         timeBase: 1e-4 / 3.0.squareRoot())
       Self.check(meter, capture, figure, &tally, seed: seed)
     }
