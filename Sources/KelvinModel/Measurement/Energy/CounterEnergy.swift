@@ -152,6 +152,11 @@ public struct CounterEnergy: Sendable {
   }
 
   private mutating func take(_ code: Int64, at time: Int64) {
+    // Within about ±146 years, so that no difference of times overflows.
+    guard abs(Double(time)) < 4.6e18 else {
+      outOfOrder += 1
+      return
+    }
     for index in intervals.indices
     where intervals[index].from <= time && time <= intervals[index].to {
       intervals[index].readings += 1

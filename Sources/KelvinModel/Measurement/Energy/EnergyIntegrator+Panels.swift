@@ -143,8 +143,8 @@ extension IntervalSums {
     var samples: Int64?
     if kind == .gap {
       if let period {
-        samples = max(
-          0, Int64((Double(run.times[panel + 1] - run.times[panel]) / period).rounded()) - 1)
+        let periods = Double(run.times[panel + 1] - run.times[panel]) / period
+        samples = max(0, Int64(min(periods, 9e18).rounded()) - 1)
       }
     } else {
       samples = 1
