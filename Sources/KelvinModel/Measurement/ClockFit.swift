@@ -13,10 +13,13 @@ public struct ClockFit: Sendable, Hashable, Codable {
   public var residual: Double
   /// Observations that it rests on; 0 when the meter's clock is the host's own.
   public var count: Int
+  /// The standard uncertainty of ``skew``; nil when nothing is known of it.
+  public var skewUncertainty: Double?
 
   /// Describes a mapping.
   public init(
-    origin: Int64, offset: Int64, skew: Double, uncertainty: Double, residual: Double, count: Int
+    origin: Int64, offset: Int64, skew: Double, uncertainty: Double, residual: Double, count: Int,
+    skewUncertainty: Double? = nil
   ) {
     self.origin = origin
     self.offset = offset
@@ -24,6 +27,7 @@ public struct ClockFit: Sendable, Hashable, Codable {
     self.uncertainty = uncertainty
     self.residual = residual
     self.count = count
+    self.skewUncertainty = skewUncertainty
   }
 
   /// Of a meter that is read with the host's own clock.
