@@ -93,6 +93,12 @@ public final class MeterFigures: BlockSink {
     }
   }
 
+  /// By how much a value is later than the middle of the time over which it is a mean, in nanoseconds: so
+  /// long after an end must be waited for what was measured until then.
+  public var lag: Int64 {
+    Int64((channels.compactMap(\.averagingTime).max() ?? 0) * 1e9 / 2)
+  }
+
   /// The time of the channel that is furthest behind, on the meter's clock; nil before all have begun.
   public var reached: Int64? {
     state.withLock { state in state.reached.min().flatMap { $0 == .min ? nil : $0 } }

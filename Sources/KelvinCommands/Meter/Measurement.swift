@@ -60,7 +60,9 @@ struct Measurement: Sendable {
         let (from, to, ending) = try await carryOut(request, on: target)
         try figures.end(at: to)
         // The sample after the end, so that the end lies between two; without one, it is said.
-        try? wait(for: to, figures, meter, .after(seconds: patience, interrupt: request.interrupt))
+        try? wait(
+          for: to + figures.lag, figures, meter,
+          .after(seconds: patience + Double(figures.lag) / 1e9, interrupt: request.interrupt))
         let summary = await meter.stop(until: .after(seconds: patience))
         run.duration = Double(to - from) / 1e9
         run.summary = summary

@@ -90,11 +90,13 @@ enum MeasurementText {
     }
     for site in figures where site.figure.losses.duration > 0 {
       let lost = FigureText.quantity(Double(site.figure.losses.duration) * 1e-9, "s")
+      let bound =
+        site.figure.lossBound.map { "at most by \(FigureText.quantity($0, "J"))" }
+        ?? "nobody can say by how much at most"
       remarks.append(
-        "\(site.site): nothing was measured for \(lost); the energy may be off by "
-          + (site.figure.lossBound.map { FigureText.quantity($0, "J") } ?? "any amount")
-          + " besides, if power stayed between what was measured by "
-          + FigureText.quantity(site.figure.likelyLost, "J"))
+        "\(site.site): nothing was measured for \(lost), which is interpolated; that may be wrong by "
+          + FigureText.quantity(site.figure.likelyLost, "J")
+          + " where power stayed within what was measured (\(bound))")
     }
     var kinds: [CaptureEvent.Kind: Int] = [:]
     for site in figures { kinds.merge(site.figure.events) { $0 + $1 } }

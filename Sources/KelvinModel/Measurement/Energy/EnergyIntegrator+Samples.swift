@@ -147,8 +147,9 @@ extension EnergyIntegrator {
 extension PowerRun {
   /// Computes the power of samples from one on.
   mutating func multiply(from base: Int) {
-    power.append(contentsOf: repeatElement(0, count: voltage.count - base))
-    let (voltage, current) = (voltage.span, current.span)
+    let (volts, amperes) = (voltage, current)
+    power.append(contentsOf: repeatElement(0, count: volts.count - base))
+    let (voltage, current) = (volts.span, amperes.span)
     var target = power.mutableSpan
     for index in base..<voltage.count { target[index] = voltage[index] * current[index] }
   }
