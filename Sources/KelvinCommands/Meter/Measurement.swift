@@ -19,10 +19,14 @@ struct Measurement: Sendable {
   }
 
   struct Run: Sendable {
-    /// In seconds, on the host's clock.
-    var duration: Double
+    /// On the host's monotonic clock, in nanoseconds.
+    var from: Int64 = 0
+    var to: Int64 = 0
     var figures: [MeterFigures.SiteFigure] = []
     var summary: CaptureSummary?
+
+    /// In seconds.
+    var duration: Double { Double(to - from) / 1e9 }
   }
 
   var board: String
@@ -43,10 +47,9 @@ struct Measurement: Sendable {
     // How late this process may notice that a command on the board began or ended.
     let ends = try await latency(of: target, request.interrupt)
     for _ in 0..<request.repeats where result.exitCode == 0 {
-      var run = Run(duration: 0)
+      var run = Run()
       guard let meter else {
-        let (from, to, ending) = try await carryOut(request, on: target)
-        run.duration = Double(to - from) / 1e9
+        let ending = try await carryOut(request, on: target, &run)
         result.take(run, ending)
         continue
       }
@@ -55,16 +58,15 @@ struct Measurement: Sendable {
       try await meter.start(into: figures, until: soon)
       do {
         try wait(for: .min, figures, meter, soon)
-        let begin = MonotonicTime.now.nanoseconds
-        try figures.begin(at: begin)
-        let (from, to, ending) = try await carryOut(request, on: target)
-        try figures.end(at: to)
+        run.from = MonotonicTime.now.nanoseconds
+        try figures.begin(at: run.from)
+        let ending = try await carryOut(request, on: target, &run)
+        try figures.end(at: run.to)
         // The sample after the end, so that the end lies between two; without one, it is said.
         try? wait(
-          for: to + figures.lag, figures, meter,
+          for: run.to + figures.lag, figures, meter,
           .after(seconds: patience + Double(figures.lag) / 1e9, interrupt: request.interrupt))
         let summary = await meter.stop(until: .after(seconds: patience))
-        run.duration = Double(to - from) / 1e9
         run.summary = summary
         run.figures = try figures.finish(
           under: FigureConditions(clock: summary.clock, ends: ends))
@@ -93,25 +95,25 @@ struct Measurement: Sendable {
     }
   }
 
-  /// Runs the command or waits: from when, to when on the host's clock.
+  /// Runs the command or waits; its beginning is the run's unless that has begun already.
   private static func carryOut(
-    _ request: Request, on target: Target
-  ) async throws -> (from: Int64, to: Int64, CommandEnding?) {
-    let from = MonotonicTime.now.nanoseconds
+    _ request: Request, on target: Target, _ run: inout Run
+  ) async throws -> CommandEnding? {
+    if run.from == 0 { run.from = MonotonicTime.now.nanoseconds }
+    defer { run.to = MonotonicTime.now.nanoseconds }
     switch request.what {
     case .time(let seconds):
       _ = Deadline.after(seconds: seconds, interrupt: request.interrupt).wait()
-      return (from, MonotonicTime.now.nanoseconds, nil)
+      return nil
     case .command(let argv, let limit):
       let command = Command(
         argv, standardInput: .descriptor(0), standardOutput: .descriptor(1),
         standardError: .descriptor(2))
       let deadline = Deadline.after(seconds: limit, interrupt: request.interrupt)
       do {
-        let result = try await target.connection.execute(command, until: deadline)
-        return (from, MonotonicTime.now.nanoseconds, CommandEnding(result))
+        return CommandEnding(try await target.connection.execute(command, until: deadline))
       } catch {
-        return (from, MonotonicTime.now.nanoseconds, CommandEnding(error))
+        return CommandEnding(error)
       }
     }
   }

@@ -118,7 +118,8 @@ enum MeasurementText {
       "runs": .list(
         measured.runs.map { run in
           .map([
-            "duration": .number(run.duration), "sites": .list(run.figures.map(value))
+            "duration": .number(run.duration), "from_monotonic_ns": .integer(run.from),
+            "to_monotonic_ns": .integer(run.to), "sites": .list(run.figures.map(value))
           ])
         })
     ])
