@@ -1,4 +1,5 @@
 import Foundation
+import KelvinModel
 import Testing
 
 /// The bench host: this machine's own programs on a kernel with USB gadgets, sensors and udevd.
@@ -59,9 +60,26 @@ struct BenchHostTests {
       for hwmon in /sys/class/hwmon/hwmon*; do
         [ "$(cat $hwmon/name 2>/dev/null)" = ina226 ] && cat $hwmon/in1_input $hwmon/curr1_input
       done
-      echo 0x40 > /sys/class/i2c-adapter/$bus/delete_device
       """)
     #expect(text == "5000\n200")
+    // And through kelvin: 5 V times 0.2 A, told by the chip's voltage and current.
+    let done = try host().kelvin([
+      "measure", "--meter", "hwmon/ina226", "--for", "1 s", "--format", "json"
+    ])
+    try #require(done.code == 0, "\(done)")
+    let run = try #require(Value(json: done.output)?.map?["runs"]?.list?.first?.map, "\(done)")
+    let sites = try #require(run["sites"]?.list?.compactMap(\.map))
+    let site = try #require(sites.first { $0["site"] == "1" }, "\(sites)")
+    let duration = try #require(run["duration"]?.number)
+    let energy = try #require(site["energy"]?.number)
+    #expect(duration >= 1)
+    #expect(abs(energy - duration) < 1e-3 * duration, "\(site)")
+    #expect(site["samples"]?.integer.map { $0 > 5 } == true)
+    _ = try execute(
+      """
+      bus=$(basename $(dirname $(grep -l 'SMBus stub' /sys/class/i2c-adapter/*/name)))
+      echo 0x40 > /sys/class/i2c-adapter/$bus/delete_device
+      """)
   }
 
   @Test func drivesSimulatedLines() throws {

@@ -6,6 +6,7 @@ enum FigureText {
   /// `6.27 W`, `12.5 mA`: four digits, with the prefix that makes them between 1 and 1000.
   static func quantity(_ value: Double, _ unit: String) -> String {
     guard value.isFinite else { return "- \(unit)" }
+    guard value != 0 else { return "0 \(unit)" }
     let (factor, prefix) = scale(of: abs(value), unit)
     return "\(digits(value / factor, 4)) \(prefix)\(unit)"
   }

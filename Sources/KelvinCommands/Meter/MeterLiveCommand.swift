@@ -29,13 +29,15 @@ struct MeterLiveCommand: AsyncParsableCommand {
     let every = try DurationText.seconds(every, "--every")
     guard every > 0 else { throw ValidationError("--every: more than 0 s") }
     let interrupt = SignalInterrupt.begin()
-    let limit = Deadline.after(seconds: time?.seconds ?? .infinity, interrupt: interrupt)
+    let seconds = time?.seconds ?? .infinity
     let failure = try await meters.withMeter(
       meter, for: "meter live", until: .after(seconds: 30, interrupt: interrupt)
     ) { meter, _ -> MeterFailure? in
       let sink = LiveSink(meter.channels)
       Terminal.standardOutput.line("\(meter.identity.name), \(meter.identity.location)")
       try await meter.start(into: sink, until: .after(seconds: 10, interrupt: interrupt))
+      // From now on: reaching the meter took its own time.
+      let limit = Deadline.after(seconds: seconds, interrupt: interrupt)
       let begin = MonotonicTime.now
       var lines = 1.0
       while !limit.hasPassed, !limit.isInterrupted {

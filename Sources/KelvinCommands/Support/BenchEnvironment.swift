@@ -3,6 +3,7 @@ internal import Glibc
 internal import KelvinAgenda
 internal import KelvinConnections
 internal import KelvinExecution
+internal import KelvinMeters
 internal import KelvinModel
 internal import KelvinTargets
 
@@ -25,8 +26,12 @@ extension CommandEnvironment {
   /// Everything that bench files are checked against.
   func benchDeclarations(_ hardware: HardwareProfiles) -> BenchDeclarations {
     // A broken meter profile is told by whoever shows or lists it; here its driver is unknown.
-    BenchDeclarations(
-      driverDeclarations + hardware.meters().profiles.map(\.declaration),
+    let drivers = BuiltInMeters.all.map(\.declaration)
+    let others = hardware.meters().profiles.filter { profile in
+      !drivers.contains { $0.name == profile.driver }
+    }
+    return BenchDeclarations(
+      driverDeclarations + drivers + others.map(\.declaration),
       checkPattern: { Pattern.problem(with: $0) })
   }
 }

@@ -1,0 +1,150 @@
+internal import Glibc
+internal import KelvinConnections
+internal import KelvinMeters
+internal import KelvinModel
+internal import KelvinSystem
+internal import KelvinTargets
+
+/// What `kelvin measure` found: one run after the other.
+struct Measurement: Sendable {
+  struct Request: Sendable {
+    enum What: Sendable {
+      case time(Double)
+      case command([String], limit: Double)
+    }
+    var what: What
+    var repeats: Int
+    var voltage: PowerSource.AssumedVoltage?
+    var interrupt: Interrupt
+  }
+
+  struct Run: Sendable {
+    /// On the host's monotonic clock, in nanoseconds.
+    var from: Int64 = 0
+    var to: Int64 = 0
+    var figures: [MeterFigures.SiteFigure] = []
+    var summary: CaptureSummary?
+
+    /// In seconds.
+    var duration: Double { Double(to - from) / 1e9 }
+  }
+
+  var board: String
+  var meter: MeterIdentity?
+  var runs: [Run] = []
+  /// Why it ended before all runs were done; nil when it did not.
+  var failure: String?
+  var exitCode: Int32 = 0
+
+  /// How long the meter may take to give its first sample, and the one after the end.
+  private static let patience = 15.0
+
+  /// Measures; the board's thread is blocked meanwhile.
+  static func take(
+    _ request: Request, with meter: (any Meter)?, on target: Target
+  ) async throws -> Measurement {
+    var result = Measurement(board: target.name, meter: meter?.identity)
+    // How late this process may notice that a command on the board began or ended.
+    let ends = try await latency(of: target, request.interrupt)
+    for _ in 0..<request.repeats where result.exitCode == 0 {
+      var run = Run()
+      guard let meter else {
+        let ending = try await carryOut(request, on: target, &run)
+        result.take(run, ending)
+        continue
+      }
+      let figures = try MeterFigures(meter.identity, meter.channels, assuming: request.voltage)
+      let soon = Deadline.after(seconds: patience, interrupt: request.interrupt)
+      try await meter.start(into: figures, until: soon)
+      do {
+        try wait(for: .min, figures, meter, soon)
+        run.from = MonotonicTime.now.nanoseconds
+        try figures.begin(at: run.from)
+        let ending = try await carryOut(request, on: target, &run)
+        try figures.end(at: run.to)
+        // The sample after the end, so that the end lies between two; without one, it is said.
+        try? wait(
+          for: run.to + figures.lag, figures, meter,
+          .after(seconds: patience + Double(figures.lag) / 1e9, interrupt: request.interrupt))
+        let summary = await meter.stop(until: .after(seconds: patience))
+        run.summary = summary
+        run.figures = try figures.finish(
+          under: FigureConditions(clock: summary.clock, ends: ends))
+        result.take(run, ending)
+        if let failure = summary.failure, result.failure == nil {
+          result.failure = "\(failure)"
+          if result.exitCode == 0 { result.exitCode = 125 }
+        }
+      } catch {
+        _ = await meter.stop(until: .after(seconds: patience))
+        throw error
+      }
+    }
+    return result
+  }
+
+  private mutating func take(_ run: Run, _ ending: CommandEnding?) {
+    runs.append(run)
+    guard let ending else {
+      if let code = SignalInterrupt.exitCode { (failure, exitCode) = ("stopped", code) }
+      return
+    }
+    exitCode = ending.exitCode
+    if exitCode != 0 {
+      failure = ending.message.isEmpty ? "the command ended with \(exitCode)" : ending.message
+    }
+  }
+
+  /// Runs the command or waits; its beginning is the run's unless that has begun already.
+  private static func carryOut(
+    _ request: Request, on target: Target, _ run: inout Run
+  ) async throws -> CommandEnding? {
+    if run.from == 0 { run.from = MonotonicTime.now.nanoseconds }
+    defer { run.to = MonotonicTime.now.nanoseconds }
+    switch request.what {
+    case .time(let seconds):
+      _ = Deadline.after(seconds: seconds, interrupt: request.interrupt).wait()
+      return nil
+    case .command(let argv, let limit):
+      let command = Command(
+        argv, standardInput: .descriptor(0), standardOutput: .descriptor(1),
+        standardError: .descriptor(2))
+      let deadline = Deadline.after(seconds: limit, interrupt: request.interrupt)
+      do {
+        return CommandEnding(try await target.connection.execute(command, until: deadline))
+      } catch {
+        return CommandEnding(error)
+      }
+    }
+  }
+
+  /// Waits until every channel has a sample, or one after a time.
+  private static func wait(
+    for time: Int64, _ figures: MeterFigures, _ meter: any Meter, _ deadline: Deadline
+  ) throws {
+    while figures.reached.map({ $0 < time }) ?? true {
+      if deadline.isInterrupted {
+        throw MeterFailure(.interrupted, "\(meter.identity.name): stopped")
+      }
+      guard !deadline.hasPassed else {
+        throw MeterFailure(
+          .timedOut, "\(meter.identity.name): it gave no sample in \(patience) s",
+          hint: "'kelvin meter live' shows what its channels give")
+      }
+      _ = deadline.limited(toSeconds: 0.01).wait()
+    }
+  }
+
+  /// The standard uncertainty of the moments between which a command ran, in nanoseconds: each lies
+  /// somewhere in a round trip to the board, the best of three.
+  private static func latency(of target: Target, _ interrupt: Interrupt) async throws -> Double {
+    var best = Int64.max
+    for _ in 0..<3 {
+      let begin = MonotonicTime.now
+      _ = try await target.connection.read(
+        ["/proc/sys/kernel/ostype"], until: .after(seconds: 10, interrupt: interrupt))
+      best = min(best, MonotonicTime.now - begin)
+    }
+    return Double(best) / 2 / 3.0.squareRoot()
+  }
+}

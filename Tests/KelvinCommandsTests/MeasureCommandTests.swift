@@ -1,0 +1,135 @@
+import Foundation
+import Testing
+
+/// `kelvin meter` and `kelvin measure`, on a board whose kernel is a recorded tree: its processes are
+/// this machine's.
+@Suite(.timeLimit(.minutes(5)))
+struct MeasureCommandTests {
+  private let scratch: Scratch
+
+  init() throws { scratch = try Scratch() }
+
+  /// A bench of one board with a chip that measures 5 W, and nothing else.
+  private static func bench(_ scratch: Scratch) throws -> [String] {
+    let chip = scratch.path + "/tree/sys/class/hwmon/hwmon0"
+    try FileManager.default.createDirectory(atPath: chip, withIntermediateDirectories: true)
+    for (file, content) in [
+      ("name", "ina226"), ("power1_input", "5000000"), ("in1_input", "5000"),
+      ("update_interval", "2")
+    ] {
+      try Data((content + "\n").utf8).write(to: URL(fileURLWithPath: "\(chip)/\(file)"))
+    }
+    let bench = scratch.path + "/bench.yaml"
+    try Data(
+      """
+      boards:
+        rec:
+          profile: generic-linux
+          connection: {local: {root: \(scratch.path)/tree}}
+
+      """.utf8
+    ).write(to: URL(fileURLWithPath: bench))
+    return ["--board", "rec", "--bench", bench]
+  }
+
+  private func run(_ arguments: [String]) async throws -> Ran {
+    try await KelvinBinary.run(arguments, in: scratch.path)
+  }
+
+  @Test func listsAndShowsWhatTheKernelHas() async throws {
+    let board = try Self.bench(scratch)
+    let list = try await run(["meter", "list"] + board)
+    #expect(list.code == 0, "\(list.errors)")
+    #expect(list.output.contains("hwmon/ina226  power1 in1"))
+    let info = try await run(["meter", "info", "ina226", "--format", "json"] + board)
+    #expect(info.output.contains("\"rate\":100"))
+    let unknown = try await run(["meter", "info", "ina999"] + board)
+    #expect(unknown.code == 2)
+    #expect(unknown.errors.contains("rec: there is no meter 'ina999'; there are hwmon/ina226"))
+  }
+
+  @Test func showsWhatAMeterMeasures() async throws {
+    let live = try await run(
+      ["meter", "live", "--for", "1 s", "--every", "0.3 s"] + Self.bench(scratch))
+    #expect(live.code == 0, "\(live.errors)")
+    let lines = live.output.split(separator: "\n")
+    #expect(lines.count >= 4, "\(live.output)")
+    #expect(lines.dropFirst().allSatisfy { $0.contains("power1 5.000 W  in1 5.000 V") })
+  }
+
+  @Test func measuresACommand() async throws {
+    let file = scratch.path + "/figure.json"
+    let measured = try await run(
+      ["measure", "--accuracy", "power=1 % + 5 mW", "--format", "json", "-o", file]
+        + Self.bench(scratch) + ["--", "sh", "-c", "echo out; echo err >&2; sleep 0.7"])
+    #expect(measured.code == 0, "\(measured.errors)")
+    #expect(measured.output == "out\n" && measured.errors == "err\n")
+    let value = try #require(
+      try JSONSerialization.jsonObject(
+        with: Data(contentsOf: URL(fileURLWithPath: file))) as? [String: Any])
+    let run = try #require((value["runs"] as? [[String: Any]])?.first)
+    let site = try #require((run["sites"] as? [[String: Any]])?.first)
+    let duration = try #require(run["duration"] as? Double)
+    let energy = try #require(site["energy"] as? Double)
+    let uncertainty = try #require(site["expanded_uncertainty"] as? Double)
+    #expect(duration >= 0.7)
+    #expect(abs(energy - 5 * duration) <= 1e-6 * energy)
+    // 2·√((1 % of it)² + (5 mW·T)²)/√3, and little besides.
+    let stated =
+      2
+      * ((0.01 * energy) * (0.01 * energy) + (0.005 * duration) * (0.005 * duration))
+      .squareRoot() / 3.0.squareRoot()
+    #expect(
+      uncertainty >= stated * 0.999 && uncertainty <= stated * 1.3, "\(uncertainty) \(stated)")
+    #expect(site["coverage"] as? Double == 1)
+    #expect(site["accuracy_known"] as? Bool == true)
+  }
+
+  @Test func repeatsAndGivesTheSpread() async throws {
+    let measured = try await run(
+      ["measure", "-n", "3"] + Self.bench(scratch) + ["--", "sleep", "0.1"])
+    #expect(measured.code == 0, "\(measured.errors)")
+    #expect(measured.output.isEmpty)
+    #expect(measured.errors.contains("OF 3 RUNS"))
+    #expect(measured.errors.contains("the meter does not say how far its values may be off"))
+  }
+
+  @Test func endsAsTheCommandDoes() async throws {
+    let board = try Self.bench(scratch)
+    let failed = try await run(
+      ["measure", "-n", "5"] + board + ["--", "sh", "-c", "exit 7"])
+    #expect(failed.code == 7)
+    #expect(failed.errors.contains("not complete: the command ended with 7"))
+    #expect(
+      try await run(
+        ["measure", "--timeout", "0.3 s"] + board + ["--", "sleep", "60"]
+      ).code == 124)
+    #expect(
+      try await run(["measure"] + board + ["--", "kelvin-no-such-command"]).code == 127)
+  }
+
+  @Test func saysThatThereIsNoMeterAndRunsAllTheSame() async throws {
+    let board = try Self.bench(scratch)
+    try FileManager.default.removeItem(atPath: scratch.path + "/tree/sys/class/hwmon/hwmon0")
+    let measured = try await run(["measure"] + board + ["--", "sh", "-c", "exit 3"])
+    #expect(measured.code == 3)
+    #expect(measured.errors.contains("only the time is measured"))
+    // One that was asked for must be there.
+    let named = try await run(
+      ["measure", "--meter", "rapl"] + board + ["--", "touch", scratch.path + "/ran"])
+    #expect(named.code == 2)
+    #expect(!FileManager.default.fileExists(atPath: scratch.path + "/ran"))
+  }
+
+  @Test(arguments: [
+    ([], "give a command after --"), (["--for", "1 s", "--", "true"], "not both"),
+    (["-n", "0", "--", "true"], "-n: 1 to 100000"),
+    (["--voltage", "5 A", "--", "true"], "--voltage"),
+    (["--accuracy", "power", "--", "true"], "--accuracy"), (["--rate", "0", "--", "true"], "--rate")
+  ])
+  func refusesWhatMakesNoSense(arguments: [String], says: String) async throws {
+    let refused = try await run(["measure"] + arguments)
+    #expect(refused.code == 2)
+    #expect(refused.errors.contains(says), "\(refused.errors)")
+  }
+}
