@@ -30,6 +30,8 @@ packages_adbd=(
   libcap-dev
 )
 
-# The sampler for boards, for each architecture (scripts/build-sampler), and an emulator that runs it here.
-packages_sampler=(gcc gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf libc6-dev libc6-dev-arm64-cross libc6-dev-armhf-cross)
-packages_sampler_test=(qemu-user)
+# The sampler for boards, for each architecture (scripts/build-sampler); an emulator runs it in tests.
+packages_sampler=(
+  gcc gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf libc6-dev libc6-dev-arm64-cross libc6-dev-armhf-cross
+  qemu-user
+)
