@@ -37,7 +37,7 @@ final class BoardSamplerWorker: Sendable {
   ) throws(ConnectionFailure) {
     self.plan = plan
     var link = link
-    do {
+    do throws(ConnectionFailure) {
       guard case .hello(let hello)? = try link.next(until: deadline)?.message else {
         throw ConnectionFailure(.timedOut, "\(link.name): the sampler did not begin in time")
       }

@@ -1,4 +1,5 @@
 internal import KelvinModel
+internal import KelvinSystem
 
 /// A sampler that runs at the other end of a shell's link. Used by one thread at a time.
 struct SamplerLink {
@@ -22,7 +23,7 @@ struct SamplerLink {
     var words = [
       program.string, "\(plan.periodNanoseconds)", "\(plan.buffer ?? SamplerLink.linkBuffer)",
       plan.buffer == nil ? "stream" : "keep", "\(plan.realtimePriority ?? 0)",
-      "\(max(1, Int(clamping: plan.limitSeconds)))"
+      "\(Int(min(max(1, plan.limitSeconds.rounded(.up)), 1e9)))"
     ]
     words += plan.files.map(\.string)
     var script = environment.sorted { $0.key < $1.key }

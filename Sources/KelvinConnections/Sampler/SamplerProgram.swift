@@ -1,6 +1,7 @@
 internal import Glibc
 internal import KelvinModel
 internal import KelvinSystem
+internal import Synchronization
 
 /// The sampler's binaries on the host, one for each architecture (scripts/build-sampler).
 enum SamplerProgram {

@@ -1,4 +1,5 @@
 internal import KelvinModel
+internal import Synchronization
 
 extension ShellConnection {
   package func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {
