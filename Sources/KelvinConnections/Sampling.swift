@@ -117,6 +117,13 @@ public struct SampleSummary: Sendable, Hashable {
   public var clock: ClockFit?
   /// Nanoseconds by which a sample's time can be wrong through that; nil when the host read its own.
   public var clockBound: Int64?
+  /// Of the times that were handed over, which are the host's already: how true they are.
+  public var hostClock: ClockFit {
+    guard let clock, let clockBound else { return .host }
+    return ClockFit(
+      origin: 0, offset: 0, skew: 0, uncertainty: Double(clockBound) / 3.0.squareRoot(),
+      residual: clock.residual, count: clock.count)
+  }
   /// What the sampling did to the board from start to stop; nil when it was not measured.
   public var probe: ProbeEffect?
 

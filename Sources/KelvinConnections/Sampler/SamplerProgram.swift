@@ -48,19 +48,17 @@ enum SamplerProgram {
     return find(folder, environment: environment, executable: executable)
   }
 
-  /// The check of a file of the host, as cksum prints it, and its name on boards.
-  static func check(_ path: String) throws(ConnectionFailure) -> String {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw ConnectionFailure(hostFile: path, .current) }
-    defer { close(file) }
-    var checksum = PosixChecksum()
-    var buffer = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = read(file, &buffer, buffer.count)
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw ConnectionFailure(hostFile: path, .current) }
-      if count == 0 { return "\(checksum.value) \(checksum.count)" }
-      buffer.withUnsafeBytes { checksum.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+  /// What tells a copy of a file of the host on a board: as cksum prints it, and sha256sum.
+  static func checks(
+    _ path: String
+  ) throws(ConnectionFailure) -> (posix: String, sha256: String) {
+    do {
+      let bytes = try LocalFile.read(path)
+      var checksum = PosixChecksum()
+      bytes.withUnsafeBytes { checksum.update($0) }
+      return ("\(checksum.value) \(checksum.count)", Checksum.sha256(bytes))
+    } catch {
+      throw ConnectionFailure(hostFile: path, error)
     }
   }
 }
@@ -76,7 +74,7 @@ extension ShellConnection {
       uname -m
       for d in "$TMPDIR" /data/local/tmp /tmp /var/tmp /dev/shm "$HOME"; do
       [ -n "$d" ] && [ -d "$d" ] && [ -w "$d" ] || continue
-      k=$d/kelvin-$(id -u); mkdir -m 700 "$k" 2>/dev/null
+      k=$d/kelvin-board-$(id -u); mkdir -m 700 "$k" 2>/dev/null
       if [ -d "$k" ] && [ ! -L "$k" ] && [ -O "$k" ] && [ -w "$k" ]; then printf '%s\\n' "$k"; fi
       done
       """
@@ -93,11 +91,11 @@ extension ShellConnection {
         .unsupported, "\(name): the sampler for \(folder) boards is not built",
         hint: "run scripts/build-sampler, or set KELVIN_SAMPLER to the folder that has it")
     }
-    let check = try SamplerProgram.check(binary)
-    let file = "kelvin-sampler-" + check.prefix { $0 != " " }
+    let checks = try SamplerProgram.checks(binary)
+    let file = "kelvin-sampler-" + checks.sha256.prefix(16)
     for place in lines.dropFirst() {
       let path = TargetPath("\(place)/\(file)")
-      if try runsSampler(path, check: check, until: deadline) { return path }
+      if try runsSampler(path, checks, until: deadline) { return path }
       do {
         try await push(binary, to: path, mode: 0o700, until: deadline)
       } catch {
@@ -107,7 +105,7 @@ extension ShellConnection {
         default: throw error
         }
       }
-      if try runsSampler(path, check: check, until: deadline) { return path }
+      if try runsSampler(path, checks, until: deadline) { return path }
     }
     throw ConnectionFailure(
       .unsupported,
@@ -116,12 +114,15 @@ extension ShellConnection {
 
   /// Whether it is there, unchanged, and can be executed: without arguments it exits with 2.
   private func runsSampler(
-    _ path: TargetPath, check: String, until deadline: Deadline
+    _ path: TargetPath, _ checks: (posix: String, sha256: String), until deadline: Deadline
   ) throws(ConnectionFailure) -> Bool {
     let file = ShellWords.quote(path.string)
-    let script =
-      "[ -x \(file) ] && [ \"$(cksum <\(file))\" = '\(check)' ] && { \(file) </dev/null >/dev/null 2>&1; "
-      + "[ $? = 2 ]; } && echo runs"
+    let script = """
+      if [ -x \(file) ]; then
+      set -- $(cksum <\(file) 2>/dev/null || sha256sum <\(file) 2>/dev/null)
+      case "$1 $2" in '\(checks.posix)'|'\(checks.sha256) -')
+      \(file) </dev/null >/dev/null 2>&1; [ $? != 2 ] || echo runs;; esac; fi
+      """
     let isThere = try run(script, until: deadline).output.starts(with: Array("runs".utf8))
     if isThere { samplerPath.withLock { $0 = path } }
     return isThere

@@ -1,5 +1,6 @@
 internal import KelvinConnections
 internal import KelvinModel
+internal import KelvinStore
 
 extension SampleSummary {
   /// For the capture's record; times in nanoseconds.
@@ -11,25 +12,7 @@ extension SampleSummary {
     ]
     if let cpuNanoseconds { record["cpu"] = .integer(cpuNanoseconds) }
     if !note.isEmpty { record["note"] = .text(note) }
-    if let clock {
-      record["clock origin"] = .integer(clock.origin)
-      record["clock offset"] = .integer(clock.offset)
-      record["clock skew"] = .number(clock.skew)
-      record["clock residual"] = .number(clock.residual)
-      record["clock readings"] = .integer(Int64(clock.count))
-    }
-    if let clockBound { record["clock bound"] = .integer(clockBound) }
-    if let probe {
-      record["probe window"] = .integer(probe.window)
-      record["probe wake-ups"] = .integer(probe.wakeUps)
-      record["probe preemptions"] = .integer(probe.preemptions)
-      record["probe page faults"] = .integer(probe.pageFaults)
-      record["probe bytes out"] = .integer(probe.bytesOut)
-      record["probe bytes in"] = .integer(probe.bytesIn)
-      record["probe link cpu"] = probe.linkCPUNanoseconds.map(Value.integer)
-      record["probe link wake-ups"] = probe.linkWakeUps.map(Value.integer)
-      record["board forks"] = probe.boardForks.map(Value.integer)
-    }
+    record.merge(boardRecord) { first, _ in first }
     return record
   }
 
