@@ -225,7 +225,8 @@ static char wait_until(int64_t due, int64_t *next_service) {
       }
     }
     int64_t limit = is_far ? due - now : 0;
-    if (is_far && streams && *next_service < due) limit = *next_service - now;
+    // Only when there is something to hand over.
+    if (is_far && streams && *next_service < due && store_has_samples()) limit = *next_service - now;
     if (wait_for_link(limit, 0) & 1) {
       char command = take_commands(1);
       if (command == 'e' || command == 'q') return command;

@@ -174,6 +174,7 @@ void store_close_frame(void) {
 }
 
 int store_has_frame(void) { return ring_used > 0; }
+int store_has_samples(void) { return ring_used > 0 || current_samples > 0; }
 
 static uint8_t ring_byte(size_t index) {
   index += ring_begin;

@@ -20,6 +20,8 @@ void store_close_frame(void);
 // Takes the oldest frame. Gives 0 when there is none.
 int store_take(struct frame *);
 int store_has_frame(void);
+// Whether there is a frame, or one that is being filled.
+int store_has_samples(void);
 // Samples so far, and those of frames that found no room.
 uint64_t store_samples(void);
 uint64_t store_lost(void);

@@ -19,6 +19,27 @@ struct ClockReading: Sendable, Hashable {
   var bound: Int64 { (roundTrip &+ 1) / 2 }
   /// The middle, on the board's clock.
   var time: Int64 { boardReceived &+ (boardSent &- boardReceived) / 2 }
+
+  /// Whether a clock can have said so: what happened on the board lies within what the host waited.
+  var isPlausible: Bool {
+    boardReceived >= 0 && boardSent >= boardReceived && boardSent < 1 << 60
+      && boardSent - boardReceived <= received &- sent
+  }
+}
+
+extension ClockFit {
+  /// The host's time as ``host(_:)`` tells it, for whatever a board says; a shift that no clock has is
+  /// left out.
+  func safeHost(_ time: Int64) -> Int64 {
+    let shift = (Double(time &- origin) * skew).rounded()
+    return time &+ offset &+ (abs(shift) < 1e18 ? Int64(shift) : 0)
+  }
+
+  /// Nanoseconds between where it puts a reading and where that says it is.
+  fileprivate func distance(to reading: ClockReading) -> Int64 {
+    let distance = safeHost(reading.time) &- (reading.time &+ reading.offset)
+    return Int64(clamping: distance.magnitude)
+  }
 }
 
 /// The mapping of a board's clock to the host's, from readings before, during and after the window.
@@ -39,14 +60,16 @@ struct BoardClock: Sendable {
   var fit: ClockFit? {
     guard let first = readings.first, let last = readings.last else { return nil }
     let span = last.time &- first.time
-    let skew = span > 0 ? Double(last.offset &- first.offset) / Double(span) : 0
+    let change = last.offset &- first.offset
+    var skew = span > 0 ? Double(change) / Double(span) : 0
+    // Clocks differ by some 100 ppm; more than the bounds and ten times that is a clock that was set.
+    let limit = 1e-3 + Double(first.bound &+ last.bound) / Double(max(1, span))
+    if abs(skew) > limit { skew = 0 }
     var fit = ClockFit(
-      origin: first.time &+ span / 2,
-      offset: first.offset &+ (last.offset &- first.offset) / 2, skew: skew, uncertainty: 0,
-      residual: 0, count: readings.count)
+      origin: first.time &+ span / 2, offset: first.offset &+ (skew == 0 ? 0 : change / 2),
+      skew: skew, uncertainty: 0, residual: 0, count: readings.count)
     for reading in readings {
-      let distance = abs(fit.host(reading.time) &- (reading.time &+ reading.offset))
-      fit.residual = max(fit.residual, Double(distance))
+      fit.residual = max(fit.residual, Double(fit.distance(to: reading)))
     }
     // Anything within the bound is as likely as anything else: a rectangle's deviation.
     fit.uncertainty = Double(bound(of: fit)) / 3.0.squareRoot()
@@ -59,9 +82,9 @@ struct BoardClock: Sendable {
     guard let first = readings.first, let last = readings.last else { return .max }
     var proven: Int64 = 0
     for reading in readings {
-      let distance = abs(fit.host(reading.time) &- (reading.time &+ reading.offset))
-      proven = max(proven, distance &- reading.bound)
+      proven = max(proven, fit.distance(to: reading) &- reading.bound)
     }
-    return max(first.bound, last.bound) &+ proven
+    let (sum, overflow) = max(first.bound, last.bound).addingReportingOverflow(proven)
+    return overflow ? .max : sum
   }
 }

@@ -110,12 +110,13 @@ final class BoardSamplerWorker: Sendable {
       if let (message, time) = try work.link.next(until: deadline) {
         if case .clock(let answer) = message, let asked = question, asked.nonce == answer.nonce {
           question = nil
-          work.clock.add([
-            ClockReading(
-              sent: asked.sent, boardReceived: answer.received, boardSent: answer.sent,
-              received: time.nanoseconds)
-          ])
-          work.live.follow(work.clock)
+          let reading = ClockReading(
+            sent: asked.sent, boardReceived: answer.received, boardSent: answer.sent,
+            received: time.nanoseconds)
+          if reading.isPlausible {
+            work.clock.add([reading])
+            work.live.follow(work.clock)
+          }
         }
         take(message, &work)
       }
@@ -164,7 +165,7 @@ final class BoardSamplerWorker: Sendable {
   private func deliverKept(_ work: inout Work) {
     guard !work.kept.isEmpty, let fit = work.clock.fit else { return }
     for index in work.kept.indices {
-      work.kept[index].nanoseconds = fit.host(work.kept[index].nanoseconds)
+      work.kept[index].nanoseconds = fit.safeHost(work.kept[index].nanoseconds)
     }
     deliver(work.kept, limit: .max)
     work.kept = []
@@ -198,7 +199,9 @@ final class BoardSamplerWorker: Sendable {
     }
     if let fit = work.clock.fit {
       summary.clock = fit
-      summary.clockBound = work.clock.bound(of: fit) + work.live.greatestDistance(from: fit)
+      let (bound, overflow) = work.clock.bound(of: fit)
+        .addingReportingOverflow(work.live.greatestDistance(from: fit))
+      summary.clockBound = overflow ? .max : bound
       if work.clock.readings.count == 1 {
         notes.append("the clocks were compared before the window alone, so drift is not known")
       }

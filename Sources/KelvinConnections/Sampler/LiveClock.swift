@@ -47,7 +47,7 @@ struct LiveClock: Sendable {
       segments[segments.count - 1].last = last.nanoseconds
     }
     for index in samples.indices {
-      lastTime = max(lastTime, fit.host(samples[index].nanoseconds))
+      lastTime = max(lastTime, fit.safeHost(samples[index].nanoseconds))
       samples[index].nanoseconds = lastTime
     }
   }
@@ -57,7 +57,8 @@ struct LiveClock: Sendable {
     // Both are lines, so that the ends of each piece are furthest apart.
     segments.reduce(0) { greatest, segment in
       let distances = [segment.first, segment.last].map {
-        abs(segment.fit.host($0) &- other.host($0))
+        Int64(
+          clamping: (segment.fit.safeHost($0) &- other.safeHost($0)).magnitude)
       }
       return max(greatest, distances[0], distances[1])
     }

@@ -131,7 +131,8 @@ private struct SamplerPayload {
       return .clock(.init(nonce: n[0], received: n[1], sent: n[2]))
     case UInt8(ascii: "D"): return data(files: files).map(SamplerMessage.data)
     case UInt8(ascii: "E"):
-      guard let n = numbers(19) else { return nil }
+      // Counts and nanoseconds of less than 36 years, whose sums fit; -1 is what is not known.
+      guard let n = numbers(19), n.allSatisfy({ $0 >= -1 && $0 < 1 << 60 }) else { return nil }
       return .end(
         .init(
           begin: n[0], end: n[1], ticks: n[2], taken: n[3], late: n[4], overruns: n[5],

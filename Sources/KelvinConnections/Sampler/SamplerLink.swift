@@ -95,10 +95,10 @@ struct SamplerLink {
       let question = try askClock(until: deadline)
       while let (message, time) = try next(until: deadline) {
         guard case .clock(let answer) = message, answer.nonce == question.nonce else { continue }
-        readings.append(
-          ClockReading(
-            sent: question.sent, boardReceived: answer.received, boardSent: answer.sent,
-            received: time.nanoseconds))
+        let reading = ClockReading(
+          sent: question.sent, boardReceived: answer.received, boardSent: answer.sent,
+          received: time.nanoseconds)
+        if reading.isPlausible { readings.append(reading) }
         break
       }
       if deadline.hasPassed { break }

@@ -75,6 +75,41 @@ import Testing
     #expect(bound > 4_900_000 && bound < 5_200_000)
   }
 
+  @Test(
+    arguments: [
+      (0, Int64.max, 1, Int64.max), (0, -1, -1, 10), (0, 5, 4, 10), (0, 0, 11, 10),
+      (0, 1 << 60, 1 << 60, 10)
+    ] as [(Int64, Int64, Int64, Int64)])
+  func whatNoClockSaysIsNotTaken(
+    sent: Int64, boardReceived: Int64, boardSent: Int64, received: Int64
+  ) {
+    let reading = ClockReading(
+      sent: sent, boardReceived: boardReceived, boardSent: boardSent, received: received)
+    #expect(!reading.isPlausible)
+  }
+
+  /// A clock that was set, or stands: no trap, and a bound that says so.
+  @Test(arguments: [0, 1, 1 << 59, 2_000_000_000] as [Int64])
+  func aClockThatWasSetHasABoundThatSaysSo(second: Int64) throws {
+    var clock = BoardClock()
+    clock.add([
+      ClockReading(sent: 1_000_000_000, boardReceived: 5, boardSent: 6, received: 1_000_000_500)
+    ])
+    clock.add([
+      ClockReading(
+        sent: 2_000_000_000, boardReceived: second, boardSent: second, received: 2_000_000_500)
+    ])
+    let fit = try #require(clock.fit)
+    #expect(clock.bound(of: fit) > 900_000_000)
+    for time in [0, Int64.max, 1 << 60] { _ = fit.safeHost(time) }
+    var live = LiveClock()
+    live.begin(clock)
+    live.follow(clock)
+    var samples = [Int64.max, 0].map { Sample(nanoseconds: $0, mantissa: 0, channel: 0) }
+    live.map(&samples)
+    #expect(live.greatestDistance(from: fit) >= 0)
+  }
+
   @Test func whatWasMappedBeforeTheEndSaysHowFarItIsOff() throws {
     // 100 ppm, which nothing tells before the first reading in the window.
     let board = Board(offset: 0, skew: 1e-4)

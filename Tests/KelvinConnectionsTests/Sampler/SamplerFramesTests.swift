@@ -114,6 +114,9 @@ import Testing
       // Half a sample; a status that there is not; a step beyond the end of time.
       ("D", [0, 0, 5, 4]), ("D", [0, 0, 5, 1, 0x30, 0]),
       ("D", [0, 0] + [UInt8](repeating: 0xff, count: 8) + [0x7f, 2, 0]),
+      // Counts whose sums would not fit.
+      ("E", [UInt8](repeating: 0, count: 18) + [UInt8](repeating: 0xfe, count: 9) + [1]),
+      ("E", [UInt8](repeating: 3, count: 19)),
       // A number of 65 bits.
       ("C", [2, 2] + [UInt8](repeating: 0xff, count: 9) + [2])
     ] as [(Character, [UInt8])])
