@@ -52,6 +52,10 @@ struct HwmonChip: Sendable {
     updateInterval = converted.flatMap { $0 > 0 ? $0 : nil }
     shunt = tree.integer(device, "shunt_resistor").map { Double($0) * 1e-6 }
     (channels, files) = ([], [])
+    // Drivers that register in the old way (acpi_power_meter) have their files one level up.
+    let folder =
+      (tree.folders[device].map { HwmonChip.directory.appending(device).appending($0) })
+      ?? HwmonChip.directory.appending(device)
     properties = [
       MeterProperty("chip", name), MeterProperty("directory", "\(HwmonChip.directory)/\(device)")
     ]
@@ -79,7 +83,7 @@ struct HwmonChip: Sendable {
             site: isShunt ? "shunt" : HwmonChip.site(number, quantity.prefix, device, tree),
             kind: quantity.kind, wrap: quantity.kind == .energy ? 0 : nil,
             averagingTime: quantity.kind == .energy ? nil : averaging))
-        files.append(HwmonChip.directory.appending(device).appending(file))
+        files.append(folder.appending(file))
       }
     }
     guard !channels.isEmpty else { return nil }

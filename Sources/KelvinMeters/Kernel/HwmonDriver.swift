@@ -73,7 +73,8 @@ public struct HwmonDriver: MeterDriver {
   ) async throws(MeterFailure) -> [HwmonChip] {
     do throws(ConnectionFailure) {
       let tree = try await KernelFiles.read(
-        HwmonChip.directory, through: connection, until: deadline, where: HwmonChip.isLookedAt)
+        HwmonChip.directory, through: connection, until: deadline, mark: "name",
+        where: HwmonChip.isLookedAt)
       let plain = tree.devices.compactMap { HwmonChip($0, in: tree, link: nil) }
       // Two chips of a kind are told apart by what they hang on.
       let names = Dictionary(grouping: plain, by: \.name).filter { $0.value.count > 1 }

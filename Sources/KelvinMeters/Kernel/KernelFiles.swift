@@ -8,6 +8,8 @@ struct KernelFiles: Sendable {
   private(set) var files: [String: [String]] = [:]
   /// Contents without blanks at both ends, by `DEVICE/FILE`.
   private var contents: [String: String] = [:]
+  /// Where a device's files are, relative to its entry in the directory: mostly empty.
+  private(set) var folders: [String: String] = [:]
   /// Why a file that is there gave no content.
   private(set) var errors: [String: Errno] = [:]
 
@@ -16,10 +18,12 @@ struct KernelFiles: Sendable {
 
   /// Reads the files of a directory's devices that `isWanted` names.
   ///
+  /// - Parameter mark: a file that every device has; where it is not in the device's own directory, the
+  ///   device is taken to have its files in the directory of what it hangs on.
   /// - Throws: when the link failed or time is over; a directory that is not there has no devices.
   static func read(
     _ directory: TargetPath, through connection: any Connection, until deadline: Deadline,
-    where isWanted: (String) -> Bool
+    mark: String? = nil, where isWanted: (String) -> Bool
   ) async throws(ConnectionFailure) -> KernelFiles {
     var tree = KernelFiles()
     let devices = try await entries(in: directory, through: connection, until: deadline)
@@ -27,7 +31,7 @@ struct KernelFiles: Sendable {
     var paths: [(key: String, path: TargetPath)] = []
     for device in devices {
       // Through the link that each entry of a class is, into the device's own directory.
-      let folder = directory.appending(device)
+      var folder = directory.appending(device)
       var all: [String] = []
       for entry in try await entries(
         in: folder.appending("."), through: connection, until: deadline)
@@ -36,6 +40,13 @@ struct KernelFiles: Sendable {
         guard case .link(let target) = entry.kind else { continue }
         tree.links["\(device)/\(name(of: entry))"] =
           target.split(separator: "/").last.map(String.init)
+      }
+      if let mark, !all.contains(mark), all.contains("device") {
+        folder = folder.appending("device")
+        tree.folders[device] = "device"
+        all = try await entries(
+          in: folder.appending("."), through: connection, until: deadline
+        ).map(name)
       }
       tree.files[device] = all
       paths += all.filter(isWanted).map { ("\(device)/\($0)", folder.appending($0)) }
