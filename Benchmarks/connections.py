@@ -81,6 +81,52 @@ class ConnectionBenchmarks:
         finally:
             board.close()
 
+    # MARK: sampling
+
+    def sampling_ssh(self):
+        """The sampler on a board, which is this machine behind sshd, in turn with C's loop."""
+        seconds = "3" if self.quick else "20"
+        files = [path for path in self.FILES if os.access(path, os.R_OK)]
+        listing = os.path.join(self.work, "files")
+        with open(listing, "w") as file:
+            file.write("\n".join(files) + "\n")
+
+        def c():
+            words = [os.path.join(BUILD, "sampler-c"), seconds, "1000000"] + files
+            return json.loads(subprocess.run(
+                words, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+
+        ways = {"keep": "kept on the board", "stream": "sent at once"}
+        pairs = {way: [] for way in ways}
+        with self.board(SSHBoard) as board:
+            if not board:
+                return
+            for _ in range(2 if self.quick else 5):
+                for way in ways:
+                    reference = c()
+                    pairs[way].append((reference, ours(
+                        "board-sample", way, seconds, "1000000", listing, *board.words)))
+            shell = ours("board-sample", "shell", seconds, "1000000", listing, *board.words)
+        for way, what in ways.items():
+            name = f"{len(files)} channels at 1 kHz behind ssh, {what}"
+            results = [pair[1] for pair in pairs[way]]
+            self.row(f"{name}: CPU a tick", median(
+                [r["cpu_ns"] / max(1, r["ticks"]) for r in results]) / 1e3, "us")
+            self.row(f"{name}: CPU a tick, ratio to C", median(
+                [o["cpu_ns"] / o["ticks"] / (r["cpu_ns"] / r["ticks"]) for r, o in pairs[way]]),
+                "x", "<= 1.2x")
+            self.row(f"{name}: overruns", sum(r["overruns"] for r in results), "", "no more than C",
+                     note=f"C: {sum(pair[0]['overruns'] for pair in pairs[way])}")
+            self.row(f"{name}: samples lost", sum(r["lost"] for r in results), "", "0")
+            self.row(f"{name}: times are true to", median(
+                [r["clock_bound_ns"] for r in results]) / 1e3, "us")
+            self.row(f"{name}: bytes on the link in the window", max(r["bytes"] for r in results),
+                     "", "0" if way == "keep" else "")
+            self.row(f"{name}: wake-ups of sshd in the window",
+                     max(r["link_wakeups"] for r in results), "")
+        self.row("the same through the board's shell: ticks left out",
+                 100 * shell["overruns"] / max(1, shell["ticks"]), "%")
+
     # MARK: commands
 
     def command_ssh(self):
@@ -393,5 +439,5 @@ class ConnectionBenchmarks:
         return total / 1e9
 
 
-NAMES = ["command_local", "command_ssh", "command_adb", "values", "files_ssh", "files_adb",
+NAMES = ["sampling_ssh", "command_local", "command_ssh", "command_adb", "values", "files_ssh", "files_adb",
          "console_command", "console_stream"]

@@ -29,3 +29,9 @@ packages_adbd=(
   android-libbase-dev android-libboringssl-dev android-libcutils-dev android-liblog-dev dpkg-dev g++
   libcap-dev
 )
+
+# The sampler for boards, for each architecture (scripts/build-sampler); an emulator runs it in tests.
+packages_sampler=(
+  gcc gcc-aarch64-linux-gnu gcc-arm-linux-gnueabihf libc6-dev libc6-dev-arm64-cross libc6-dev-armhf-cross
+  qemu-user
+)

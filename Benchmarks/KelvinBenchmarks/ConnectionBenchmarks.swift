@@ -108,7 +108,7 @@ enum ConnectionBenchmarks {
   }
 
   /// The lines of a file of this machine.
-  private static func lines(of path: String) async throws -> [String] {
+  static func lines(of path: String) async throws -> [String] {
     let bytes = try await LocalConnection().read(TargetPath(path), until: soon())
     return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
   }

@@ -19,7 +19,8 @@ func fail(_ message: String) -> Never {
 func number(_ index: Int) -> Int {
   guard CommandLine.arguments.count > index, let number = Int(CommandLine.arguments[index]) else {
     fail(
-      "usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE... | store SAMPLES DIR"
+      "usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE..."
+        + " | board-sample keep|stream|shell SECONDS PERIOD_NS LIST CONNECTION | store SAMPLES DIR"
         + " | usb VENDOR PRODUCT ENDPOINT SECONDS | command script|program|whole COUNT CONNECTION"
         + " | values read|write|settle LIST COUNT CONNECTION | copy push|pull LIST CONNECTION"
         + " | console PTY BAUD SIZE COUNT"
@@ -58,38 +59,6 @@ func pread(path: String, count: Int) {
     sum &+= ring[index].mantissa
   }
   print(#"{"count": \#(count), "cpu_ns": \#(cpu), "sum": \#(sum)}"#)
-}
-
-/// The sampler of a run, at its period, drained ten times a second as an instrument does.
-func sample(seconds: Int, period: Int, files: [String]) async throws {
-  let connection = LocalConnection()
-  let source = try await connection.sampler(
-    SamplePlan(files: files.map { TargetPath($0) }, periodNanoseconds: Int64(period)))
-  try await source.start()
-  var samples = 0
-  var first: Int64?
-  var last: Int64 = 0
-  for _ in 0..<(seconds * 10) {
-    usleep(100_000)
-    for sample in source.drain() where sample.channel == 0 {
-      if first == nil { first = sample.nanoseconds }
-      last = sample.nanoseconds
-      samples += files.count
-    }
-  }
-  let summary = await source.stop()
-  for sample in source.drain() where sample.channel == 0 {
-    last = sample.nanoseconds
-    samples += files.count
-  }
-  let drift = last - (first ?? 0) - (summary.ticks - 1) * Int64(period)
-  print(
-    """
-    {"ticks": \(summary.ticks), "overruns": \(summary.overruns), "late": \(summary.lateTicks), \
-    "mean_lateness_ns": \(summary.meanLateness), "max_lateness_ns": \(summary.maxLateness), \
-    "cpu_ns": \(summary.cpuNanoseconds ?? 0), "samples": \(samples), \
-    "lost": \(summary.lostSamples), "realtime": \(summary.isRealtime), "drift_ns": \(drift)}
-    """)
 }
 
 /// Samples of six slowly changing channels at 1 kHz into a run's database.
@@ -175,7 +144,11 @@ do {
   case "spawn": try await spawn(count: number(2))
   case "pread" where arguments.count > 3: pread(path: arguments[2], count: number(3))
   case "sample" where arguments.count > 4:
-    try await sample(seconds: number(2), period: number(3), files: Array(arguments.dropFirst(4)))
+    try await SamplingBenchmarks.local(
+      seconds: number(2), period: number(3), files: Array(arguments[4...]))
+  case "board-sample" where arguments.count > 6:
+    try await SamplingBenchmarks.board(
+      arguments[2], seconds: number(3), period: number(4), list: arguments[5], arguments[6...])
   case "store" where arguments.count > 3: try store(samples: number(2), directory: arguments[3])
   case "usb" where arguments.count > 5: try usb(Array(arguments[2...4]), seconds: number(5))
   case "command" where arguments.count > 4:

@@ -175,7 +175,7 @@ import Testing
         files: [
           "/proc/sys/kernel/pid_max", "/no/such", "/proc/self/mem",
           TargetPath(scratch.path + "/empty"), TargetPath(scratch.path + "/line")
-        ], periodNanoseconds: 20_000_000))
+        ], periodNanoseconds: 20_000_000, onBoard: .never))
     try await source.start()
     var samples = try await drain(source) { $0.count >= 25 }
     let summary = await source.stop()

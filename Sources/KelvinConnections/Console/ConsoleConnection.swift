@@ -147,7 +147,9 @@ package final class ConsoleConnection: ScriptRunner {
   // MARK: The rest
 
   package func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {
-    ShellSampler(plan, connection: self, ownsConnection: false)
+    let reason = "\(name): a console carries one thing at a time, so no sampler of the board's own"
+    guard plan.onBoard != .always else { throw ConnectionFailure(.unsupported, reason) }
+    return ShellSampler(plan, connection: self, ownsConnection: false, reason: reason)
   }
 
   /// Remembers what ``close()`` has to end.

@@ -29,6 +29,8 @@ package final class ShellConnection: ScriptRunner {
   /// How this user becomes root; nil where no way is known.
   let rootAccess: RootAccess?
   let root = Mutex(RootState())
+  /// Where the sampler is on the board; nil: not known yet.
+  let samplerPath = Mutex<TargetPath?>(nil)
 
   struct RootState {
     /// The user is root already; nil: not asked yet.
@@ -251,10 +253,6 @@ package final class ShellConnection: ScriptRunner {
     for command: [String], until deadline: Deadline
   ) async throws(ConnectionFailure) -> [String] {
     try transport.terminalWords(for: command, until: deadline)
-  }
-
-  package func sampler(_ plan: SamplePlan) async throws(ConnectionFailure) -> any SampleSource {
-    ShellSampler(plan, connection: ShellConnection(transport, ownsTransport: false))
   }
 
   package func close() async {

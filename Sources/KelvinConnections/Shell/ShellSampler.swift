@@ -13,14 +13,21 @@ final class ShellSampler: SampleSource {
   private let plan: SamplePlan
   private let connection: any ScriptRunner
   private let ownsConnection: Bool
+  private let reason: String
   private let ring: SampleRing
   private let stopping = Interrupt()
   private let summary = Mutex(SampleSummary())
   private let thread = Mutex<NamedThread?>(nil)
 
-  /// - Parameter ownsConnection: whether the end of the sampling closes it.
-  init(_ plan: SamplePlan, connection: any ScriptRunner, ownsConnection: Bool = true) {
+  /// - Parameters:
+  ///   - ownsConnection: whether the end of the sampling closes it.
+  ///   - reason: why nothing better was done; empty when it was asked for.
+  init(
+    _ plan: SamplePlan, connection: any ScriptRunner, ownsConnection: Bool = true,
+    reason: String = ""
+  ) {
     self.plan = plan
+    self.reason = reason
     self.connection = connection
     self.ownsConnection = ownsConnection
     ring = SampleRing(capacity: plan.capacity)
@@ -55,6 +62,7 @@ final class ShellSampler: SampleSource {
     summary.note =
       "sampled through a shell: the samples of a tick share one time stamp, true to half a round "
       + "trip, and no real-time scheduling"
+    if !reason.isEmpty { summary.note += "; \(reason)" }
     let period = max(1, plan.periodNanoseconds)
     let start = MonotonicTime.now.nanoseconds
     let script = plan.files.map(ShellSampler.snippet).joined(separator: "\n")

@@ -34,6 +34,14 @@ public struct FilePoller: Instrument {
         "realtime_priority", .integer, default: 50, range: 0...99,
         "SCHED_FIFO priority of the sampling; 0 asks for none. Not used for text."),
       OptionDeclaration(
+        "on_board", .choice(["auto", "always", "never"]), default: "auto",
+        "Whether a board behind a link samples by a small program of its own: where it can, or else "
+          + "the job fails, or never. Not used for text."),
+      OptionDeclaration(
+        "buffer", .quantity(.size, bare: "B"), range: 8192...1_073_741_824,
+        "The board's memory that keeps the samples of a job, 3 to 4 bytes each, so that nothing "
+          + "crosses the link in the measured window; without it they are sent as they come."),
+      OptionDeclaration(
         "max_size", .quantity(.size, bare: "B"), default: 67_108_864, range: 1...1e12,
         "What the text of one job may take; what comes later is left out and counted."),
       OptionDeclaration(
@@ -59,6 +67,8 @@ public struct FilePoller: Instrument {
   private let isText: Bool
   private let realtimePriority: Int?
   private let maxSize: Int
+  private let onBoard: SamplePlan.OnBoard
+  private let buffer: Int?
   private let files = BoardConfined<[SampledFile]>([])
   private let session = BoardConfined<SamplerSession?>(nil)
   private let recorder = BoardConfined<TextRecorder?>(nil)
@@ -79,6 +89,8 @@ public struct FilePoller: Instrument {
     let priority = Int(settings["realtime_priority"]?.integer ?? 50)
     realtimePriority = priority > 0 ? priority : nil
     maxSize = Int(settings["max_size"]?.number ?? 67_108_864)
+    onBoard = settings["on_board"]?.text.flatMap(SamplePlan.OnBoard.init) ?? .auto
+    buffer = settings["buffer"]?.number.map { Int($0) }
   }
 
   public func prepare(_ run: RunContext, until deadline: Deadline) async throws {
@@ -144,8 +156,8 @@ public struct FilePoller: Instrument {
           limit: maxSize, job)
       } else {
         session.value = try await SamplerSession(
-          files.value, period: period, realtimePriority: realtimePriority, instrument: name,
-          context)
+          files.value, period: period, realtimePriority: realtimePriority, onBoard: onBoard,
+          buffer: buffer, instrument: name, context)
       }
     }
     fast.start { context in

@@ -208,7 +208,9 @@ extension FileMeter {
         }
         var summary = CaptureSummary(
           samples: state.counts, lost: counted.overruns + counted.lostSamples,
-          witnesses: ["time stamp of each value"], hostCPU: counted.cpuNanoseconds,
+          witnesses: ["time stamp of each value"], clock: counted.hostClock,
+          hostCPU: counted.probe == nil ? counted.cpuNanoseconds : nil,
+          boardCPU: counted.probe == nil ? nil : counted.cpuNanoseconds,
           counts: [
             "ticks": .integer(counted.ticks), "late ticks": .integer(counted.lateTicks),
             "overruns": .integer(counted.overruns), "lost samples": .integer(counted.lostSamples),
@@ -216,6 +218,7 @@ extension FileMeter {
             "realtime": .boolean(counted.isRealtime)
           ], failure: state.failure)
         if !counted.note.isEmpty { summary.counts["note"] = .text(counted.note) }
+        summary.counts.merge(counted.boardRecord) { first, _ in first }
         let still = channels.indices.filter {
           state.counts[$0] > 100 && state.repeats[$0] == state.counts[$0] - 1
         }

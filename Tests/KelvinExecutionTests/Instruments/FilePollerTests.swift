@@ -198,7 +198,8 @@ import Testing
 
   @Test(.timeLimit(.minutes(1))) func samplesThroughAShell() async throws {
     var bench = bench(
-      ShellConnection(), ["files": ["/proc/uptime", "/proc/loadavg"], "period": 0.02])
+      ShellConnection(),
+      ["files": ["/proc/uptime", "/proc/loadavg"], "period": 0.02, "on_board": "never"])
     bench.argv = ["sleep", "0.3"]
     let record = try await bench.run([FilePoller.self])
     let job = try #require(record.jobs.first)
@@ -206,6 +207,35 @@ import Testing
     #expect(try job.value("file_max", ["file": "/proc/uptime"]) > 0)
     #expect(try job.value("sampling_realtime") == 0)
     #expect(job.messages(.info).contains { $0.contains("sampled through a shell") })
+  }
+
+  /// By its own program there, whose samples stay there until the window has ended.
+  @Test(.timeLimit(.minutes(1))) func samplesOnABoardWithASilentLink() async throws {
+    var bench = bench(
+      ShellConnection(),
+      ["files": ["/proc/uptime", "/proc/loadavg"], "period": 0.002, "buffer": 1_048_576])
+    bench.argv = ["sleep", "0.3"]
+    let record = try await bench.run([FilePoller.self])
+    let job = try #require(record.jobs.first)
+    #expect(job.outcome == .ok)
+    let isOnBoard = job.metrics.contains { $0.name == "sampling_link_bytes" }
+    guard isOnBoard else {
+      // Where scripts/build-sampler was not run, the job says what to do.
+      #expect(job.messages(.info).contains { $0.contains("scripts/build-sampler") })
+      return
+    }
+    #expect(try job.value("sampling_link_bytes") == 0)
+    #expect(try job.value("sampling_lost") == 0)
+    #expect(try job.value("sampling_clock_bound") > 0)
+    #expect(try job.value("sampling_wakeups") <= (try job.value("sampling_ticks")) + 10)
+    let capture = try #require(job.captures.first)
+    #expect(capture.summary?["clock bound"]?.integer ?? 0 > 0)
+    #expect(capture.summary?["probe bytes out"]?.integer == 0)
+    let reader = try RunReader(directory: record.directory.path + "/run")
+    let times = try reader.blocks(ofCapture: capture.id, channel: 0).flatMap(\.times)
+    let taken = try job.value("sampling_ticks") - (try job.value("sampling_overruns"))
+    #expect(Double(times.count) == taken)
+    #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
   }
 
   /// The threads end although the window never came.
