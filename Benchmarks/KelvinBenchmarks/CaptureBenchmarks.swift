@@ -49,7 +49,9 @@ enum CaptureBenchmarks {
     let used = MonotonicTime.processCPUNanoseconds - cpu
     let wall = MonotonicTime.now - begin
     var status = stat()
-    guard stat(directory + "/run.db", &status) == 0 else { exit(2) }
+    guard stat(directory + "/run.db", &status) == 0 else {
+      fail("\(directory): no run.db")
+    }
     print(
       #"{"samples": \#(samples), "cpu_ns": \#(used), "wall_ns": \#(wall), "bytes": \#(status.st_size)}"#
     )
@@ -67,7 +69,9 @@ enum CaptureBenchmarks {
       opens.append(MonotonicTime.now - begin)
     }
     let reader = try RunReader(directory: directory)
-    guard let whole = try reader.interval(ofCapture: 1, channel: 0) else { exit(2) }
+    guard let whole = try reader.interval(ofCapture: 1, channel: 0) else {
+      fail("\(directory): no samples")
+    }
     let length = whole.upperBound - whole.lowerBound
     var results: [String] = []
     for shift in 0..<14 {
@@ -83,7 +87,8 @@ enum CaptureBenchmarks {
         total += points.reduce(0) { $0 + $1.count }
       }
       results.append(
-        #"{"part": \#(1 << shift), "samples": \#(total / Int64(count)), "wall_ns": \#(median(times))}"#)
+        #"{"part": \#(1 << shift), "samples": \#(total / Int64(count)), "wall_ns": \#(median(times))}"#
+      )
     }
     print(#"{"open_ns": \#(median(opens)), "zooms": [\#(results.joined(separator: ", "))]}"#)
   }

@@ -20,7 +20,7 @@ func number(_ index: Int) -> Int {
   guard CommandLine.arguments.count > index, let number = Int(CommandLine.arguments[index]) else {
     fail(
       "usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE... | store SAMPLES DIR"
-        + " | usb VENDOR PRODUCT ENDPOINT SECONDS | command script|program|whole COUNT CONNECTION"
+        + " | ingest SAMPLES DIR | zoom DIR COUNT | samples DIR | usb VENDOR PRODUCT ENDPOINT SECONDS | command script|program|whole COUNT CONNECTION"
         + " | values read|write|settle LIST COUNT CONNECTION | copy push|pull LIST CONNECTION"
         + " | console PTY BAUD SIZE COUNT"
     )
@@ -177,6 +177,11 @@ do {
   case "sample" where arguments.count > 4:
     try await sample(seconds: number(2), period: number(3), files: Array(arguments.dropFirst(4)))
   case "store" where arguments.count > 3: try store(samples: number(2), directory: arguments[3])
+  case "ingest" where arguments.count > 3:
+    try CaptureBenchmarks.ingest(samples: number(2), directory: arguments[3])
+  case "zoom" where arguments.count > 3:
+    try CaptureBenchmarks.zoom(directory: arguments[2], count: number(3))
+  case "samples" where arguments.count > 2: try CaptureBenchmarks.read(directory: arguments[2])
   case "usb" where arguments.count > 5: try usb(Array(arguments[2...4]), seconds: number(5))
   case "command" where arguments.count > 4:
     try await ConnectionBenchmarks.commands(arguments[2], number(3), arguments[4...])

@@ -114,7 +114,8 @@ struct ChannelWriter {
       // Whole steps only: others would have to be compared one by one.
       var goesOn = false
       if case .regular(_, let step, _) = block.times {
-        goesOn = step == run.step && run.isWhole
+        goesOn =
+          step == run.step && run.isWhole
           && block.times[range.lowerBound] == run[codes.count]
       }
       if !goesOn {

@@ -53,7 +53,8 @@ extension RunStore {
         var writer = writers.removeValue(forKey: block.channel) ?? ChannelWriter()
         if let objection = writer.objection(to: block) {
           throw StoreFailure(
-            .misuse, path: path, "a block of capture \(capture), channel \(block.channel) \(objection)")
+            .misuse, path: path,
+            "a block of capture \(capture), channel \(block.channel) \(objection)")
         }
         let output = try output(capture: capture, channel: block.channel, database)
         try writer.append(block, state.encoder, output)

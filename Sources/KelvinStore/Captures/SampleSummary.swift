@@ -82,7 +82,8 @@ enum Pyramid {
   static func entry(_ index: Int, of row: [UInt8]) -> SampleSummary {
     let start = index * entrySize
     return SampleSummary(
-      first: Int64(bitPattern: row.word(at: start)), last: Int64(bitPattern: row.word(at: start + 8)),
+      first: Int64(bitPattern: row.word(at: start)),
+      last: Int64(bitPattern: row.word(at: start + 8)),
       min: Int64(bitPattern: row.word(at: start + 16)),
       max: Int64(bitPattern: row.word(at: start + 24)),
       sum: Double(bitPattern: row.word(at: start + 32)),

@@ -51,7 +51,8 @@ struct BlockCodecTests {
         .regular(RegularTimes(anchor: first, step: step, offset: 0))
       }
     let summary = encoder.encode(
-      codes: sample.codes, from: 0, count: sample.codes.count, times: times, previous: nil, gaps: [])
+      codes: sample.codes, from: 0, count: sample.codes.count, times: times, previous: nil, gaps: []
+    )
     return (
       Array(encoder.groups.bytes.prefix(encoder.groups.count)),
       Array(encoder.data.bytes.prefix(encoder.data.count)), summary

@@ -73,7 +73,9 @@ struct CaptureDurabilityTests {
     #expect((totals.last ?? 0) > 2 * BlockLayout.blockCount)
   }
 
-  private static func time(_ index: Int) -> Int64 { Int64(index) * 1000 + Int64(index * index % 77) }
+  private static func time(_ index: Int) -> Int64 {
+    Int64(index) * 1000 + Int64(index * index % 77)
+  }
   private static func code(_ index: Int) -> Int64 { Int64(index * 7919 % 5000) }
 
   /// Both channels hold the samples of the same appends, and their summaries say so; gives how many.
