@@ -32,7 +32,7 @@ public final class RunStore: Sendable {
     var lastSync: MonotonicTime?
     /// How old that may be, in nanoseconds, when samples come.
     var syncInterval: Int64 = 1_000_000_000
-    let encoder = BlockEncoder()
+    var encoder = BlockEncoder()
     /// The captures that go on: of each channel what is not in full blocks yet.
     var captures: [Int64: [Int: ChannelWriter]] = [:]
   }

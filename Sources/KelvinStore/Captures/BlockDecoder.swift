@@ -24,7 +24,9 @@ struct BlockDecoder {
     guard count > 0, count <= BlockLayout.blockCount, bytes.isSealed(seed: 0) else { return nil }
     self.count = count
     seed = bytes.word(at: bytes.count - 8)
-    var reader = ByteReader(Array(bytes.dropLast(8)))
+    var reader = ByteReader(bytes, end: bytes.count - 8)
+    groups.reserveCapacity(
+      (count + BlockLayout.groupCount - 1) / BlockLayout.groupCount)
     guard reader.byte() == BlockLayout.format, let kind = reader.byte() else { return nil }
     if kind == BlockLayout.regularTimes {
       guard let anchor = reader.word(), let step = reader.number(), let offset = reader.varint(),

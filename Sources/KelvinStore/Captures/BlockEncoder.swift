@@ -1,12 +1,12 @@
-/// Makes the blobs of blocks, and their summaries; used by one thread at a time. Its memory is allocated
-/// once.
-final class BlockEncoder {
+/// Makes the blobs of blocks, and their summaries. Its memory is allocated once, so it is handed on in
+/// place and never copied; as an object, each access to it would be checked while the program runs.
+struct BlockEncoder {
   /// The blob of table `blocks`, and that of table `groups`.
   private(set) var data = ByteBuffer(
     capacity: BlockLayout.blockCount * 16 + BlockLayout.groupCount + 16)
   private(set) var groups = ByteBuffer(
     capacity: BlockLayout.blockCount / BlockLayout.groupCount * 88 + 64)
-  /// The entries of the lowest level of the pyramid, one of each 16 groups or of the fewer at the end;
+  /// The entries of the lowest level of the pyramid, one of each 8 groups or of the fewer at the end;
   /// together they are the block.
   private(set) var entries: [SampleSummary] = []
   private var residuals = [Int64](repeating: 0, count: BlockLayout.groupCount)
@@ -24,7 +24,7 @@ final class BlockEncoder {
   ///   - previous: The sample before them; nil at the beginning of a capture.
   ///   - gaps: Times over which nothing is to be integrated.
   /// - Returns: the summary of all of them.
-  func encode(
+  mutating func encode(
     codes: [Int64], from start: Int, count: Int, times: Times, previous: SamplePoint?, gaps: [Gap]
   ) -> SampleSummary {
     precondition(count > 0 && count <= BlockLayout.blockCount)
@@ -43,7 +43,7 @@ final class BlockEncoder {
     }
     groups.append(varint: UInt64(count))
     var state = State(previous: previous)
-    // Out of the object, so that spans of it can be taken.
+    // Out of here, so that a span of it can be taken while the buffers are written.
     swap(&state.residuals, &residuals)
     defer { swap(&state.residuals, &residuals) }
     let all = codes.span.extracting(start..<start + count)
@@ -139,7 +139,7 @@ final class BlockEncoder {
   }
 
   /// A group's times: its ends to `groups`, the distances from the line between them to `data`.
-  private func append(_ times: Span<Int64>, _ state: inout State) {
+  private mutating func append(_ times: Span<Int64>, _ state: inout State) {
     let first = times[0]
     let span = UInt64(bitPattern: times[times.count - 1] &- first)
     var line = TimeLine(first: first, span: span, count: times.count)
@@ -159,7 +159,7 @@ final class BlockEncoder {
   }
 
   /// A group's summary to `groups`, its codes to `data`.
-  private func append(_ codes: Span<Int64>, _ group: SampleSummary, _ state: inout State) {
+  private mutating func append(_ codes: Span<Int64>, _ group: SampleSummary, _ state: inout State) {
     let range = UInt64(bitPattern: group.max &- group.min)
     groups.append(signed: group.min &- state.minimum)
     groups.append(varint: range)

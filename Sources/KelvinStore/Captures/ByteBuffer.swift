@@ -15,9 +15,11 @@ struct ByteBuffer {
 
   /// Appends eight bytes, little-endian.
   mutating func append(word: UInt64) {
-    for shift in stride(from: UInt64(0), to: 64, by: 8) {
-      append(UInt8(truncatingIfNeeded: word &>> shift))
-    }
+    let offset = count
+    var span = bytes.mutableSpan
+    var raw = span.mutableBytes
+    raw.storeBytes(of: word.littleEndian, toByteOffset: offset, as: UInt64.self)
+    count = offset + 8
   }
 
   mutating func append(_ number: Double) { append(word: number.bitPattern) }
@@ -79,33 +81,39 @@ struct ByteBuffer {
 /// Reads what ``ByteBuffer`` wrote; nil at the end, and for integers of more than ten bytes.
 struct ByteReader {
   private let bytes: [UInt8]
-  private(set) var position: Int
+  private let end: Int
+  private(set) var position = 0
 
-  init(_ bytes: [UInt8], from position: Int = 0) {
+  /// Reads some bytes, those before `end`, or all.
+  init(_ bytes: [UInt8], end: Int? = nil) {
     self.bytes = bytes
-    self.position = position
+    self.end = end ?? bytes.count
   }
 
-  var isAtEnd: Bool { position == bytes.count }
+  var isAtEnd: Bool { position == end }
 
+  @inline(__always)
   mutating func byte() -> UInt8? {
-    guard position < bytes.count else { return nil }
-    defer { position += 1 }
+    guard position < end else { return nil }
+    defer { position &+= 1 }
     return bytes[position]
   }
 
+  @inline(__always)
   mutating func word() -> UInt64? {
-    guard position <= bytes.count - 8 else { return nil }
-    defer { position += 8 }
+    guard position <= end &- 8 else { return nil }
+    defer { position &+= 8 }
     return bytes.word(at: position)
   }
 
+  @inline(__always)
   mutating func number() -> Double? { word().map(Double.init(bitPattern:)) }
 
+  @inline(__always)
   mutating func varint() -> UInt64? {
     var value: UInt64 = 0
     var shift: UInt64 = 0
-    while position < bytes.count, shift < 70 {
+    while position < end, shift < 70 {
       let byte = bytes[position]
       position &+= 1
       value |= UInt64(byte & 0x7F) &<< shift
@@ -115,13 +123,16 @@ struct ByteReader {
     return nil
   }
 
+  @inline(__always)
   mutating func signed() -> Int64? {
-    varint().map { Int64(bitPattern: $0 &>> 1) ^ -Int64(bitPattern: $0 & 1) }
+    guard let value = varint() else { return nil }
+    return Int64(bitPattern: value &>> 1) ^ -Int64(bitPattern: value & 1)
   }
 }
 
 extension [UInt8] {
   /// Eight bytes, little-endian.
+  @inline(__always)
   func word(at offset: Int) -> UInt64 {
     UInt64(littleEndian: span.bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
   }

@@ -5,14 +5,17 @@ internal import KelvinModel
 struct ChannelWriter {
   /// What becomes of an append, in the order in which it is written.
   struct Output {
-    /// Writes the block that the encoder holds; the last one may be written again.
-    var block: (_ ordinal: Int64, _ count: Int, SampleSummary, BlockEncoder) throws -> Void
+    /// Writes the block that the encoder holds, over the row that has it already. Gives the row.
+    var block:
+      (_ row: Int64?, _ ordinal: Int64, _ count: Int, SampleSummary, BlockEncoder) throws -> Int64
     /// Writes a full row of a level.
     var row: (_ level: Int, _ ordinal: Int64, ByteBuffer) throws -> Void
   }
 
   /// Full blocks so far.
   private var closed: Int64 = 0
+  /// The row of the block that is not full.
+  private var openRow: Int64?
   /// The samples behind them; their times are computed when ``regular`` is not nil.
   private var codes: [Int64] = []
   private var times: [Int64] = []
@@ -65,14 +68,16 @@ struct ChannelWriter {
   }
 
   /// Takes in a block that nothing speaks against, and writes what becomes of it.
-  mutating func append(_ block: SampleBlock, _ encoder: BlockEncoder, _ output: Output) throws {
+  mutating func append(
+    _ block: SampleBlock, _ encoder: inout BlockEncoder, _ output: Output
+  ) throws {
     let count = block.codes.count
     guard count > 0 else { return }
     var position = 0
     while position < count {
       if codes.isEmpty, count - position >= BlockLayout.blockCount {
         try close(
-          block.codes, from: position, ChannelWriter.times(block.times, from: position), encoder,
+          block.codes, from: position, ChannelWriter.times(block.times, from: position), &encoder,
           output)
         position += BlockLayout.blockCount
         continue
@@ -81,7 +86,7 @@ struct ChannelWriter {
       keep(block, position..<position + size)
       position += size
       if codes.count == BlockLayout.blockCount {
-        try close(codes, from: 0, keptTimes, encoder, output)
+        try close(codes, from: 0, keptTimes, &encoder, output)
         codes.removeAll(keepingCapacity: true)
         times.removeAll(keepingCapacity: true)
         regular = nil
@@ -91,7 +96,7 @@ struct ChannelWriter {
     guard !codes.isEmpty else { return }
     let summary = encoder.encode(
       codes: codes, from: 0, count: codes.count, times: keptTimes, previous: previous, gaps: gaps)
-    try output.block(closed, codes.count, summary, encoder)
+    openRow = try output.block(openRow, closed, codes.count, summary, encoder)
   }
 
   private var keptTimes: BlockEncoder.Times {
@@ -133,13 +138,15 @@ struct ChannelWriter {
 
   /// Writes a full block and what it adds to the pyramid.
   private mutating func close(
-    _ codes: [Int64], from start: Int, _ times: BlockEncoder.Times, _ encoder: BlockEncoder,
+    _ codes: [Int64], from start: Int, _ times: BlockEncoder.Times,
+    _ encoder: inout BlockEncoder,
     _ output: Output
   ) throws {
     let summary = encoder.encode(
       codes: codes, from: start, count: BlockLayout.blockCount, times: times, previous: previous,
       gaps: gaps)
-    try output.block(closed, BlockLayout.blockCount, summary, encoder)
+    _ = try output.block(openRow, closed, BlockLayout.blockCount, summary, encoder)
+    openRow = nil
     closed += 1
     previous = SamplePoint(
       time: summary.last, code: codes[start + BlockLayout.blockCount - 1])
@@ -147,7 +154,7 @@ struct ChannelWriter {
     for entry in encoder.entries { try add(entry, level: 1, output) }
   }
 
-  /// Adds an entry to a level: each 16 make one of the next, each 64 a row.
+  /// Adds an entry to a level: each 8 make one of the next, each 64 a row.
   private mutating func add(_ entry: SampleSummary, level: Int, _ output: Output) throws {
     guard level <= Pyramid.topLevel else { return }
     if pending.count < level {

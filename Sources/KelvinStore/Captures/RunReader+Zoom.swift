@@ -30,9 +30,9 @@ extension RunReader {
 
   /// What a channel's samples come to in `points` parts of an interval, for a picture of it.
   ///
-  /// Reads few summaries, whatever the interval, and samples only where parts are shorter than 256 of
+  /// Reads few summaries, whatever the interval, and samples only where parts are shorter than some 170 of
   /// them. A summary that crosses the border of two parts counts for the one its middle is in, unless it
-  /// is longer than half a part, so that borders are true to a quarter of a part; counts, extremes and
+  /// is longer than three quarters of a part, so that borders are true to three eighths of a part; counts, extremes and
   /// integrals of the whole are exact when the interval holds all samples.
   ///
   /// - Parameters:
@@ -95,9 +95,11 @@ private struct Zoom {
     guard let last = last?.ordinal, last >= first else { return }
     gaps = try loadGaps()
     let samples = (last - first + 1) * Int64(BlockLayout.blockCount)
-    let perPoint = samples / Int64(collector.count)
+    let perPoint = Double(samples) / Double(collector.count)
     var level = 0
-    while level < Pyramid.topLevel, Pyramid.samples(level: level + 1) <= perPoint / 2 { level += 1 }
+    while level < Pyramid.topLevel,
+      Double(Pyramid.samples(level: level + 1)) <= perPoint * ZoomCollector.share
+    { level += 1 }
     let size = Pyramid.samples(level: level)
     let start = first * Int64(BlockLayout.blockCount) / size
     let end = ((last + 1) * Int64(BlockLayout.blockCount) + size - 1) / size
@@ -208,22 +210,17 @@ private struct Zoom {
     times.reserveCapacity(group.count)
     codes.reserveCapacity(group.count)
     decoder.append(group, of: data, times: &times, codes: &codes)
-    for index in times.indices {
-      let point = SamplePoint(time: times[index], code: codes[index])
-      let isCut = previous.map { gaps.touch(from: $0.time, to: point.time) } ?? true
-      collector.add(point, after: isCut ? nil : previous)
-      previous = point
-    }
+    collector.add(times: times.span, codes: codes.span, after: previous, gaps: gaps)
+    previous = SamplePoint(time: times[times.count - 1], code: codes[codes.count - 1])
   }
 
   /// Runs of older versions have no summaries but those of blocks, and are short.
   private mutating func collectOldBlocks() throws {
     for block in try reader.oldBlocks(ofCapture: capture, channel: channel, database) {
-      for index in block.codes.indices {
-        let point = SamplePoint(time: block.times[index], code: block.codes[index])
-        collector.add(point, after: previous)
-        previous = point
-      }
+      guard let time = block.times.last, let code = block.codes.last else { continue }
+      let times = block.times.array
+      collector.add(times: times.span, codes: block.codes.span, after: previous, gaps: [])
+      previous = SamplePoint(time: time, code: code)
     }
   }
 

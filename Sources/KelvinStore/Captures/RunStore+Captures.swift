@@ -57,7 +57,7 @@ extension RunStore {
             "a block of capture \(capture), channel \(block.channel) \(objection)")
         }
         let output = try output(capture: capture, channel: block.channel, database)
-        try writer.append(block, state.encoder, output)
+        try writer.append(block, &state.encoder, output)
         writers[block.channel] = writer
       }
       return writers
@@ -133,30 +133,37 @@ extension RunStore {
   private func output(
     capture: Int64, channel: Int, _ database: Database
   ) throws -> ChannelWriter.Output {
-    let block = try database.cachedStatement(
+    let insertion = try database.cachedStatement(
       sql: """
-        INSERT INTO blocks (capture, channel, ordinal, first_ns, last_ns, count, min_code, mean_code,
-          max_code, data)
+        INSERT INTO blocks (first_ns, last_ns, count, min_code, mean_code, max_code, data, capture,
+          channel, ordinal)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (capture, channel, ordinal) DO UPDATE SET
-          first_ns = excluded.first_ns, last_ns = excluded.last_ns, count = excluded.count,
-          min_code = excluded.min_code, mean_code = excluded.mean_code,
-          max_code = excluded.max_code, data = excluded.data
-        RETURNING id
         """)
-    let groups = try database.cachedStatement(
-      sql: "INSERT OR REPLACE INTO groups (block, data) VALUES (?, ?)")
+    let groups = try database.cachedStatement(sql: "INSERT INTO groups (block, data) VALUES (?, ?)")
+    let update = try database.cachedStatement(
+      sql: """
+        UPDATE blocks SET first_ns = ?, last_ns = ?, count = ?, min_code = ?, mean_code = ?,
+          max_code = ?, data = ? WHERE id = ?
+        """)
+    let groupsUpdate = try database.cachedStatement(
+      sql: "UPDATE groups SET data = ? WHERE block = ?")
     let row = try database.cachedStatement(
       sql: "INSERT INTO summaries (capture, channel, level, ordinal, data) VALUES (?, ?, ?, ?, ?)")
     return ChannelWriter.Output(
-      block: { ordinal, count, summary, encoder in
-        let id = try Int64.fetchOne(
-          block,
-          arguments: [
-            capture, channel, ordinal, summary.first, summary.last, count, summary.min,
-            summary.sum / Double(count), summary.max, encoder.data.blob
-          ])
-        try groups.execute(arguments: [id, encoder.groups.blob])
+      block: { row, ordinal, count, summary, encoder in
+        let values: StatementArguments = [
+          summary.first, summary.last, count, summary.min, summary.sum / Double(count),
+          summary.max, encoder.data.blob
+        ]
+        if let row {
+          try update.execute(arguments: values + [row])
+          try groupsUpdate.execute(arguments: [encoder.groups.blob, row])
+          return row
+        }
+        try insertion.execute(arguments: values + [capture, channel, ordinal])
+        let row = database.lastInsertedRowID
+        try groups.execute(arguments: [row, encoder.groups.blob])
+        return row
       },
       row: { level, ordinal, data in
         try row.execute(arguments: [capture, channel, level, ordinal, data.blob])

@@ -44,18 +44,18 @@ extension [Gap] {
   func touch(from: Int64, to: Int64) -> Bool { contains { $0.from < to && $0.to > from } }
 }
 
-/// The pyramid of summaries above blocks: an entry of level 1 is of 16 groups of a block, one of each
-/// further level of 16 entries below it. 64 entries are a row of table `summaries`, which is written
+/// The pyramid of summaries above blocks: an entry of level 1 is of 8 groups of a block, one of each
+/// further level of 8 entries below it. 64 entries are a row of table `summaries`, which is written
 /// once, when it is full.
 enum Pyramid {
-  static let fanOut = 16
+  static let fanOut = 8
   static let entriesPerRow = 64
   static let entrySize = 56
-  /// 128 · 16^15 samples exceed 2^63.
-  static let topLevel = 14
+  /// 128 · 8^19 samples exceed 2^63.
+  static let topLevel = 18
 
   /// Samples of an entry.
-  static func samples(level: Int) -> Int64 { Int64(BlockLayout.groupCount) << (4 * level) }
+  static func samples(level: Int) -> Int64 { Int64(BlockLayout.groupCount) << (3 * level) }
 
   /// The blob of a row: the entries, seven little-endian words each, and a checksum.
   static func encode(_ entries: ArraySlice<SampleSummary>) -> ByteBuffer {

@@ -18,6 +18,10 @@ public struct ZoomPoint: Sendable, Hashable {
 
 /// Sorts summaries and samples into points at equal distances.
 struct ZoomCollector {
+  /// The greatest part of a point that a summary may be long and yet count for one point alone. Below 1,
+  /// so that summaries in close sequence leave no point empty.
+  static let share = 0.75
+
   let from: Int64
   let to: Int64
   private let width: Double
@@ -52,7 +56,7 @@ struct ZoomCollector {
   /// Whether a summary can be taken whole: it lies within one point, or is so short that it makes
   /// little difference where its ends belong.
   func fits(_ summary: SampleSummary) -> Bool {
-    Double(UInt64(bitPattern: summary.last &- summary.first)) <= width / 2
+    Double(UInt64(bitPattern: summary.last &- summary.first)) <= width * ZoomCollector.share
       || index(summary.first).map { $0 == index(summary.last) } ?? false
   }
 
@@ -71,16 +75,38 @@ struct ZoomCollector {
     sums[index].covered &+= summary.covered
   }
 
-  /// Counts a sample, and the trapezoid from the one before when there is one.
-  mutating func add(_ point: SamplePoint, after previous: SamplePoint?) {
-    guard let index = index(point.time) else { return }
-    sums[index].count += 1
-    sums[index].min = Swift.min(sums[index].min, point.code)
-    sums[index].max = Swift.max(sums[index].max, point.code)
-    sums[index].total += Double(point.code)
-    guard let previous else { return }
-    sums[index].integral += previous.area(to: point)
-    sums[index].covered &+= UInt64(bitPattern: point.time &- previous.time)
+  /// Counts samples one by one, and the trapezoids between them and from the one before, when there is
+  /// one, but for those over gaps.
+  mutating func add(
+    times: Span<Int64>, codes: Span<Int64>, after previous: SamplePoint?, gaps: [Gap]
+  ) {
+    var before = previous
+    var position = 0
+    while position < times.count {
+      guard let index = index(times[position]) else {
+        before = SamplePoint(time: times[position], code: codes[position])
+        position += 1
+        continue
+      }
+      var sum = sums[index]
+      // The samples of one point in a loop of their own, up to its end.
+      let end =
+        index + 1 == sums.count ? to : from &+ Int64(bitPattern: UInt64(Double(index + 1) * width))
+      repeat {
+        let point = SamplePoint(time: times[position], code: codes[position])
+        sum.count &+= 1
+        sum.min = Swift.min(sum.min, point.code)
+        sum.max = Swift.max(sum.max, point.code)
+        sum.total += Double(point.code)
+        if let before, gaps.isEmpty || !gaps.touch(from: before.time, to: point.time) {
+          sum.integral += before.area(to: point)
+          sum.covered &+= UInt64(bitPattern: point.time &- before.time)
+        }
+        before = point
+        position &+= 1
+      } while position < times.count && times[position] < end
+      sums[index] = sum
+    }
   }
 
   /// The points, in units: value = code · scale + offset.

@@ -43,7 +43,7 @@ struct BlockCodecTests {
   }()
 
   private static func encode(_ sample: Sample) -> (groups: [UInt8], data: [UInt8], SampleSummary) {
-    let encoder = BlockEncoder()
+    var encoder = BlockEncoder()
     let times: BlockEncoder.Times =
       switch sample.times {
       case .each(let times): .each(times, from: 0)
