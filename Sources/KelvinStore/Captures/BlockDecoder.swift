@@ -92,7 +92,15 @@ struct BlockDecoder {
   /// Reads the times of a group.
   func append(_ group: Group, of data: [UInt8], times: inout [Int64]) {
     if let regular {
-      for index in group.start..<group.start + group.count { times.append(regular[index]) }
+      guard regular.isWhole else {
+        for index in group.start..<group.start + group.count { times.append(regular[index]) }
+        return
+      }
+      // Without rounding, which is a call.
+      let step = Int64(regular.step)
+      for index in 0..<group.count {
+        times.append(group.summary.first &+ Int64(index) &* step)
+      }
       return
     }
     let span = UInt64(bitPattern: group.summary.last &- group.summary.first)

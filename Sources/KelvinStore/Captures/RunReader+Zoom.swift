@@ -72,6 +72,9 @@ private struct Zoom {
   private var gaps: [Gap] = []
   /// The last sample that was counted by itself.
   private var previous: SamplePoint?
+  /// Those of the group at hand.
+  private var times: [Int64] = []
+  private var codes: [Int64] = []
 
   init(
     reader: RunReader, database: Database, capture: Int64, channel: Int, collector: ZoomCollector
@@ -205,10 +208,8 @@ private struct Zoom {
   private mutating func count(
     _ group: BlockDecoder.Group, _ decoder: BlockDecoder, _ data: [UInt8]
   ) {
-    var times: [Int64] = []
-    var codes: [Int64] = []
-    times.reserveCapacity(group.count)
-    codes.reserveCapacity(group.count)
+    times.removeAll(keepingCapacity: true)
+    codes.removeAll(keepingCapacity: true)
     decoder.append(group, of: data, times: &times, codes: &codes)
     collector.add(times: times.span, codes: codes.span, after: previous, gaps: gaps)
     previous = SamplePoint(time: times[times.count - 1], code: codes[codes.count - 1])
