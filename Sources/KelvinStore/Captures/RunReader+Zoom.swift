@@ -208,11 +208,17 @@ private struct Zoom {
   private mutating func count(
     _ group: BlockDecoder.Group, _ decoder: BlockDecoder, _ data: [UInt8]
   ) {
+    // Out of here, so that both can be used at once.
+    var (times, codes) = ([Int64](), [Int64]())
+    swap(&times, &self.times)
+    swap(&codes, &self.codes)
     times.removeAll(keepingCapacity: true)
     codes.removeAll(keepingCapacity: true)
     decoder.append(group, of: data, times: &times, codes: &codes)
     collector.add(times: times.span, codes: codes.span, after: previous, gaps: gaps)
     previous = SamplePoint(time: times[times.count - 1], code: codes[codes.count - 1])
+    swap(&times, &self.times)
+    swap(&codes, &self.codes)
   }
 
   /// Runs of older versions have no summaries but those of blocks, and are short.
