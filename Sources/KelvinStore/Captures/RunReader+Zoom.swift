@@ -118,7 +118,10 @@ private struct Zoom {
       sql: "SELECT * FROM blocks WHERE capture = ? AND channel = ? AND \(condition) LIMIT 1")
     guard let row = try Row.fetchOne(statement, arguments: arguments) else { return nil }
     let reader = RowReader(row: row, path: reader.path)
-    return (reader.count > 10 ? try reader.optionalInteger(10) : nil, ())
+    let ordinal = reader.count > 10 ? try reader.optionalInteger(10) : nil
+    // So that no count of samples overflows.
+    guard ordinal.map({ (0..<1 << 40).contains($0) }) ?? true else { throw damaged }
+    return (ordinal, ())
   }
 
   /// Counts entries of a level; what is not in a row yet is counted by the level below.
