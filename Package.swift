@@ -235,6 +235,7 @@ let package = Package(
       dependencies: [
         "KelvinConnections",
         "KelvinExecution",
+        "KelvinMeters",
         "KelvinModel",
         "KelvinSimulators",
         "KelvinStore",

@@ -1,4 +1,9 @@
 import Foundation
+import Glibc
+import KelvinConnections
+import KelvinModel
+import KelvinStore
+import KelvinSystem
 import Testing
 
 /// `kelvin meter` and `kelvin measure`, on a board whose kernel is a recorded tree: its processes are
@@ -55,6 +60,59 @@ struct MeasureCommandTests {
     let lines = live.output.split(separator: "\n")
     #expect(lines.count >= 4, "\(live.output)")
     #expect(lines.dropFirst().allSatisfy { $0.contains("power1 5.000 W  in1 5.000 V") })
+  }
+
+  @Test func recordsUntilTheTimeIsOver() async throws {
+    let board = try Self.bench(scratch)
+    let recorded = try await run(
+      ["meter", "record", "-d", "cap", "--for", "1 s", "--rate", "100"] + board)
+    #expect(recorded.code == 0, "\(recorded.errors)")
+    #expect(recorded.output == "cap\n")
+    let reader = try RunReader(directory: scratch.path + "/cap")
+    let capture = try #require(try reader.captures(ofAttempt: nil).first)
+    #expect(capture.meter?.driver == "hwmon")
+    let codes = try reader.blocks(ofCapture: capture.id, channel: 0).flatMap(\.codes)
+    #expect(codes.count > 20 && codes.allSatisfy { $0 == 5_000_000 })
+    // A directory that holds one is left alone.
+    let again = try await run(["meter", "record", "-d", "cap", "--for", "1 s"] + board)
+    #expect(again.code != 0)
+    #expect(
+      try reader.blocks(ofCapture: capture.id, channel: 0).flatMap(\.codes).count == codes.count)
+  }
+
+  /// kill -9: everything up to the last second is there.
+  @Test func keepsWhatWasRecordedBeforeItsDeath() async throws {
+    let process = try await KelvinBinary.start(
+      ["meter", "record", "-d", "cap", "--rate", "100"] + Self.bench(scratch), in: scratch.path)
+    func count() -> Int {
+      guard let reader = try? RunReader(directory: scratch.path + "/cap"),
+        let capture = try? reader.captures(ofAttempt: nil).first,
+        let blocks = try? reader.blocks(ofCapture: capture.id, channel: 0)
+      else { return 0 }
+      return blocks.reduce(0) { $0 + $1.codes.count }
+    }
+    let deadline = Deadline.after(seconds: 60)
+    while count() < 100, !deadline.hasPassed { _ = Deadline.after(seconds: 0.1).wait() }
+    let before = count()
+    try await process.signal(SIGKILL)
+    _ = try await process.wait(until: .after(seconds: 30))
+    #expect(before >= 100 && count() >= before)
+    let reader = try RunReader(directory: scratch.path + "/cap")
+    let capture = try #require(try reader.captures(ofAttempt: nil).first)
+    #expect(capture.summary == nil)
+  }
+
+  @Test(arguments: [
+    (["--trigger", "power1 > 6 W"], Int32(1), "the trigger did not come"),
+    (["--trigger", "power9 > 6 W"], 2, "it has no channel 'power9'"),
+    (["--trigger", "power1 > 6 V"], 2, "channel power1 is in W"),
+    (["--trigger", "power1"], 2, "expected 'CHANNEL > VALUE'"), (["--pre", "1 s"], 2, "only with")
+  ])
+  func saysWhatIsWrongWithATrigger(words: [String], code: Int32, says: String) async throws {
+    let ran = try await run(
+      ["meter", "record", "-d", "cap", "--for", "0.5 s"] + words + Self.bench(scratch))
+    #expect(ran.code == code)
+    #expect(ran.errors.contains(says), "\(ran.errors)")
   }
 
   @Test func measuresACommand() async throws {

@@ -11,6 +11,9 @@ struct MeterCommand: AsyncParsableCommand {
         kelvin meter list --board rock
         kelvin meter info hwmon/ina226
         kelvin meter live hwmon/ina226 --board rock
+        kelvin meter record hwmon/ina226 --for '1 min'
       """,
-    subcommands: [MeterListCommand.self, MeterInfoCommand.self, MeterLiveCommand.self])
+    subcommands: [
+      MeterListCommand.self, MeterInfoCommand.self, MeterLiveCommand.self, MeterRecordCommand.self
+    ])
 }
