@@ -4,6 +4,7 @@ internal import Synchronization
 /// Attributes of another machine's IIO devices, through its iiod.
 struct IIODAttributes: IIOAttributes {
   let client: IIODClient
+  let device: IIODevice
 
   /// By which sysfs knows what iiod has commands of its own for.
   private static let trigger = "trigger/current_trigger"
@@ -29,6 +30,9 @@ struct IIODAttributes: IIOAttributes {
     if let channel = attribute.channel {
       return
         "\(attribute.device) \(channel.isOutput ? "OUTPUT" : "INPUT") \(channel.id) \(attribute.name)"
+    }
+    if attribute.device == device.id, let home = device.homes[attribute.name] {
+      return "\(attribute.device) INPUT \(home.channel) \(home.name)"
     }
     return attribute.name.hasPrefix(Self.buffer)
       ? "\(attribute.device) BUFFER \(attribute.name.dropFirst(Self.buffer.count))"

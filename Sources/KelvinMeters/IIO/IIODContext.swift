@@ -45,6 +45,15 @@ extension IIODevice {
       takesTrigger: true)
   }
 
+  /// Channels without samples hold what belongs to the whole device.
+  fileprivate mutating func findHomes() {
+    for channel in channels where channel.element == nil && !channel.isOutput && channel.id.isWord {
+      for (name, file) in channel.attributes where attributes.insert(file).inserted {
+        homes[file] = Home(channel: channel.id, name: name)
+      }
+    }
+  }
+
   /// What stands below it.
   fileprivate mutating func take(_ element: XMLElements.Element) {
     let attributes = element.attributes

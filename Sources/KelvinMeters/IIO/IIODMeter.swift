@@ -35,8 +35,8 @@ final class IIODMeter: Meter {
     } catch {
       throw client.malformed("its description cannot be read, line \(error.line): \(error.reason)")
     }
-    let attributes = IIODAttributes(client: client)
     var device = try IIODriver.choose(options.device, among: context.devices, name: name)
+    let attributes = IIODAttributes(client: client, device: device)
     try Self.complete(&device, attributes, deadline)
     let rate =
       options.changesRate
@@ -84,19 +84,19 @@ final class IIODMeter: Meter {
     _ deadline: Deadline
   ) -> Double? {
     var places: [IIOAttribute] = []
+    // Who starts its samples decides.
+    if let name = try? attributes.read(
+      IIOAttribute(device.id, "trigger/current_trigger"), until: deadline),
+      let id = triggers[name]
+    {
+      places.append(IIOAttribute(id, "sampling_frequency"))
+    }
     for name in ["sampling_frequency", "in_sampling_frequency"]
     where device.attributes.contains(name) {
       places.append(IIOAttribute(device.id, name))
     }
     for channel in device.elements where channel.attributes["sampling_frequency"] != nil {
       places.append(IIOAttribute(device.id, channel, "sampling_frequency"))
-    }
-    if places.isEmpty,
-      let name = try? attributes.read(
-        IIOAttribute(device.id, "trigger/current_trigger"), until: deadline),
-      let id = triggers[name]
-    {
-      places.append(IIOAttribute(id, "sampling_frequency"))
     }
     for place in places {
       if let text = try? attributes.read(place, until: deadline),
@@ -112,7 +112,8 @@ final class IIODMeter: Meter {
     guard state.withLock({ $0.capture == nil }) else {
       throw MeterFailure(.busy, "\(identity.name): it measures already")
     }
-    let attributes = IIODAttributes(client: try connected(until: deadline))
+    let attributes = IIODAttributes(
+      client: try connected(until: deadline), device: selection.device)
     var setup = IIOSetup(attributes)
     do throws(MeterFailure) {
       try setup.apply(selection, until: deadline)
@@ -158,19 +159,13 @@ final class IIODMeter: Meter {
       try setup.set(current, wanted, until: deadline)
     }
     guard let rate = options.rate else { return }
-    if let name = ["sampling_frequency", "in_sampling_frequency"].first(
-      where: device.attributes.contains)
+    let trigger = triggers[try attributes.read(current, until: deadline)]
+    if let trigger,
+      (try? attributes.read(IIOAttribute(trigger, "sampling_frequency"), until: deadline)) != nil
     {
-      try setup.set(IIOAttribute(device.id, name), number: rate, until: deadline)
-    } else if let channel = selection.chosen.first(where: {
-      $0.attributes["sampling_frequency"] != nil
-    }) {
-      try setup.set(
-        IIOAttribute(device.id, channel, "sampling_frequency"), number: rate, until: deadline)
-    } else if let id = triggers[try attributes.read(current, until: deadline)] {
-      try setup.set(IIOAttribute(id, "sampling_frequency"), number: rate, until: deadline)
+      try setup.set(IIOAttribute(trigger, "sampling_frequency"), number: rate, until: deadline)
     } else {
-      throw MeterFailure(.unsupported, "\(device.title): has no rate that can be set")
+      try setup.setRate(rate, selection, until: deadline)
     }
   }
 
@@ -208,7 +203,8 @@ final class IIODMeter: Meter {
   private func restore(_ setup: IIOSetup?, until deadline: Deadline) -> [String] {
     guard var setup, setup.hasChanges else { return [] }
     do throws(MeterFailure) {
-      setup.attributes = IIODAttributes(client: try connected(until: deadline))
+      setup.attributes = IIODAttributes(
+        client: try connected(until: deadline), device: selection.device)
     } catch {
       return ["everything that was set: \(error.message)"]
     }
@@ -216,7 +212,8 @@ final class IIODMeter: Meter {
   }
 
   func status(until deadline: Deadline) async throws(MeterFailure) -> [MeterProperty] {
-    let attributes = IIODAttributes(client: try connected(until: deadline))
+    let attributes = IIODAttributes(
+      client: try connected(until: deadline), device: selection.device)
     let device = selection.device
     var properties = [
       MeterProperty("device", "\(device.id) \(device.name)"),

@@ -18,6 +18,14 @@ struct IIODevice: Sendable, Hashable {
   var takesTrigger: Bool
   /// Of a shunt monitor, in ohms, as the kernel has it now.
   var shunt: Double?
+  /// Attributes of the whole device that an iiod knows as those of a channel: libiio 0.24 makes of
+  /// `in_shunt_resistor` the attribute `resistor` of a channel `shunt`.
+  var homes: [String: Home] = [:]
+
+  struct Home: Sendable, Hashable {
+    var channel: String
+    var name: String
+  }
 
   /// Those whose samples can be captured, time stamps left out.
   var elements: [IIOChannel] {
@@ -35,6 +43,17 @@ struct IIODevice: Sendable, Hashable {
 
   /// Texas Instruments' current shunt monitors by the kernel's ina2xx-adc.
   var isShuntMonitor: Bool { attributes.contains("in_shunt_resistor") }
+
+  /// What the kernel says wrongly: ina2xx-adc (6.1) calls all registers unsigned, but those of the
+  /// shunt's voltage and of the current are two's complement (INA226 data sheet, SBOS547A, 7.6.2 and
+  /// 7.6.5), and a current that flows back would read as a very large one.
+  mutating func correct() {
+    guard isShuntMonitor else { return }
+    for index in channels.indices
+    where channels[index].id == "voltage0" || channels[index].id == "current3" {
+      channels[index].element?.format.isSigned = true
+    }
+  }
 }
 
 /// A channel of an IIO device.

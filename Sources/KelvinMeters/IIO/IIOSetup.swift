@@ -137,6 +137,26 @@ extension IIOSetup {
     }
   }
 
+  /// Sets the device's own rate.
+  ///
+  /// - Throws: `unsupported` when it has none that can be set.
+  mutating func setRate(
+    _ rate: Double, _ selection: IIOSelection, until deadline: Deadline
+  ) throws(MeterFailure) {
+    do throws(MeterFailure) {
+      try set(
+        number: rate, "rate", ["sampling_frequency", "in_sampling_frequency"],
+        ["sampling_frequency"], selection, deadline)
+    } catch {
+      // An INA2xx's rate follows from its times and its averaging.
+      guard error.code != .unsupported, selection.device.isShuntMonitor else { throw error }
+      throw MeterFailure(
+        .unsupported, "\(selection.device.title): its rate cannot be set",
+        evidence: error.message,
+        hint: "it follows from 'integration-time' and 'oversampling'")
+    }
+  }
+
   /// Sets one of the device's attributes, or else one of each chosen channel that has it.
   private mutating func set(
     number: Double, _ option: String, _ ofDevice: [String], _ ofChannel: [String],

@@ -70,6 +70,14 @@ final class IIOStart: Sendable {
 
   /// Of a device, or of the trigger that it has.
   static func rate(of device: IIODevice, _ files: IIOFiles) -> Double? {
+    // Who starts its samples decides.
+    if let name = try? files.read(
+      IIOAttribute(device.id, "trigger/current_trigger"), until: .never),
+      let trigger = files.triggers()[name],
+      let rate = rate(IIOAttribute(trigger, "sampling_frequency"), files)
+    {
+      return rate
+    }
     for name in ["sampling_frequency", "in_sampling_frequency"] {
       if let rate = rate(IIOAttribute(device.id, name), files) { return rate }
     }
@@ -78,11 +86,7 @@ final class IIOStart: Sendable {
         return rate
       }
     }
-    guard
-      let name = try? files.read(IIOAttribute(device.id, "trigger/current_trigger"), until: .never),
-      let trigger = files.triggers()[name]
-    else { return nil }
-    return rate(IIOAttribute(trigger, "sampling_frequency"), files)
+    return nil
   }
 
   private static func rate(_ attribute: IIOAttribute, _ files: IIOFiles) -> Double? {
@@ -185,30 +189,12 @@ private struct Work {
 
   private mutating func chooseRate() throws(MeterFailure) {
     if let wanted = options.rate, trigger == nil {
-      var attribute: IIOAttribute?
-      if let name = ["sampling_frequency", "in_sampling_frequency"].first(
-        where: device.attributes.contains)
-      {
-        attribute = IIOAttribute(device.id, name)
-      } else if let channel = selection.chosen.first(where: {
-        $0.attributes["sampling_frequency"] != nil
-      }) {
-        attribute = IIOAttribute(device.id, channel, "sampling_frequency")
-      } else if device.takesTrigger, let id = files.triggers()[try read("trigger/current_trigger")]
-      {
-        attribute = IIOAttribute(id, "sampling_frequency")
-      }
-      guard let attribute else {
-        throw MeterFailure(.unsupported, "\(device.title): has no rate that can be set")
-      }
-      do throws(MeterFailure) {
+      let id = device.takesTrigger ? files.triggers()[try read("trigger/current_trigger")] : nil
+      let attribute = id.map { IIOAttribute($0, "sampling_frequency") }
+      if let attribute, (try? files.read(attribute, until: deadline)) != nil {
         try setup.set(attribute, number: wanted, until: deadline)
-      } catch {
-        // An INA2xx's rate follows from its times and its averaging.
-        guard error.code == .permission, device.isShuntMonitor else { throw error }
-        throw MeterFailure(
-          .unsupported, "\(device.title): its rate cannot be set",
-          hint: "it follows from 'integration-time' and 'oversampling'")
+      } else {
+        try setup.setRate(wanted, selection, until: deadline)
       }
     }
     rate = rate ?? IIOStart.rate(of: device, files)

@@ -97,12 +97,14 @@ struct IIOSysfs {
           offset: text("offset").flatMap { Double($0) } ?? 0))
     }
     channels.sort { ($0.element?.index ?? .max) < ($1.element?.index ?? .max) }
-    return IIODevice(
+    var device = IIODevice(
       id: id, name: values[Self.path(id, "name")] ?? "",
       label: values[Self.path(id, "label")] ?? "",
       parent: parent, attributes: files.filter { !$0.contains("/") }, channels: channels,
       takesTrigger: files.contains("trigger/current_trigger"),
       shunt: values[Self.path(id, "in_shunt_resistor")].flatMap { Double($0) })
+    device.correct()
+    return device
   }
 
   private static func path(_ device: String, _ file: String) -> TargetPath {
