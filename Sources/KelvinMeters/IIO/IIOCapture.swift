@@ -145,7 +145,7 @@ private final class IIOCaptureWorker {
     observed = arrival
     switch start.clock {
     case _ where start.plan.timestamp == nil, .foreign:
-      stream.latest.map { fitter.take(meter: $0, host: arrival) }
+      if let latest = stream.latest { fitter.take(meter: latest, host: arrival) }
     case .local(let clock):
       let (meter, host) = IIOClock.observe(clock)
       fitter.take(meter: meter, host: host)

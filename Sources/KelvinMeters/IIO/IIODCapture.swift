@@ -30,8 +30,9 @@ struct IIODRequest: Sendable {
       mask[bit] = true
     }
     self.mask = mask
-    // Some 20 batches a second.
-    batch = selection.options.buffer ?? Int(min(max((rate ?? 20) / 20, 1), 65_536))
+    // Some 10 batches a second: libiio has the kernel keep four of them, so that the daemon may be
+    // 0.3 s late.
+    batch = selection.options.buffer ?? Int(min(max((rate ?? 10) / 10, 1), 65_536))
     patience = rate.map { max(3, 10 * Double(batch) / $0) } ?? 3600
   }
 
@@ -53,37 +54,55 @@ struct IIODRequest: Sendable {
 
 /// A capture over the network, on a thread of its own.
 final class IIODCapture: Sendable {
-  private let stopping = Interrupt()
+  private let ending = IIODEnding()
   private let thread: NamedThread
   private let result: Result
+  /// How long a batch may take, in seconds.
+  private let grace: Double
 
   private final class Result: Sendable { let summary = Mutex(CaptureSummary(samples: [])) }
 
   init(
     _ request: IIODRequest, _ client: IIODClient, into sink: any BlockSink, roundTrip: Int64
   ) throws(MeterFailure) {
-    let (stopping, result) = (stopping, Result())
+    let (ending, result) = (ending, Result())
     self.result = result
+    grace = 1 + (request.rate.map { 2 * Double(request.batch) / $0 } ?? 0)
     do throws(PlainFailure) {
       thread = try NamedThread("iiod") {
-        let worker = IIODCaptureWorker(request, client, into: sink, stopping, roundTrip: roundTrip)
+        let worker = IIODCaptureWorker(request, client, into: sink, ending, roundTrip: roundTrip)
         let summary = worker.run()
         result.summary.withLock { $0 = summary }
+        ending.isOver.raise()
       }
     } catch {
       throw MeterFailure(.malfunction, error.message)
     }
   }
 
-  deinit { stopping.raise() }
+  deinit {
+    ending.isAsked.raise()
+    ending.now.raise()
+  }
 
-  /// Ends it. Idempotent.
+  /// Ends it, with the batch that this moment is in. Idempotent.
   @discardableResult
   func end() -> CaptureSummary {
-    stopping.raise()
+    ending.isAsked.raise()
+    _ = Deadline.after(seconds: grace, interrupt: ending.isOver).wait()
+    ending.now.raise()
     thread.join()
     return result.summary.withLock { $0 }
   }
+}
+
+/// How a capture comes to its end.
+final class IIODEnding: Sendable {
+  /// After the next batch.
+  let isAsked = Interrupt()
+  /// At once.
+  let now = Interrupt()
+  let isOver = Interrupt()
 }
 
 /// What the thread owns.
@@ -91,7 +110,8 @@ private final class IIODCaptureWorker {
   private let request: IIODRequest
   private let client: IIODClient
   private let sink: any BlockSink
-  private let stopping: Interrupt
+  private let ending: IIODEnding
+  private var isDone = false
   private var stream: IIOScanStream
   private var mask: IIODMask
   private var fitter: IIOClockFitter
@@ -101,13 +121,13 @@ private final class IIODCaptureWorker {
   private let device: String
 
   init(
-    _ request: IIODRequest, _ client: IIODClient, into sink: any BlockSink, _ stopping: Interrupt,
+    _ request: IIODRequest, _ client: IIODClient, into sink: any BlockSink, _ ending: IIODEnding,
     roundTrip: Int64
   ) {
     self.request = request
     self.client = client
     self.sink = sink
-    self.stopping = stopping
+    self.ending = ending
     device = request.selection.device.id
     mask = request.mask
     fitter = IIOClockFitter(shortestDelay: roundTrip == .max ? 0 : Double(roundTrip))
@@ -118,9 +138,9 @@ private final class IIODCaptureWorker {
   func run() -> CaptureSummary {
     var failure: MeterFailure?
     do throws(MeterFailure) {
-      while true { try receiveBuffer() }
+      while !isDone { try receiveBuffer() }
     } catch {
-      if !stopping.isRaised { failure = error }
+      if !ending.now.isRaised { failure = error }
     }
     stream.finish()
     // The other side takes that for a CLOSE; while it sends samples it hears no command.
@@ -130,7 +150,7 @@ private final class IIODCaptureWorker {
 
   /// The latest time by which something must have come.
   private var deadline: Deadline {
-    .after(seconds: request.patience + 2, interrupt: stopping)
+    .after(seconds: request.patience + 2, interrupt: ending.now)
   }
 
   /// One READBUF: as many batches as fit into some 16 MiB, so that the other side never waits for the
@@ -141,7 +161,7 @@ private final class IIODCaptureWorker {
     try client.requestSamples(device, bytes: rest, until: deadline)
     var isFirst = true
     var seen = 0
-    while rest > 0 {
+    while rest > 0, !isDone {
       let length = try client.integer(until: deadline)
       guard length >= 0 else { throw failure(length) }
       if length == 0 {
@@ -161,6 +181,7 @@ private final class IIODCaptureWorker {
       try receiveChunk(length)
       rest -= length
       seen += length
+      isDone = ending.isAsked.isRaised
     }
     empty = 0
   }

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import KelvinModel
 internal import KelvinSystem
+internal import Synchronization
 
 /// A conversation with an iiod in its text protocol (libiio 0.x, `iiod/parser.y` and `iiod-client.c`):
 /// commands end with CR LF, answers begin with a decimal number on a line of its own, a length or a
@@ -8,16 +9,11 @@ internal import KelvinSystem
 ///
 /// Used by one thread at a time; closes with its last reference. After an answer that is not the
 /// protocol's it is of no more use.
-final class IIODClient: @unchecked Sendable {
-  // Unchecked: the bytes that were received are one thread's at a time, by contract.
+final class IIODClient: Sendable {
   /// What messages call it: `iiod at 10.0.0.7:30431`.
   let name: String
-  let descriptor: Int32
-  /// What was received and not yet taken.
-  private var received: [UInt8] = []
-  private var position = 0
-  /// The shortest time from a command to its answer, in nanoseconds.
-  private(set) var shortestRoundTrip: Int64 = .max
+  private let wire: IIODWire
+  private let roundTrip = Mutex(Int64.max)
 
   /// The port that libiio's `network.c` has.
   static let port: UInt16 = 30_431
@@ -30,23 +26,23 @@ final class IIODClient: @unchecked Sendable {
   init(host: String, port: UInt16, until deadline: Deadline) throws(MeterFailure) {
     name = "iiod at \(host):\(port)"
     do throws(SocketFailure) {
-      descriptor = try TCPSocket.connect(host: host, port: port, until: deadline)
+      wire = IIODWire(try TCPSocket.connect(host: host, port: port, until: deadline), name)
     } catch {
       let message = "\(name): \(error)"
-      throw deadline.isInterrupted
-        ? MeterFailure(.interrupted, "\(name): stopped")
-        : switch error {
-        case .unknownHost: MeterFailure(.notFound, message, hint: error.hint)
-        case .noLookup, .noAnswer: MeterFailure(.timedOut, message, hint: error.hint)
-        case .system: MeterFailure(.connection, message, hint: error.hint)
-        }
+      if deadline.isInterrupted { throw MeterFailure(.interrupted, "\(name): stopped") }
+      switch error {
+      case .unknownHost: throw MeterFailure(.notFound, message, hint: error.hint)
+      case .noLookup, .noAnswer: throw MeterFailure(.timedOut, message, hint: error.hint)
+      case .system: throw MeterFailure(.connection, message, hint: error.hint)
+      }
     }
   }
 
-  deinit { close(descriptor) }
+  /// The shortest time from a command to its answer, in nanoseconds.
+  var shortestRoundTrip: Int64 { roundTrip.withLock { $0 } }
 
   /// Makes the other side end what it does for this connection.
-  func shutDown() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+  func shutDown() { wire.shutDown() }
 
   // MARK: commands
 
@@ -82,7 +78,7 @@ final class IIODClient: @unchecked Sendable {
     // With its NUL, as libiio sends it.
     let bytes = Array(value.utf8) + [0]
     try send("WRITE \(words) \(bytes.count)", until: deadline)
-    try send(bytes, until: deadline)
+    try wire.send(bytes, until: deadline)
     let code = try integer(until: deadline)
     guard code >= 0 else { throw failure(code, words, writing: value) }
   }
@@ -127,7 +123,8 @@ final class IIODClient: @unchecked Sendable {
     let begin = MonotonicTime.now.nanoseconds
     try send(text, until: deadline)
     let code = try integer(until: deadline)
-    shortestRoundTrip = min(shortestRoundTrip, MonotonicTime.now.nanoseconds &- begin)
+    let taken = MonotonicTime.now.nanoseconds &- begin
+    roundTrip.withLock { $0 = min($0, taken) }
     return code
   }
 
@@ -142,8 +139,8 @@ final class IIODClient: @unchecked Sendable {
       throw malformed(
         "an answer of \(length) bytes to '\(text)'", hint: "at most \(limit) are taken")
     }
-    let bytes = try take(length, until: deadline)
-    guard try take(1, until: deadline) == [10] else {
+    let bytes = try wire.take(length, until: deadline)
+    guard try wire.take(1, until: deadline) == [10] else {
       throw malformed("the answer to '\(text)' does not end where it says")
     }
     return bytes
@@ -166,77 +163,19 @@ final class IIODClient: @unchecked Sendable {
 
   /// Up to a newline, which is taken, too.
   func line(limit: Int, until deadline: Deadline) throws(MeterFailure) -> [UInt8] {
-    while true {
-      if let end = received[position...].prefix(limit + 1).firstIndex(of: 10) {
-        defer { position = end + 1 }
-        return Array(received[position..<end])
-      }
-      guard received.count - position <= limit else { throw malformed("a line without an end") }
-      try receive(until: deadline)
+    guard let line = try wire.line(limit: limit, until: deadline) else {
+      throw malformed("a line without an end")
     }
-  }
-
-  private func take(_ count: Int, until deadline: Deadline) throws(MeterFailure) -> [UInt8] {
-    while received.count - position < count { try receive(until: deadline) }
-    defer { position += count }
-    return Array(received[position..<(position + count)])
+    return line
   }
 
   /// What is there, at most `limit` bytes; waits for the first.
   func some(limit: Int, until deadline: Deadline) throws(MeterFailure) -> [UInt8] {
-    if position == received.count { try receive(until: deadline) }
-    let count = min(limit, received.count - position)
-    defer { position += count }
-    return Array(received[position..<(position + count)])
-  }
-
-  private func receive(until deadline: Deadline) throws(MeterFailure) {
-    if position > 0 {
-      received.removeFirst(position)
-      position = 0
-    }
-    while true {
-      guard deadline.wait(for: descriptor) == .ready else {
-        throw MeterFailure(waitingFor: name, deadline)
-      }
-      let used = received.count
-      let room = 262_144
-      received.append(contentsOf: repeatElement(0, count: room))
-      let count = received.withUnsafeMutableBytes {
-        recv(descriptor, $0.baseAddress?.advanced(by: used), room, 0)
-      }
-      let error = Errno.current
-      received.removeLast(room - max(0, count))
-      if count > 0 { return }
-      if count == 0 {
-        throw MeterFailure(.gone, "\(name): closed the connection")
-      }
-      guard error.rawValue == EAGAIN || error.rawValue == EINTR else {
-        throw MeterFailure(.gone, "\(name): the connection broke: \(error)")
-      }
-    }
+    try wire.some(limit: limit, until: deadline)
   }
 
   private func send(_ command: String, until deadline: Deadline) throws(MeterFailure) {
-    try send(Array((command + "\r\n").utf8), until: deadline)
-  }
-
-  private func send(_ bytes: [UInt8], until deadline: Deadline) throws(MeterFailure) {
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes {
-        Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-      }
-      if count > 0 {
-        rest = rest.dropFirst(count)
-      } else if errno == EAGAIN {
-        guard deadline.wait(for: descriptor, events: Int16(POLLOUT)) == .ready else {
-          throw MeterFailure(waitingFor: name, deadline)
-        }
-      } else if errno != EINTR {
-        throw MeterFailure(.gone, "\(name): the connection broke: \(Errno.current)")
-      }
-    }
+    try wire.send(Array((command + "\r\n").utf8), until: deadline)
   }
 
   // MARK: failures
@@ -258,45 +197,5 @@ final class IIODClient: @unchecked Sendable {
 
   private static func excerpt(_ text: String) -> String {
     String(text.prefix(40).map { $0.isASCII && !$0.isNewline && $0 != "\0" ? $0 : "?" })
-  }
-}
-
-/// Which channels of a device: a bit for each, in the order of the context.
-struct IIODMask: Sendable, Hashable {
-  private(set) var words: [UInt32]
-
-  /// None of so many channels.
-  init(channels: Int) { words = Array(repeating: 0, count: (channels + 31) / 32) }
-
-  /// As iiod writes it: 8 hexadecimal digits for 32 channels, the highest word first.
-  init?(_ text: String) {
-    let digits = Array(text.utf8)
-    guard !digits.isEmpty, digits.count % 8 == 0, digits.count <= 1024 else { return nil }
-    words = []
-    for start in stride(from: 0, to: digits.count, by: 8) {
-      let part = digits[start..<(start + 8)]
-      guard
-        part.allSatisfy({
-          (48...57).contains($0) || (97...102).contains($0) || (65...70).contains($0)
-        }),
-        let word = UInt32(String(decoding: part, as: UTF8.self), radix: 16)
-      else { return nil }
-      words.insert(word, at: 0)
-    }
-  }
-
-  subscript(bit: Int) -> Bool {
-    get { bit / 32 < words.count && words[bit / 32] >> UInt32(bit % 32) & 1 == 1 }
-    set {
-      let mask: UInt32 = 1 << UInt32(bit % 32)
-      words[bit / 32] = newValue ? words[bit / 32] | mask : words[bit / 32] & ~mask
-    }
-  }
-
-  var text: String {
-    words.reversed().map { word in
-      let digits = String(word, radix: 16)
-      return String(repeating: "0", count: 8 - digits.count) + digits
-    }.joined()
   }
 }
