@@ -154,7 +154,7 @@ final class IIODClient: Sendable {
       let bytes = try line(limit: 64, until: deadline)
       if bytes.isEmpty { continue }
       let text = String(decoding: bytes, as: UTF8.self).trimmed
-      guard let number = Int(text), abs(number) < 1 << 40 else {
+      guard let number = Int(text), (-(1 << 40)...(1 << 40)).contains(number) else {
         throw malformed("'\(Self.excerpt(text))' where a number should be")
       }
       return number

@@ -2,16 +2,17 @@ internal import KelvinModel
 
 /// Tells by the time stamps of scans whether some are missing.
 ///
-/// A scan that is late is no loss when the next one makes up for it: so an interval of more than one
-/// and a half periods is judged together with the one behind it. The period follows the device's own
+/// A scan that is late is no loss when those behind it make up for it: so an interval of more than one
+/// and a half periods is judged together with up to four more. The period follows the device's own
 /// clock: a chip's oscillator may be 10 % off what it says.
 struct IIOPace {
   /// Nanoseconds from scan to scan; nil until it is known.
   private(set) var period: Double?
   private(set) var lost: Int64 = 0
   private var last: Int64?
-  /// A long interval that is not judged yet: when it began and ended.
-  private var pending: (from: Int64, to: Int64)?
+  /// A long interval that is not judged yet: when it began and ended; and how many intervals there were
+  /// from its beginning on, to which time.
+  private var pending: (from: Int64, to: Int64, intervals: Int64, end: Int64)?
   /// The first intervals, where nobody says what the period is.
   private var first: [Int64] = []
   /// Added to all time stamps since the clock was set back.
@@ -28,15 +29,16 @@ struct IIOPace {
       times[index] = stamp
       guard let last else { continue }
       let interval = stamp &- last
-      if interval <= 0 {
+      if interval <= 0 || interval > Self.longest {
+        settle(note, report)
         let right = last &+ Int64(max(1, period ?? 1))
         correction &+= right &- stamp
         times[index] = right
         report(
           CaptureEvent(
             .clockStep, from: last, to: right,
-            note: "the device's clock went back by \(-interval) ns"))
-        pending = nil
+            note: "the device's clock was set, or jumped: \(interval) ns from one scan to the next")
+        )
         continue
       }
       judge(from: last, to: stamp, note, report)
@@ -48,18 +50,34 @@ struct IIOPace {
   ) {
     guard let period else { return learn(to &- from) }
     let interval = Double(to &- from)
-    let isLong = interval > 1.5 * period
-    if let pending {
-      // One that makes up for it is counted in; another long one is judged by itself.
-      let whole = Double(pending.to &- pending.from) + (isLong ? 0 : interval)
-      count(
-        Int64((whole / period).rounded()) - (isLong ? 1 : 2), from: pending.from, to: pending.to,
-        note, report)
-      self.pending = nil
-    } else if !isLong, interval > 0.5 * period {
+    if interval > 1.5 * period {
+      settle(note, report)
+      pending = (from, to, 1, to)
+    } else if var late = pending {
+      late.intervals += 1
+      late.end = to
+      pending = late
+      if missing(late, period) <= 0 { pending = nil }
+      if late.intervals == 5 { settle(note, report) }
+    } else if interval > 0.5 * period {
       self.period = period + (interval - period) / 64
     }
-    if isLong { pending = (from, to) }
+  }
+
+  private func missing(
+    _ late: (from: Int64, to: Int64, intervals: Int64, end: Int64), _ period: Double
+  ) -> Int64 {
+    Int64((Double(late.end &- late.from) / period).rounded()) - late.intervals
+  }
+
+  /// Judges what is not judged yet.
+  private mutating func settle(_ note: String, _ report: (CaptureEvent) -> Void) {
+    guard let late = pending, let period else { return }
+    pending = nil
+    let count = missing(late, period)
+    guard count > 0 else { return }
+    lost += count
+    report(CaptureEvent(.gap, from: late.from, to: late.to, count: count, note: note))
   }
 
   /// The middle one of the first intervals.
@@ -70,20 +88,9 @@ struct IIOPace {
     first = []
   }
 
-  private mutating func count(
-    _ missing: Int64, from: Int64, to: Int64, _ note: String, _ report: (CaptureEvent) -> Void
-  ) {
-    guard missing > 0 else { return }
-    lost += missing
-    report(CaptureEvent(.gap, from: from, to: to, count: missing, note: note))
-  }
-
   /// Judges what is left.
-  mutating func finish(note: String, report: (CaptureEvent) -> Void) {
-    guard let pending, let period else { return }
-    self.pending = nil
-    let interval = Double(pending.to &- pending.from)
-    count(
-      Int64((interval / period).rounded()) - 1, from: pending.from, to: pending.to, note, report)
-  }
+  mutating func finish(note: String, report: (CaptureEvent) -> Void) { settle(note, report) }
+
+  /// A gap of more than an hour, in nanoseconds, is none: somebody set a clock.
+  private static let longest: Int64 = 3_600_000_000_000
 }

@@ -28,7 +28,13 @@ struct IIOSetup: Sendable {
     if IIOSetup.isSame(original, value) { return original }
     // First remembered: a write that fails half way, or whose answer is lost, may have had its effect.
     changes.append(Change(attribute: attribute, original: original))
-    try attributes.write(value, to: attribute, until: deadline)
+    do throws(MeterFailure) {
+      try attributes.write(value, to: attribute, until: deadline)
+    } catch {
+      // What was refused has changed nothing.
+      if [.permission, .invalid, .notFound, .busy].contains(error.code) { changes.removeLast() }
+      throw error
+    }
     return try attributes.read(attribute, until: deadline)
   }
 

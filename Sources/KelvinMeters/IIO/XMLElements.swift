@@ -91,7 +91,7 @@ struct XMLElements {
     func refuse(_ reason: String) {
       guard refusal == nil else { return }
       refusal = reason
-      XML_StopParser(parser, XML_Bool(XML_FALSE))
+      XML_StopParser(parser, 0)
     }
   }
 }
