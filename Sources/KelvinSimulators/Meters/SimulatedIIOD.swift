@@ -86,6 +86,7 @@ final class IIODTruth: Sendable {
   deinit { close(file) }
 
   func append(_ text: String) {
-    text.utf8.withContiguousStorageIfAvailable { _ = write(file, $0.baseAddress, $0.count) }
+    let bytes = Array(text.utf8)
+    _ = write(file, bytes, bytes.count)
   }
 }
