@@ -29,6 +29,7 @@ let package = Package(
     // MARK: floor 0, C
 
     .systemLibrary(name: "CLibCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLibExpat", pkgConfig: "expat", providers: [.apt(["libexpat1-dev"])]),
     .systemLibrary(name: "CLibMD", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
     .systemLibrary(name: "CLibPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .systemLibrary(name: "CLibUDev", pkgConfig: "libudev", providers: [.apt(["libudev-dev"])]),
@@ -177,6 +178,7 @@ let package = Package(
     .target(
       name: "KelvinMeters",
       dependencies: [
+        "CLibExpat",
         "CLinux",
         "KelvinConnections",
         "KelvinDevices",
