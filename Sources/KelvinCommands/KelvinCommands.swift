@@ -31,7 +31,8 @@ public struct KelvinCommand: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
       ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
-      PowerCommand.self, TargetCommand.self, SimulateCommand.self, CompletionCommand.self
+      PowerCommand.self, TargetCommand.self, ExportCommand.self, ImportCommand.self,
+      SimulateCommand.self, CompletionCommand.self
     ])
 
   public init() {}
