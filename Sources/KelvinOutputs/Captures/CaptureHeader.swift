@@ -29,7 +29,8 @@ enum CaptureHeader {
   /// Reads a header; nil when the text is none. Values of a wrong type are taken for missing.
   static func read(_ text: String) -> ImportedCapture? {
     guard let map = Value(json: text)?.map, map["kelvin_capture"]?.integer == 1,
-      let channels = map["channels"]?.list?.compactMap(channel)
+      let list = map["channels"]?.list, case let channels = list.compactMap(channel),
+      channels.count == list.count
     else { return nil }
     var capture = ImportedCapture(name: map["name"]?.text ?? "", channels: channels)
     capture.meter = map["meter"]?.map.map(meter)
@@ -155,7 +156,8 @@ enum CaptureHeader {
   }
 
   private static func event(_ value: Value) -> CaptureEvent? {
-    guard let map = value.map, let kind = map["kind"]?.text.flatMap(CaptureEvent.Kind.init),
+    guard let map = value.map,
+      let kind = map["kind"]?.text.flatMap(CaptureEvent.Kind.init(rawValue:)),
       let from = time(map["from"]), let to = time(map["to"]), from <= to
     else { return nil }
     return CaptureEvent(

@@ -138,7 +138,7 @@ private struct JLSReader {
     guard let signal = signals[id], let number = reader.integer(Int64.self),
       let count = reader.integer(UInt32.self), reader.integer(UInt32.self) != nil
     else { return }
-    guard let values = Self.values(reader, count: Int(count), signal.dataType) else {
+    guard let values = JLSFile.values(reader, count: Int(count), signal.dataType) else {
       damage = CaptureFileFailure(
         .corrupt, "\(signal.name.cut(60)): a chunk's size and count of samples do not agree")
       return
@@ -159,46 +159,6 @@ private struct JLSReader {
       signals[id]?.values.append(contentsOf: repeatElement(.nan, count: Int(missing)))
     }
     signals[id]?.values.append(contentsOf: values)
-  }
-
-  /// Samples of any of JLS's types; nil when there are fewer bytes than they take.
-  private static func values(_ reader: ByteReader, count: Int, _ type: UInt32) -> [Double]? {
-    var reader = reader
-    let bits = Int(type >> 8 & 0xFF)
-    guard bits > 0, count <= reader.remaining * 8 / bits else { return nil }
-    // Fixed point: the value is scaled by 2^-q.
-    let q = Int(Int8(bitPattern: UInt8(type >> 16 & 0xFF)))
-    let scale = Double(sign: .plus, exponent: -q, significand: 1)
-    var values: [Double] = []
-    values.reserveCapacity(count)
-    switch (type & 0xF, bits) {
-    case (4, 32):
-      for _ in 0..<count {
-        guard let raw = reader.integer(UInt32.self) else { return nil }
-        values.append(Double(Float(bitPattern: raw)))
-      }
-    case (4, 64):
-      for _ in 0..<count {
-        guard let raw = reader.integer(UInt64.self) else { return nil }
-        values.append(Double(bitPattern: raw))
-      }
-    case (1, 8), (1, 16), (1, 24), (1, 32), (1, 64), (3, 8), (3, 16), (3, 24), (3, 32), (3, 64):
-      for _ in 0..<count {
-        guard let raw = reader.take(bits / 8) else { return nil }
-        let word = raw.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
-        let signed = Int64(bitPattern: word << UInt64(64 - bits)) >> Int64(64 - bits)
-        values.append((type & 0xF == 1 ? Double(signed) : Double(word)) * scale)
-      }
-    case (3, 1), (3, 4), (1, 4):
-      let bytes = Array(reader.bytes[reader.position...])
-      for index in 0..<count {
-        let word = bytes[index * bits / 8] >> UInt8(index * bits % 8) & (bits == 1 ? 1 : 0xF)
-        let isNegative = type & 0xF == 1 && word & 8 != 0
-        values.append(Double(Int(word) - (isNegative ? 16 : 0)) * scale)
-      }
-    default: return nil
-    }
-    return values
   }
 
   private mutating func time(_ id: Int, _ payload: ArraySlice<UInt8>) {
@@ -320,37 +280,5 @@ private struct JLSReader {
       capture.events.append(
         CaptureEvent(.mark, channel: index, from: time, to: time, note: mark.text))
     }
-  }
-}
-
-/// Times by straight lines between some that are known, and by a fixed step outside them.
-private struct PiecewiseTime {
-  private let known: [(place: Int64, time: Int64)]
-  private let step: Double
-
-  init(_ known: [(Int64, Int64)], step: Double) {
-    self.known = known.map { (place: $0.0, time: $0.1) }
-    self.step = step
-  }
-
-  /// Nanoseconds a sample from the known time `index` to the next one.
-  func slope(from index: Int) -> Double {
-    guard index >= 0, index + 1 < known.count else { return step }
-    let places = Double(known[index + 1].place - known[index].place)
-    return Double(known[index + 1].time - known[index].time) / places
-  }
-
-  subscript(place: Int) -> Int64 {
-    guard !known.isEmpty else { return Int64(min(Double(place) * step, 0x1p62).rounded()) }
-    var low = 0
-    var high = known.count
-    while low + 1 < high {
-      let middle = (low + high) / 2
-      if known[middle].place <= place { low = middle } else { high = middle }
-    }
-    let isInside = known[low].place <= place && low + 1 < known.count
-    let distance = Double(Int64(place) - known[low].place)
-    let change = distance * (isInside ? slope(from: low) : step)
-    return known[low].time &+ Int64(min(max(change, -0x1p62), 0x1p62).rounded())
   }
 }

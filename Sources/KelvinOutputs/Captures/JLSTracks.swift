@@ -160,6 +160,7 @@ struct JLSSampleTrack {
 struct JLSEntryTrack {
   private struct Level {
     var entries: [(number: Int64, position: Int, summary: [UInt8])] = []
+    var isWritten = false
   }
 
   private var head: JLSTrackHead
@@ -217,13 +218,15 @@ struct JLSEntryTrack {
     for entry in entries { summary += entry.summary }
     try head.append(.summary, level: number, summary, &file)
     levels[number].entries.removeAll(keepingCapacity: true)
+    levels[number].isWritten = true
     levels[number + 1].entries.append((first.number, position, first.summary))
     if levels[number + 1].entries.count >= JLSFile.timeEntries { try close(number + 1, &file) }
   }
 
   mutating func finish(_ file: inout JLSChunkWriter) throws {
-    // One entry alone in a level above the first says nothing that is not below it.
-    for level in 1..<15 where level == 1 || levels[level].entries.count > 1 {
+    // One entry that is all of a level above the first says nothing that is not below it.
+    for level in 1..<15
+    where level == 1 || levels[level].isWritten || levels[level].entries.count > 1 {
       try close(level, &file)
     }
     try head.finish(&file)
