@@ -19,6 +19,7 @@ public struct KelvinCommand: AsyncParsableCommand {
         kelvin list instruments                 what can be measured here
         kelvin show workload fio                what a workload takes
         kelvin bench who                        who has which board
+        kelvin meter list                       what measures power and energy here
 
       EXIT CODES of run and resume
         0    every job is ok
@@ -31,8 +32,8 @@ public struct KelvinCommand: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
       ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
-      PowerCommand.self, TargetCommand.self, ExportCommand.self, ImportCommand.self,
-      SimulateCommand.self, CompletionCommand.self
+      PowerCommand.self, TargetCommand.self, MeterCommand.self, ExportCommand.self,
+      ImportCommand.self, SimulateCommand.self, CompletionCommand.self
     ])
 
   public init() {}

@@ -1,0 +1,5 @@
+/// The drivers that come with Kelvin.
+public enum BuiltInMeters {
+  /// In the order in which they are looked for.
+  public static let all: [any MeterDriver] = [HwmonDriver(), PowercapDriver(), PowerSupplyDriver()]
+}

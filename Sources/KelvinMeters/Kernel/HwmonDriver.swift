@@ -1,0 +1,91 @@
+public import KelvinConnections
+public import KelvinModel
+
+/// Chips of the kernel's hwmon class that measure voltage, current, power or energy: INA2xx, INA3221,
+/// INA238, PMBus converters, ACPI power meters and any other.
+public struct HwmonDriver: MeterDriver {
+  public init() {}
+
+  public var declaration: Declaration {
+    Declaration(
+      .meter, "hwmon",
+      summary: "Sensors of the kernel's hwmon class: voltage, current, power, energy.",
+      description: """
+        Read from /sys/class/hwmon of the board, or of this machine, at a steady rate. A chip that \
+        converts more slowly than it is read gives the same conversion again: such samples are \
+        counted, and 'rate' is by default no faster than the chip says that it converts.
+        """,
+      options: [
+        .init(
+          "chip", .text, "Its name, as 'kelvin meter list' tells; needed where there are several."),
+        .init(
+          "rate", .quantity(.frequency, bare: "Hz"), range: 0.01...10_000, isDetail: true,
+          "How often it is read; default: as often as it converts, at most 100 Hz."),
+        .init("channels", .list(.text), isDetail: true, "Only these of its channels."),
+        AccuracyOptions.option
+      ],
+      verified: "drivers of real kernels on emulated chips only")
+  }
+
+  public func find(
+    through connection: any Connection, until deadline: Deadline
+  ) async throws(MeterFailure) -> [FoundMeter] {
+    try await chips(through: connection, until: deadline).map { chip in
+      FoundMeter(
+        name: "hwmon/\(chip.id)", driver: "hwmon", options: ["chip": .text(chip.id)],
+        summary: "\(chip.name), \(HwmonChip.directory)/\(chip.device)", channels: chip.channels)
+    }
+  }
+
+  public func open(
+    name: String, options: [String: Value], through connection: any Connection,
+    until deadline: Deadline
+  ) async throws(MeterFailure) -> any Meter {
+    let all = try await chips(through: connection, until: deadline)
+    let wanted = options["chip"]?.text
+    let matching = all.filter { chip in
+      wanted.map { $0 == chip.id || $0 == chip.name || $0 == chip.device } ?? true
+    }
+    let known = all.map(\.id).joined(separator: ", ")
+    guard let chip = matching.first else {
+      throw MeterFailure(
+        .notFound,
+        "\(name): \(connection.name) has no hwmon chip " + (wanted.map { "'\($0)' " } ?? "")
+          + "that measures voltage, current, power or energy",
+        hint: known.isEmpty ? "" : "it has \(known)")
+    }
+    guard matching.count == 1 else {
+      throw MeterFailure(
+        .invalid, "\(name): \(matching.count) chips of \(connection.name) are meant",
+        hint: "say which one by 'chip': \(known)")
+    }
+    let rate = options["rate"]?.number ?? min(100, chip.updateInterval.map { 1 / $0 } ?? 10)
+    return try KernelMeter.open(
+      name: name, driver: "hwmon", model: chip.name,
+      location: "\(connection.name): \(HwmonChip.directory)/\(chip.device)",
+      range: chip.shunt.map { "shunt \($0) ohm" } ?? "", channels: chip.channels,
+      files: chip.files, rate: rate, properties: chip.properties, options: options,
+      verified: declaration.verified ?? "", through: connection)
+  }
+
+  private func chips(
+    through connection: any Connection, until deadline: Deadline
+  ) async throws(MeterFailure) -> [HwmonChip] {
+    do throws(ConnectionFailure) {
+      let tree = try await KernelFiles.read(
+        HwmonChip.directory, through: connection, until: deadline, mark: "name",
+        where: HwmonChip.isLookedAt)
+      let plain = tree.devices.compactMap { HwmonChip($0, in: tree, link: nil) }
+      // Two chips of a kind are told apart by what they hang on.
+      let names = Dictionary(grouping: plain, by: \.name).filter { $0.value.count > 1 }
+      guard !names.isEmpty else { return plain }
+      return plain.compactMap { chip in
+        names[chip.name] == nil
+          ? chip
+          : HwmonChip(chip.device, in: tree, link: tree.link(chip.device, "device") ?? chip.device)
+      }
+    } catch {
+      throw MeterFailure(error, of: connection.name)
+    }
+  }
+}
