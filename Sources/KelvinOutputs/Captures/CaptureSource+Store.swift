@@ -1,4 +1,4 @@
-public import KelvinModel
+internal import KelvinModel
 public import KelvinStore
 
 extension CaptureSource {
