@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+import captures
 import connections
 import soak
 import stages
@@ -61,7 +62,8 @@ def json_of(argv):
     return json.loads(result["output"].strip().splitlines()[-1])
 
 
-class Suite(connections.ConnectionBenchmarks, soak.SoakBenchmarks, stages.StageBenchmarks):
+class Suite(captures.CaptureBenchmarks, connections.ConnectionBenchmarks, soak.SoakBenchmarks,
+            stages.StageBenchmarks):
     def __init__(self, quick, has_peers):
         self.quick = quick
         self.has_peers = has_peers
@@ -370,7 +372,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller runs")
     parser.add_argument("--peers", action="store_true", help="also run peers from PyPI")
     names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "virtual",
-             *connections.NAMES]
+             *captures.NAMES, *connections.NAMES]
     # What takes too long to be run with the others.
     parser.add_argument("--only", action="append", choices=names + ["peers", "soak", "stages"])
     options = parser.parse_args()

@@ -21,6 +21,7 @@ func number(_ index: Int) -> Int {
     fail(
       "usage: spawn COUNT | pread PATH COUNT | sample SECONDS PERIOD_NS FILE..."
         + " | board-sample keep|stream|shell SECONDS PERIOD_NS LIST CONNECTION | store SAMPLES DIR"
+        + " | ingest SAMPLES DIR | zoom DIR COUNT | samples DIR"
         + " | usb VENDOR PRODUCT ENDPOINT SECONDS | command script|program|whole COUNT CONNECTION"
         + " | values read|write|settle LIST COUNT CONNECTION | copy push|pull LIST CONNECTION"
         + " | console PTY BAUD SIZE COUNT"
@@ -150,6 +151,11 @@ do {
     try await SamplingBenchmarks.board(
       arguments[2], seconds: number(3), period: number(4), list: arguments[5], arguments[6...])
   case "store" where arguments.count > 3: try store(samples: number(2), directory: arguments[3])
+  case "ingest" where arguments.count > 3:
+    try CaptureBenchmarks.ingest(samples: number(2), directory: arguments[3])
+  case "zoom" where arguments.count > 3:
+    try CaptureBenchmarks.zoom(directory: arguments[2], count: number(3))
+  case "samples" where arguments.count > 2: try CaptureBenchmarks.read(directory: arguments[2])
   case "usb" where arguments.count > 5: try usb(Array(arguments[2...4]), seconds: number(5))
   case "command" where arguments.count > 4:
     try await ConnectionBenchmarks.commands(arguments[2], number(3), arguments[4...])

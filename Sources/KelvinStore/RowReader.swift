@@ -54,6 +54,12 @@ struct RowReader {
     }
   }
 
+  /// A number that may be NULL.
+  func optionalNumber(_ index: Int) throws(StoreFailure) -> Double? {
+    if case .null = storage(index) { return nil }
+    return try number(index)
+  }
+
   /// A text that may be NULL.
   func optionalText(_ index: Int) throws(StoreFailure) -> String? {
     switch storage(index) {

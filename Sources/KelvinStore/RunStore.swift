@@ -5,9 +5,9 @@ public import KelvinModel
 /// The one writer of a run: keeps everything that happens in `run.db`.
 ///
 /// Calls block the caller's thread, may come from any thread, and take effect in the order in which
-/// they return. Light commits (beginning an attempt, blocks of samples) survive the death of the
-/// process at once and that of the machine at the next job boundary; a job boundary is on the disk
-/// when the call returns. Readers (``RunReader``) never block the writer, nor it them.
+/// they return. Light commits (beginning an attempt, samples) survive the death of the process at once
+/// and that of the machine from the next job boundary on, or after a second while samples come; a job
+/// boundary is on the disk when the call returns. Readers (``RunReader``) never block the writer, nor it them.
 public final class RunStore: Sendable {
   /// The run directory, as it was given.
   public let directory: String
@@ -28,7 +28,13 @@ public final class RunStore: Sendable {
     var metricTypes: [MetricType: Int64] = [:]
     /// The last fingerprint written: nearly always the next one, too.
     var fingerprint: (content: [String: String], id: Int64)?
-    let compressor = BlockCompressor()
+    /// When a commit last went to the disk.
+    var lastSync: MonotonicTime?
+    /// How old that may be, in nanoseconds, when samples come.
+    var syncInterval: Int64 = 1_000_000_000
+    var encoder = BlockEncoder()
+    /// The captures that go on: of each channel what is not in full blocks yet.
+    var captures: [Int64: [Int: ChannelWriter]] = [:]
   }
 
   /// How durable a commit is when it returns.
@@ -158,27 +164,36 @@ public final class RunStore: Sendable {
   func write<T>(
     _ durability: Durability, _ body: (Database, State) throws -> T
   ) throws(StoreFailure) -> T {
-    try access { database, state in
-      let isFull = durability == .machine
-      if state.isFullySynchronous != isFull {
-        try database.execute(sql: "PRAGMA synchronous = \(isFull ? "FULL" : "NORMAL")")
-        state.isFullySynchronous = isFull
-      }
-      let result: T
-      do {
-        try database.beginTransaction(.immediate)
-        result = try body(database, state)
-        try database.commit()
-      } catch {
-        // What was remembered of this transaction is not in the database.
-        state.metricTypes = [:]
-        state.fingerprint = nil
-        if database.isInsideTransaction { try? database.rollback() }
-        throw error
-      }
-      if isFull, RunStore.files(path) != files { throw vanished("") }
-      return result
+    try access { database, state in try commit(durability, database, state, body) }
+  }
+
+  /// Runs `body` in one transaction, within ``access(_:)``, and commits it as durably as asked.
+  func commit<T>(
+    _ durability: Durability, _ database: Database, _ state: State,
+    _ body: (Database, State) throws -> T
+  ) throws -> T {
+    let isFull = durability == .machine
+    if state.isFullySynchronous != isFull {
+      try database.execute(sql: "PRAGMA synchronous = \(isFull ? "FULL" : "NORMAL")")
+      state.isFullySynchronous = isFull
     }
+    let result: T
+    do {
+      try database.beginTransaction(.immediate)
+      result = try body(database, state)
+      try database.commit()
+    } catch {
+      // What was remembered of this transaction is not in the database.
+      state.metricTypes = [:]
+      state.fingerprint = nil
+      if database.isInsideTransaction { try? database.rollback() }
+      throw error
+    }
+    if isFull {
+      state.lastSync = .now
+      if RunStore.files(path) != files { throw vanished("") }
+    }
+    return result
   }
 
   private func vanished(_ evidence: String) -> StoreFailure {

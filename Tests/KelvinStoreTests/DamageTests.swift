@@ -1,3 +1,4 @@
+import GRDB
 import Glibc
 import KelvinModel
 import Testing
@@ -20,7 +21,9 @@ struct DamageTests {
       attempt: 1, source: "s", channels: [Channel(name: "c", unit: "W", scale: 0.5)])
     let times = (0..<2000).map { Int64($0 * 1000) }
     try store.append(
-      capture: capture, blocks: [SampleBlock(channel: 0, times: times, codes: times)])
+      capture: capture, blocks: [SampleBlock(channel: 0, times: times, codes: times)],
+      events: [CaptureEvent(.mark, channel: 0, from: 5, to: 6)])
+    try store.setClock(capture: capture, fit: .host)
     try store.endCapture(capture, summary: ["ticks": 2000])
     store.close()
     intact = try #require(readFile(path + "/run.db"))
@@ -53,8 +56,12 @@ struct DamageTests {
               _ = try reader.events(ofAttempt: record.id)
               if let id = record.fingerprint { _ = try reader.fingerprint(id) }
               for capture in try reader.captures(ofAttempt: record.id) {
+                _ = try reader.events(ofCapture: capture.id)
                 for channel in capture.channels.indices {
                   _ = try reader.blocks(ofCapture: capture.id, channel: channel)
+                  _ = try reader.interval(ofCapture: capture.id, channel: channel)
+                  _ = try reader.zoom(
+                    capture: capture.id, channel: channel, from: 0, to: 2_000_000, points: 300)
                 }
               }
             }
@@ -144,11 +151,17 @@ struct DamageTests {
       for value in values {
         writeFile(path + "/run.db", intact)
         // Constraints may refuse the value: then nothing has changed.
-        _ = shell(
-          """
-          sqlite3 \(path)/run.db "PRAGMA foreign_keys = OFF; \
-          UPDATE OR IGNORE \(column[0]) SET \(column[1]) = \(value)" 2>/dev/null
-          """)
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        let queue = try DatabaseQueue(path: path + "/run.db", configuration: configuration)
+        queue.inDatabase { database in
+          _ = try? database.execute(
+            sql: """
+              PRAGMA synchronous = OFF;
+              UPDATE OR IGNORE \(column[0]) SET \(column[1]) = \(value)
+              """)
+        }
+        try queue.close()
         for failure in readEverything() {
           #expect([.corrupt, .notARun, .misuse].contains(failure.code), "\(column) \(failure)")
         }
