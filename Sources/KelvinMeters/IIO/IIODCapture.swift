@@ -32,7 +32,8 @@ struct IIODRequest: Sendable {
     self.mask = mask
     // Some 10 batches a second: libiio has the kernel keep four of them, so that the daemon may be
     // 0.3 s late.
-    batch = selection.options.buffer ?? Int(min(max((rate ?? 10) / 10, 1), 65_536))
+    let batch = selection.options.buffer ?? Int(min(max((rate ?? 10) / 10, 1), 65_536))
+    self.batch = batch
     patience = rate.map { max(3, 10 * Double(batch) / $0) } ?? 3600
   }
 

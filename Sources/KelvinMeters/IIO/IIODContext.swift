@@ -29,6 +29,10 @@ struct IIODContext: Sendable, Hashable {
         devices[last].take(element)
       }
     }
+    for index in devices.indices {
+      devices[index].findHomes()
+      devices[index].correct()
+    }
     for device in devices
     where device.id.hasPrefix("trigger") && device.id.isWord && device.name.isWord {
       triggers[device.name] = device.id
