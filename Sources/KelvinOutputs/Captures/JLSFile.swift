@@ -9,8 +9,8 @@ public enum JLSFile {
   static let magic: [UInt8] = [
     0x6A, 0x6C, 0x73, 0x66, 0x6D, 0x74, 0x0D, 0x0A, 0x20, 0x0A, 0x20, 0x1A, 0x20, 0x20, 0xB2, 0x1C
   ]
-  /// Format 2.0 of jlsfmt, as the library 0.4 and later write it.
-  static let version: UInt32 = 0x0200_0000
+  /// As version 0.17 of the library writes it: 1.0.0 of what it calls the format of JLS 2.
+  static let version: UInt32 = 0x0100_0000
 
   /// What a chunk holds: `jls_tag_e`.
   enum Tag {

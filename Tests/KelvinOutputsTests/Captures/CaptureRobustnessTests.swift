@@ -29,7 +29,7 @@ struct CaptureRobustnessTests {
           let codes = read.samples(index).codes
           #expect(codes.elementsEqual(whole.samples(index).codes.prefix(codes.count)))
         }
-      } catch let error as CaptureFileFailure {
+      } catch {
         #expect(!error.message.isEmpty)
       }
     }

@@ -25,7 +25,7 @@ struct JLSFileTests {
     let printed = python.run(
       """
       import numpy as np
-      from pyjls import Reader, jls_inject_log
+      from pyjls import Reader
       with Reader("capture.jls") as r:
         source = r.sources[1]
         print("source", source.name, source.model, source.serial_number)
