@@ -230,7 +230,11 @@ private struct JLSReader {
   ) {
     let channel = capture.channels[index]
     var codes = ValueCodes(scale: channel.scale, offset: channel.offset)
-    if layout == nil || !signal.values.allSatisfy({ !$0.isFinite || codes.holds($0) }) {
+    let isSingle = signal.dataType & 0xFFFF == JLSFile.float32
+    func isOwn(_ value: Double) -> Bool {
+      isSingle ? codes.holdsSingle(value) : codes.holds(value)
+    }
+    if layout == nil || !signal.values.allSatisfy({ !$0.isFinite || isOwn($0) }) {
       codes = ValueCodes(fitting: signal.values)
       capture.channels[index].scale = codes.scale
       capture.channels[index].offset = 0

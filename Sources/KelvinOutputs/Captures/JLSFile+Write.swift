@@ -4,7 +4,8 @@ extension JLSFile {
   /// By how much a sample's time may be off what the file says, in nanoseconds.
   static let tolerance: Int64 = 1000
 
-  /// Writes a capture, each channel as a signal of 64-bit floats.
+  /// Writes a capture, each channel as a signal of single floats, or of doubles where those
+  /// are too coarse for what happens in the channel.
   ///
   /// Samples at a fixed rate stand in their places, missing ones as NaN. Others follow each other
   /// without places for what is missing, and times of samples (the UTC track) say when each was taken,
@@ -44,8 +45,12 @@ extension JLSFile {
             + "between the times that the file has of them")
       }
       layouts.append(.map(layout))
+      let precision = try precision(index, source)
+      if let note = precision.note { notes.append("\(source.channels[index].name): \(note)") }
       tracks.append(
-        try define(index, source, isRegular ? grid : nil, rate: grid?.rate ?? 1, &chunks))
+        try define(
+          index, source, isRegular ? grid : nil, rate: grid?.rate ?? 1, bits: precision.bits,
+          &chunks))
     }
     // Before the samples, so that a file that is cut still says what they are.
     let text = CaptureHeader.text(source, adding: ["signals": .list(layouts)])
@@ -120,8 +125,35 @@ extension JLSFile {
     var times: JLSEntryTrack
   }
 
+  /// Bits of a sample, and what that costs.
+  private static func precision(
+    _ index: Int, _ source: CaptureSource
+  ) throws -> (bits: Int, note: String?) {
+    let channel = source.channels[index]
+    let codes = ValueCodes(scale: channel.scale, offset: channel.offset)
+    var isExact = true
+    var isUnique = true
+    var (least, greatest) = (Double.infinity, -Double.infinity)
+    try source.forEachBlock(index) { block in
+      for code in block.codes {
+        let value = channel.value(of: code)
+        let single = Double(Float(value))
+        isExact = isExact && single == value
+        isUnique = isUnique && codes.code(single) == code
+        (least, greatest) = (min(least, value), max(greatest, value))
+      }
+    }
+    // Version 0.17 of the library computes no statistics of doubles, on which viewers zoom. So they
+    // are for counters alone, and for what changes by less than a thousand steps of single floats.
+    let step = Double(Float(max(least.magnitude, greatest.magnitude)).ulp)
+    if !isUnique, greatest - least < 1024 * step {
+      return (64, "doubles, which Joulescope's library reads but does not zoom")
+    }
+    return (32, isExact ? nil : "values were rounded to single precision")
+  }
+
   private static func define(
-    _ index: Int, _ source: CaptureSource, _ grid: SampleGrid?, rate: Int,
+    _ index: Int, _ source: CaptureSource, _ grid: SampleGrid?, rate: Int, bits: Int,
     _ chunks: inout JLSChunkWriter
   ) throws -> SignalTracks {
     let channel = source.channels[index]
@@ -129,12 +161,13 @@ extension JLSFile {
     try chunks.append(
       Tag.signal, meta: UInt16(id),
       signalDefinition(
-        source: 1, type: 0, data: float64,
+        source: 1, type: 0, data: bits == 32 ? float32 : float64,
         numbers: [rate, samplesPerChunk, samplesPerEntry, entriesPerSummary, entriesPerEntry],
         name: channel.name, unit: channel.unit), chain: .signals)
     return SignalTracks(
       grid: grid, rate: rate,
-      samples: JLSSampleTrack(try JLSTrackHead(signal: id, track: .samples, &chunks)),
+      samples: JLSSampleTrack(
+        try JLSTrackHead(signal: id, track: .samples, &chunks), bits: bits),
       notes: JLSEntryTrack(try JLSTrackHead(signal: id, track: .annotations, &chunks)),
       times: JLSEntryTrack(try JLSTrackHead(signal: id, track: .utc, &chunks)))
   }

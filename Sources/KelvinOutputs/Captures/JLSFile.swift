@@ -34,12 +34,13 @@ public enum JLSFile {
     static let json: UInt16 = 3
   }
 
+  static let float32: UInt32 = 0x2004
   static let float64: UInt32 = 0x4004
   /// JLS counts UTC from 2018-01-01 in 2^-30 s; this is that day in seconds of 1970.
   static let epoch: Int64 = 1_514_764_800
 
   /// Samples in a chunk, samples in an entry of the first summary, entries in a summary, entries of
-  /// one summary in an entry of the next: what the library takes for 64-bit values.
+  /// one summary in an entry of the next: what the library takes for floats.
   static let samplesPerChunk = 8192
   static let samplesPerEntry = 128
   static let entriesPerSummary = 640

@@ -66,7 +66,21 @@ struct JLSSampleTrack {
   private var first: Int64 = 0
   private var levels = [Level](repeating: Level(), count: 16)
 
-  init(_ head: JLSTrackHead) { self.head = head }
+  /// 32 or 64: of a sample, and of a number in summaries.
+  private let bits: Int
+
+  init(_ head: JLSTrackHead, bits: Int) {
+    self.head = head
+    self.bits = bits
+  }
+
+  private func append(_ value: Double, to bytes: inout [UInt8]) {
+    if bits == 32 {
+      bytes.append(littleEndian: Float(value))
+    } else {
+      bytes.append(littleEndian: value)
+    }
+  }
 
   mutating func append(_ value: Double, _ file: inout JLSChunkWriter) throws {
     values.append(value)
@@ -75,9 +89,9 @@ struct JLSSampleTrack {
 
   private mutating func flush(_ file: inout JLSChunkWriter) throws {
     guard !values.isEmpty else { return }
-    var payload = jlsPayload(first: first, count: values.count, bits: 64)
-    payload.reserveCapacity(16 + values.count * 8)
-    for value in values { payload.append(littleEndian: value) }
+    var payload = jlsPayload(first: first, count: values.count, bits: bits)
+    payload.reserveCapacity(16 + values.count * bits / 8)
+    for value in values { append(value, to: &payload) }
     let position = try head.append(.data, level: 0, payload, &file)
     if levels[1].offsets.isEmpty { levels[1].firstIndexed = first }
     levels[1].offsets.append(position)
@@ -98,10 +112,10 @@ struct JLSSampleTrack {
     var index = jlsPayload(first: level.firstIndexed, count: level.offsets.count, bits: 64)
     for offset in level.offsets { index.append(littleEndian: UInt64(offset)) }
     let position = try head.append(.index, level: number, index, &file)
-    var summary = jlsPayload(first: level.firstIndexed, count: level.entries.count, bits: 256)
+    var summary = jlsPayload(first: level.firstIndexed, count: level.entries.count, bits: 4 * bits)
     for entry in level.entries {
       for value in [entry.mean, entry.deviation, entry.min, entry.max] {
-        summary.append(littleEndian: value)
+        append(value, to: &summary)
       }
     }
     try head.append(.summary, level: number, summary, &file)

@@ -51,10 +51,7 @@ extension SigrokSession {
       let channel = capture.channels[index]
       // Single floats stand near the codes that they were made of.
       var codes = ValueCodes(scale: channel.scale, offset: channel.offset)
-      let isOwn = values.allSatisfy { value in
-        guard let code = codes.code(value) else { return true }
-        return Float(Double(code) * channel.scale + channel.offset) == Float(value)
-      }
+      let isOwn = values.allSatisfy { !$0.isFinite || codes.holdsSingle($0) }
       if !isKnown || !isOwn {
         codes = ValueCodes(fitting: values)
         capture.channels[index].scale = codes.scale

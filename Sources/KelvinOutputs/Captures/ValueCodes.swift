@@ -52,6 +52,12 @@ struct ValueCodes {
     guard let code = code(value) else { return false }
     return Double(code) * scale + offset == value
   }
+
+  /// Whether a value comes back as it was in single precision.
+  func holdsSingle(_ value: Double) -> Bool {
+    guard let code = code(value) else { return false }
+    return Float(Double(code) * scale + offset) == Float(value)
+  }
 }
 
 /// Values at a fixed rate become blocks, and values that are no numbers gaps between them.

@@ -18,7 +18,6 @@ struct CaptureStoreTests {
   @Test func aRunKeepsAllOfACapture() throws {
     let directory = TemporaryDirectory()
     var original = Sample.regular(count: 20_000, lost: 7)
-    original.clock.skewUncertainty = 1e-7
     let time = original.clock.origin + Sample.second
     original.events.append(CaptureEvent(.mark, from: time, to: time, note: "phase 1"))
     original.events.append(
