@@ -7,10 +7,16 @@ import Testing
 struct CaptureRobustnessTests {
   private static let formats: [CaptureFormat] = [.jls, .ppk2, .sigrok]
 
+  /// As small as can be: each of its bytes takes reading it anew.
   private func capture() -> ImportedCapture {
-    Sample.regular(
-      count: 12, lost: 2,
-      channels: [Sample.channels[1], Channel(name: "D0", unit: "", kind: .logic)])
+    var capture = Sample.regular(
+      count: 8, lost: 2,
+      channels: [
+        Channel(name: "i", unit: "A", scale: 1e-6, kind: .current),
+        Channel(name: "D0", unit: "", kind: .logic)
+      ])
+    capture.meter = nil
+    return capture
   }
 
   @Test(arguments: formats)
@@ -43,20 +49,18 @@ struct CaptureRobustnessTests {
     let whole = capture()
     let bytes = try whole.exported(as: format)
     for position in bytes.indices {
-      for change in [0x41] as [UInt8] {
-        var broken = bytes
-        broken[position] ^= change
-        guard let read = try? format.read(broken, name: "x") else { continue }
-        // Whatever is not reported is right.
-        if read.damage == nil, format != .jls {
-          for index in 0..<min(2, read.channels.count) where read.count == whole.count {
-            #expect(read.samples(index).codes.count == whole.samples(index).codes.count)
-          }
+      var broken = bytes
+      broken[position] ^= 0x41
+      guard let read = try? format.read(broken, name: "x") else { continue }
+      // Whatever is not reported is right.
+      if read.damage == nil, format != .jls {
+        for index in 0..<min(2, read.channels.count) where read.count == whole.count {
+          #expect(read.samples(index).codes.count == whole.samples(index).codes.count)
         }
-        // Walking it again must not trap, whatever it says.
-        let file = ExportFile()
-        try? CaptureCSV.write(CaptureSource(read), to: file)
       }
+      // Walking it again must not trap, whatever it says.
+      let file = ExportFile()
+      try? CaptureCSV.write(CaptureSource(read), to: file)
     }
   }
 
