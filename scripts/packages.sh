@@ -3,7 +3,8 @@
 
 # To build.
 packages_build=(
-  libmd-dev libpcre2-dev libsqlite3-dev libssl-dev libudev-dev libusb-1.0-0-dev libyaml-dev libzstd-dev pkg-config
+  libexpat1-dev libmd-dev libpcre2-dev libsqlite3-dev libssl-dev libudev-dev libusb-1.0-0-dev libyaml-dev
+  libzstd-dev pkg-config zlib1g-dev
 )
 
 # What examples/quickstart.yaml runs and reads.
@@ -13,8 +14,9 @@ packages_quickstart=(linux-perf openssl rt-tests stress-ng)
 # hosts with devices that are not there.
 packages_test=(
   adb android-sdk-libsparse-utils apache2-utils busybox-static curl dash dropbear-bin fastboot fio fish
-  inetutils-telnet libnss-wrapper libumockdev-dev libxml2-utils lrzsz mksh openssh-client openssh-server openssl procps python3
-  python3-serial rt-app ser2net socat sqlite3 strace sudo sysbench toybox trace-cmd udev umockdev util-linux zsh
+  iiod inetutils-telnet libiio-utils libnss-wrapper libumockdev-dev libxml2-utils lrzsz mksh openssh-client
+  openssh-server openssl procps python3 python3-numpy python3-pip python3-serial rt-app ser2net sigrok-cli socat sqlite3
+  strace sudo sysbench toybox trace-cmd udev umockdev unzip util-linux zsh
 )
 
 # The virtual bench: emulators, kernel headers and sources, what goes into its guests.

@@ -33,7 +33,8 @@ public struct KelvinCommand: AsyncParsableCommand {
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
       ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
       PowerCommand.self, TargetCommand.self, MeterCommand.self, MeasureCommand.self,
-      SimulateCommand.self, CompletionCommand.self
+      PowerCommand.self, TargetCommand.self, MeterCommand.self, MeasureCommand.self,
+      ExportCommand.self, ImportCommand.self, SimulateCommand.self, CompletionCommand.self
     ])
 
   public init() {}

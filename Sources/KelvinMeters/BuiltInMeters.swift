@@ -1,5 +1,7 @@
 /// The drivers that come with Kelvin.
 public enum BuiltInMeters {
   /// In the order in which they are looked for.
-  public static let all: [any MeterDriver] = [HwmonDriver(), PowercapDriver(), PowerSupplyDriver()]
+  public static let all: [any MeterDriver] = [
+    HwmonDriver(), PowercapDriver(), PowerSupplyDriver(), IIODriver(), IIODDriver()
+  ]
 }

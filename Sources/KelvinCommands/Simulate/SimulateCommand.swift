@@ -12,10 +12,12 @@ struct SimulateCommand: AsyncParsableCommand {
         kelvin simulate console > console.yaml              a board with a serial console
         kelvin simulate adbd --port 5601                    a device for adb
         kelvin simulate fastboot --tcp 5554                 a board in its boot loader
+        kelvin simulate iiod --truth truth.csv              a daemon with current sensors
         kelvin simulate plant .build/virtual-bench/x86-a    power for a virtual board
       """,
     subcommands: [
       SimulateRelayCommand.self, SimulatePlugCommand.self, SimulateADBDCommand.self,
-      SimulateFastbootCommand.self, SimulateConsoleCommand.self, SimulatePlantCommand.self
+      SimulateFastbootCommand.self, SimulateConsoleCommand.self, SimulateIIODCommand.self,
+      SimulatePlantCommand.self
     ])
 }

@@ -28,7 +28,7 @@ public enum UDevRules {
       if node == .usb { lines += classes }
       lines.append("LABEL=\"kelvin_end_\(node.rawValue)\"")
     }
-    lines += hubPorts + gpio + ["", "LABEL=\"kelvin_end\""]
+    lines += hubPorts + gpio + iio + ["", "LABEL=\"kelvin_end\""]
     return lines.joined(separator: "\n") + "\n"
   }
 
@@ -118,5 +118,19 @@ public enum UDevRules {
     "",
     "# GPIO lines of USB adapters.",
     "SUBSYSTEM==\"gpio\", KERNEL==\"gpiochip*\", SUBSYSTEMS==\"usb\", \(grant(nil))"
+  ]
+
+  /// Captures from their buffers, and what has to be set for them; what they put out (converters that
+  /// may hold a supply) stays root's.
+  private static let iio = [
+    "",
+    "# IIO devices: their buffers, and what a capture sets.",
+    "SUBSYSTEM==\"iio\", KERNEL==\"iio:device*\", \(grant(nil)), "
+      + "RUN+=\"/bin/sh -c 'cd $sys$devpath && for f in buffer/* scan_elements/in_*_en "
+      + "trigger/current_trigger current_timestamp_clock sampling_frequency in_*; do "
+      + "[ -f $$f ] && chgrp \(group) $$f && chmod g=u $$f; done; exit 0'\"",
+    "SUBSYSTEM==\"iio\", KERNEL==\"trigger*\", "
+      + "RUN+=\"/bin/sh -c 'f=$sys$devpath/sampling_frequency; "
+      + "[ -f $$f ] && chgrp \(group) $$f && chmod g=u $$f; exit 0'\""
   ]
 }
