@@ -33,7 +33,6 @@ public struct KelvinCommand: AsyncParsableCommand {
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
       ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
       PowerCommand.self, TargetCommand.self, MeterCommand.self, MeasureCommand.self,
-      PowerCommand.self, TargetCommand.self, MeterCommand.self, MeasureCommand.self,
       ExportCommand.self, ImportCommand.self, SimulateCommand.self, CompletionCommand.self
     ])
 

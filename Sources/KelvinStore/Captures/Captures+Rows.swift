@@ -89,11 +89,13 @@ extension MeterIdentity {
 extension ClockFit {
   /// As a JSON object.
   var stored: Value {
-    [
+    var map: [String: Value] = [
       "origin_ns": .integer(origin), "offset_ns": .integer(offset), "skew": .number(skew),
       "uncertainty_ns": .number(uncertainty), "residual_ns": .number(residual),
       "count": .integer(Int64(count))
     ]
+    map["skew_uncertainty"] = skewUncertainty.map(Value.number)
+    return .map(map)
   }
 
   /// Reads a mapping; nil when it is damaged.
@@ -106,7 +108,8 @@ extension ClockFit {
       origin: origin, offset: offset, skew: map["skew"]?.number ?? 0,
       uncertainty: map["uncertainty_ns"]?.number ?? .infinity,
       residual: map["residual_ns"]?.number ?? .infinity,
-      count: Int(clamping: map["count"]?.integer ?? 0))
+      count: Int(clamping: map["count"]?.integer ?? 0),
+      skewUncertainty: map["skew_uncertainty"]?.number)
   }
 }
 
