@@ -81,6 +81,16 @@ struct FigureTruthTests {
     if abs(error) <= figure.budget.expanded { tally.inside += 1 }
   }
 
+  /// What the shares below rest on: no run has numbers of another.
+  @Test func seedsHaveNoNumbersInCommon() {
+    var numbers: Set<Double> = []
+    for seed in 0..<100 as Range<UInt64> {
+      var dice = Dice(seed: seed)
+      for _ in 0..<100 { numbers.insert(dice.unit()) }
+    }
+    #expect(numbers.count == 10_000)
+  }
+
   private static func interval(_ dice: inout Dice, seconds: Double) -> ClosedRange<Int64> {
     let from = Int64(dice.even(0.02, 0.1) * seconds * 1e9)
     return from...Int64(dice.even(0.9, 0.98) * seconds * 1e9)
