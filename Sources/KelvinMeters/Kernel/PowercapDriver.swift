@@ -6,6 +6,8 @@ public import KelvinModel
 ///
 /// `energy_uj` counts microjoules from 0 to `max_energy_range_uj` and starts again, each domain at its
 /// own maximum (Linux, Documentation/power/powercap/powercap.rst); only root may read it since 5.10.
+/// That maximum is taken for the number of codes, which is short by one unit of the register
+/// (docs/measurement.md, "Counters").
 public struct PowercapDriver: MeterDriver {
   public init() {}
 

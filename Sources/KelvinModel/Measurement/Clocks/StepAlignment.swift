@@ -5,7 +5,8 @@ public struct StepAlignment: Sendable, Hashable, Codable {
   /// In nanoseconds, to be added to times of the pattern to find them in the trace: the mean delay of the
   /// response, a lag of the supply or the meter included.
   public var offset: Double
-  /// Standard error of ``offset`` in nanoseconds: the scatter of single edges by the root of their number.
+  /// Standard error of ``offset`` in nanoseconds: the scatter of single edges by the root of their number,
+  /// and what they have in common.
   public var standardError: Double
   /// The time constant of a first-order lag that is part of ``offset``, in nanoseconds: the spread of the
   /// response in time. 0 when the steps are as sharp as the samples show.
@@ -75,9 +76,12 @@ public struct StepAlignment: Sendable, Hashable, Codable {
     // Where a sharp step is between two samples cannot be seen; only edges that meet the samples at
     // different places make up for that.
     let common = lag > step ? 0 : step / 12.0.squareRoot() * Self.likeness(used, edges, step)
+    let early = lag > step ? used.map { $0.unsettled(lag) }.reduce(0, +) / n : 0
+    // Corrected for a lag of first order; another response may need none of it, or twice as much.
+    let squares = variance / n + common * common + early * early / 3
     return StepAlignment(
-      offset: mean, standardError: (variance / n + common * common).squareRoot(), lag: lag,
-      used: used.count, contrast: contrast)
+      offset: mean + early, standardError: squares.squareRoot(), lag: lag, used: used.count,
+      contrast: contrast)
   }
 
   /// 0 when edges are spread evenly between samples, 1 when all are at the same place: the length of their
@@ -101,6 +105,18 @@ public struct StepAlignment: Sendable, Hashable, Codable {
     var step: Double
     /// The variance of the response in time.
     var width: Double
+    /// Where the level behind it is taken, in nanoseconds after it.
+    var level: (from: Double, to: Double)
+
+    /// By how much a lag of first order makes it seem early, in nanoseconds, because the level behind
+    /// it is taken before the response has settled (docs/measurement.md).
+    func unsettled(_ lag: Double) -> Double {
+      // The response begins one lag before where a sharp step would be.
+      let (from, to) = (level.from + lag, level.to + lag)
+      let last = exp(-to / lag)
+      let missing = lag * (exp(-from / lag) - last) / (to - from)
+      return (missing * (to - lag) + lag * last) / (1 - missing)
+    }
   }
 
   private static func coarse(
@@ -149,7 +165,7 @@ public struct StepAlignment: Sendable, Hashable, Codable {
       2 * (high * (b1 - a1) * (b1 - a1) / 2 - trace.moment(from: a1, to: b1)) / step
     return Edge(
       index: index, time: area + a1 - Double(edges[index]), step: index % 2 == 0 ? step : -step,
-      width: moment - area * area)
+      width: moment - area * area, level: (b0 - at, b1 - at))
   }
 
   private static func median(_ values: [Double]) -> Double {

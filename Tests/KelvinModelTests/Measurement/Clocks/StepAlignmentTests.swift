@@ -41,7 +41,7 @@ struct StepAlignmentTests {
     return (times, power)
   }
 
-  @Test(arguments: [(0.0, 0.0), (0, 0.1), (4e6, 0), (4e6, 0.1)])
+  @Test(arguments: [(0.0, 0.0), (0, 0.1), (4e6, 0), (4e6, 0.1), (8e6, 0)])
   func findsTheOffsetWithinItsError(lag: Double, noise: Double) throws {
     var inside = 0
     for seed in 0..<60 as Range<UInt64> {

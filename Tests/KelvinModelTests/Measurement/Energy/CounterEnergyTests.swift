@@ -5,7 +5,7 @@ import Testing
 struct CounterEnergyTests {
   private static let meter = MeterIdentity(name: "rapl", driver: "powercap")
   private static let second: Int64 = 1_000_000_000
-  /// As powercap has it on many machines: 2³² units of 2⁻¹⁴ J.
+  /// As powercap has it on many machines: 2³² − 1 units of 61.035 uJ.
   private static let packageWrap: UInt64 = 262_143_328_850
 
   private static func channel(_ name: String, wrap: UInt64?) -> Channel {
@@ -53,10 +53,17 @@ struct CounterEnergyTests {
     let wrap = Int64(Self.packageWrap)
     let figure = Self.figure(
       try Self.counter(wrap: Self.packageWrap),
-      [(0, wrap - 50_000_000), (5, wrap - 1), (10, 49_999_999)])
+      [(0, wrap - 50_000_000), (5, wrap - 1), (10, 50_000_000)])
     #expect(abs(figure.measured - 100) < 1e-9)
     #expect((figure.least ?? -1) > 0)
     #expect(figure.losses.count == 0)
+  }
+
+  /// After as many codes as `wrap` says comes 0: new + wrap − old, wherever the readings are.
+  @Test(arguments: [(9, 0, 1), (0, 9, 9), (5, 4, 9), (9, 1, 2)] as [(Int64, Int64, Int64)])
+  func countsFromOneCodeBelowTheWrapToZeroAsOne(old: Int64, new: Int64, codes: Int64) throws {
+    let figure = Self.figure(try Self.counter(wrap: 10, greatest: nil), [(0, old), (10, new)])
+    #expect(abs(figure.measured - Double(codes) * 1e-6) < 1e-15)
   }
 
   /// powerjoular#87: more than 260,000 W, because domains share one's end.

@@ -4,15 +4,21 @@ internal import Glibc
 struct Dice {
   private var state: UInt64
 
-  init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 0x1234_5678_9ABC_DEF1 }
+  /// The seed is mixed before it becomes the state: states that differ by a multiple of what each number
+  /// adds to them would give the same numbers again, only later, and a thousand runs would be as one.
+  init(seed: UInt64) { state = Self.mixed(Self.mixed(seed &+ 0x1234_5678_9ABC_DEF1)) }
+
+  private static func mixed(_ state: UInt64) -> UInt64 {
+    var z = state
+    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
+    return z ^ z >> 31
+  }
 
   /// Evenly in 0..<1.
   mutating func unit() -> Double {
     state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ z >> 30) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ z >> 27) &* 0x94D0_49BB_1331_11EB
-    return Double((z ^ z >> 31) >> 11) * 0x1p-53
+    return Double(Self.mixed(state) >> 11) * 0x1p-53
   }
 
   mutating func even(_ low: Double, _ high: Double) -> Double { low + (high - low) * unit() }
