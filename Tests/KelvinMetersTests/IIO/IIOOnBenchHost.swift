@@ -200,7 +200,8 @@ struct IIOOnBenchHost {
     let meter = try await open(["device": "ina226"])
     let sink = CollectingSink()
     try await meter.start(into: sink, until: .after(seconds: 30))
-    usleep(4_000_000)
+    let isOver = try #require((meter as? IIOMeter)?.isOver)
+    #expect(Deadline.after(seconds: 60).wait(for: isOver.descriptor) == .ready)
     let summary = await meter.stop(until: .after(seconds: 30))
     #expect(summary.failure?.hint.contains("async-readout") == true)
     withExtendedLifetime(chip) {}
