@@ -12,6 +12,8 @@ struct IIOSetup: Sendable {
   /// By which they are put back may be another connection than that by which they were set.
   var attributes: any IIOAttributes
   private var changes: [Change] = []
+  /// An INA2xx's `in_allow_async_readout`, for as long as it is 0.
+  private var asyncReadout: IIOAttribute?
 
   init(_ attributes: any IIOAttributes) { self.attributes = attributes }
 
@@ -75,11 +77,30 @@ struct IIOSetup: Sendable {
     return "it takes \(values)"
   }
 
+  /// Makes an INA2xx wait for its conversion-ready flag, or not.
+  private mutating func setAsyncReadout(
+    _ attribute: IIOAttribute, _ isOn: Bool, until deadline: Deadline
+  ) throws(MeterFailure) {
+    try set(attribute, isOn ? "1" : "0", until: deadline)
+    guard !isOn else { return }
+    asyncReadout = attribute
+    // It was so before: written at the end all the same, since it is 1 for a moment then.
+    if !changes.contains(where: { $0.attribute == attribute }) {
+      changes.append(Change(attribute: attribute, original: "0"))
+    }
+  }
+
   /// Puts back what was changed.
+  ///
+  /// While an INA2xx waits for its flag, the kernel's thread hears no stop (ina2xx-adc.c,
+  /// ina2xx_capture_thread): where the flag never comes, whoever disables the buffer would hang for
+  /// ever. So it is told first not to wait.
   ///
   /// - Returns: what could not be put back, each with what it should be and why.
   mutating func restore(until deadline: Deadline) -> [String] {
     var left: [String] = []
+    if let asyncReadout { try? attributes.write("1", to: asyncReadout, until: deadline) }
+    asyncReadout = nil
     for change in changes.reversed() {
       do throws(MeterFailure) {
         // An empty trigger is written as an empty line: nothing at all is no write(2).
@@ -135,8 +156,8 @@ extension IIOSetup {
         ["oversampling_ratio"], selection, deadline)
     }
     if device.attributes.contains("in_allow_async_readout") {
-      try set(
-        IIOAttribute(device.id, "in_allow_async_readout"), options.readsAsynchronously ? "1" : "0",
+      try setAsyncReadout(
+        IIOAttribute(device.id, "in_allow_async_readout"), options.readsAsynchronously,
         until: deadline)
     } else if options.readsAsynchronously {
       throw MeterFailure(.unsupported, "\(device.title): has no 'in_allow_async_readout'")

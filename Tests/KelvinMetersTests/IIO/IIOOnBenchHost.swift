@@ -197,6 +197,8 @@ struct IIOOnBenchHost {
   @Test(.enabled(if: exists, reason))
   func doesNotWaitForAChipThatIsNeverReady() async throws {
     let chip = try Chip()
+    let directory = Self.top + "iio:device0"
+    let before = settings(directory)
     let meter = try await open(["device": "ina226"])
     let sink = CollectingSink()
     try await meter.start(into: sink, until: .after(seconds: 30))
@@ -204,6 +206,7 @@ struct IIOOnBenchHost {
     #expect(Deadline.after(seconds: 60).wait(for: isOver.descriptor) == .ready)
     let summary = await meter.stop(until: .after(seconds: 30))
     #expect(summary.failure?.hint.contains("async-readout") == true)
+    #expect(settings(directory) == before && summary.counts["not put back"] == nil)
     withExtendedLifetime(chip) {}
   }
 
