@@ -15,7 +15,7 @@ packages_quickstart=(linux-perf openssl rt-tests stress-ng)
 packages_test=(
   adb android-sdk-libsparse-utils apache2-utils busybox-static curl dash dropbear-bin fastboot fio fish
   iiod inetutils-telnet libiio-utils libnss-wrapper libumockdev-dev libxml2-utils lrzsz mksh openssh-client
-  openssh-server openssl procps python3 python3-numpy python3-serial rt-app ser2net sigrok-cli socat sqlite3
+  openssh-server openssl procps python3 python3-numpy python3-pip python3-serial rt-app ser2net sigrok-cli socat sqlite3
   strace sudo sysbench toybox trace-cmd udev umockdev unzip util-linux zsh
 )
 

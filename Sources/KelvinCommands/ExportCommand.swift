@@ -4,7 +4,14 @@ internal import KelvinModel
 internal import KelvinOutputs
 internal import KelvinStore
 
-extension CaptureFormat: ExpressibleByArgument {}
+extension CaptureFormat {
+  /// A format by the name that options take.
+  static func named(_ name: String) throws -> CaptureFormat {
+    if let format = CaptureFormat(rawValue: name) { return format }
+    let names = allCases.map(\.rawValue).joined(separator: ", ")
+    throw ValidationError("'\(name)' is no format; there are \(names)")
+  }
+}
 
 /// `kelvin export`: writes captures of a run in formats of other tools.
 struct ExportCommand: AsyncParsableCommand {
@@ -29,7 +36,8 @@ struct ExportCommand: AsyncParsableCommand {
   @Option(
     help: ArgumentHelp(
       "One of \(CaptureFormat.allCases.map(\.rawValue).joined(separator: ", ")); default: by the "
-        + "name of the file, or csv."))
+        + "name of the file, or csv."),
+    completion: .list(CaptureFormat.allCases.map(\.rawValue)), transform: CaptureFormat.named)
   var format: CaptureFormat?
 
   @Flag(help: "The same as --format perfetto.") var perfetto = false

@@ -28,7 +28,10 @@ struct ImportCommand: AsyncParsableCommand {
     completion: .directory)
   var directory: String?
 
-  @Option(help: "The file's format: csv, jls, ppk2 or sr; default: by its name.")
+  @Option(
+    help: "The file's format: csv, jls, ppk2 or sr; default: by its name.",
+    completion: .list(CaptureFormat.allCases.filter(\.isImported).map(\.rawValue)),
+    transform: CaptureFormat.named)
   var format: CaptureFormat?
 
   @Flag(help: "Say what the file holds, and make no run.") var dryRun = false

@@ -120,11 +120,13 @@ enum CaptureHeader {
   }
 
   private static func value(_ clock: ClockFit) -> Value {
-    .map([
+    var map: [String: Value] = [
       "origin": .integer(clock.origin), "offset": .integer(clock.offset),
       "skew": .number(clock.skew), "uncertainty": .number(clock.uncertainty),
       "residual": .number(clock.residual), "count": .integer(Int64(clock.count))
-    ])
+    ]
+    if let skew = clock.skewUncertainty { map["skewUncertainty"] = .number(skew) }
+    return .map(map)
   }
 
   /// Of times within 36 years of 0, and of clocks within a percent of each other: arithmetic on others
@@ -142,7 +144,8 @@ enum CaptureHeader {
     else { return nil }
     return ClockFit(
       origin: origin, offset: offset, skew: skew, uncertainty: map["uncertainty"]?.number ?? 0,
-      residual: map["residual"]?.number ?? 0, count: Int(map["count"]?.integer ?? 0))
+      residual: map["residual"]?.number ?? 0, count: Int(map["count"]?.integer ?? 0),
+      skewUncertainty: map["skewUncertainty"]?.number)
   }
 
   private static func value(_ event: CaptureEvent) -> Value {

@@ -15,7 +15,8 @@ extension CaptureSource {
     }
     let id = record.id
     self.init(
-      name: record.source, channels: record.channels, reference: reference,
+      name: record.source, channels: record.channels, meter: record.meter,
+      clock: record.clock ?? .host, events: try run.events(ofCapture: id), reference: reference,
       spans: try Self.spans(of: record, in: run),
       walk: { try run.forEachBlock(ofCapture: id, channel: $0, $1) },
       blocks: { ListCursor(try run.blocks(ofCapture: id, channel: $0)) })
@@ -70,11 +71,18 @@ extension ImportedCapture {
     let store = try RunStore.create(
       at: directory, run: run, plan: Plan(settings: RunSettings(), specs: [], jobs: []), life: life)
     defer { store.close() }
-    let capture = try store.beginCapture(attempt: nil, source: name, channels: channels)
+    let capture = try store.beginCapture(
+      attempt: nil, source: name, channels: channels, meter: meter)
+    if clock != .host { try store.setClock(capture: capture, fit: clock) }
     for blocks in blocks { try store.append(capture: capture, blocks: blocks) }
+    try store.append(capture: capture, events: events)
     var summary: [String: Value] = ["samples": .integer(Int64(count)), "imported": true]
     if let damage { summary["damage"] = .text(damage.message) }
     try store.endCapture(capture, summary: summary)
+    var notes = notes
+    if reference == nil {
+      notes.append("the file says no wall time: that of the import stands for it")
+    }
     for note in notes + (damage.map { ["read up to a damage: \($0.message)"] } ?? []) {
       try store.record(
         EventRecord(.warning, source: "import", note, time: life.monotonic), attempt: nil)

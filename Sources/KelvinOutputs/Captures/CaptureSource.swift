@@ -66,7 +66,7 @@ public struct CaptureSource: Sendable {
     var source = self
     source.clock = ClockFit(
       origin: 0, offset: 0, skew: 0, uncertainty: clock.uncertainty, residual: clock.residual,
-      count: clock.count)
+      count: clock.count, skewUncertainty: clock.skewUncertainty)
     for index in events.indices {
       source.events[index].from = clock.host(events[index].from)
       source.events[index].to = clock.host(events[index].to)

@@ -41,6 +41,42 @@ public struct ImportedCapture: Sendable, Hashable {
     }
   }
 
+  /// Puts the ends of a channel's known gaps onto the samples at a fixed rate that they stand between;
+  /// gaps behind what was read of a damaged file are left out.
+  mutating func alignGaps(channel: Int, to run: SampleRun) {
+    let last = blocks[channel].last?.times.last
+    alignGaps(channel: channel) { time in
+      let place = (Double(time &- run.origin) / run.step).rounded()
+      guard let last, place.magnitude < 0x1p53, case let time = run.time(Int(place)), time <= last
+      else { return nil }
+      return time
+    }
+  }
+
+  /// Puts the ends of a channel's known gaps onto the nearest of its samples.
+  mutating func alignGaps(channel: Int, to times: [Int64]) {
+    alignGaps(channel: channel) { time in
+      var low = 0
+      var high = times.count
+      while low < high {
+        let middle = (low + high) / 2
+        if times[middle] < time { low = middle + 1 } else { high = middle }
+      }
+      let near = times[max(0, low - 1)..<min(times.count, low + 1)]
+      return near.min { ($0 - time).magnitude < ($1 - time).magnitude }
+    }
+  }
+
+  private mutating func alignGaps(channel: Int, _ align: (Int64) -> Int64?) {
+    events = events.compactMap { event in
+      guard event.kind == .gap, event.channel == channel else { return event }
+      guard let from = align(event.from), let to = align(event.to), from < to else { return nil }
+      var event = event
+      (event.from, event.to) = (from, to)
+      return event
+    }
+  }
+
   /// Appends samples that are a fixed step apart, in nanoseconds, counted from `origin` on.
   mutating func append(
     channel: Int, origin: Int64, step: Double, index: Int, codes: ArraySlice<Int64>

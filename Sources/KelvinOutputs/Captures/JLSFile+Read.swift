@@ -199,7 +199,6 @@ private struct JLSReader {
       let signals = Value(json: header)?.map?["signals"]?.list, signals.count == ids.count
     {
       capture = own
-      capture.events.removeAll { $0.kind == .gap }
       layouts = signals.map { $0.map ?? [:] }
     } else {
       let kinds: [String: MeterChannel.Kind] = [
@@ -241,8 +240,10 @@ private struct JLSReader {
     }
     let first = signal.first ?? 0
     if layout?["regular"]?.boolean == true, let origin = CaptureHeader.time(layout?["origin"]) {
-      let run = SampleRun(channel: index, origin: origin, step: 1e9 / signal.rate)
+      let run = SampleRun(
+        channel: index, origin: origin, step: 1e9 / signal.rate, findsGaps: false)
       run.append(signal.values, codes, to: &capture)
+      capture.alignGaps(channel: index, to: run)
       return
     }
     let clock = PiecewiseTime(
@@ -271,6 +272,7 @@ private struct JLSReader {
         kept.append(code)
       }
       capture.append(channel: index, times: times, codes: kept)
+      if layout != nil { capture.alignGaps(channel: index, to: times) }
     }
     guard layout == nil else { return }
     for mark in signal.marks {

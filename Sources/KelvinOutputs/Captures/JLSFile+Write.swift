@@ -26,6 +26,7 @@ extension JLSFile {
       notes.append("no wall time is known: UTC counts from 2018-01-01 at the host's time 0")
     }
     var layouts: [Value] = []
+    var tracks: [SignalTracks] = []
     for index in source.channels.indices {
       let grid = try SampleGrid.find(source, channels: [index])
       let isRegular = grid.map { $0.deviation <= tolerance } ?? false
@@ -43,12 +44,15 @@ extension JLSFile {
             + "between the times that the file has of them")
       }
       layouts.append(.map(layout))
-      try signal(index, source, isRegular ? grid : nil, rate: grid?.rate ?? 1, &chunks)
+      tracks.append(
+        try define(index, source, isRegular ? grid : nil, rate: grid?.rate ?? 1, &chunks))
     }
+    // Before the samples, so that a file that is cut still says what they are.
     let text = CaptureHeader.text(source, adding: ["signals": .list(layouts)])
     try chunks.append(
       Tag.userData, meta: Storage.json << 12, Array(text.utf8.filter { $0 != 0 }) + [0],
       chain: .userData)
+    for index in source.channels.indices { try signal(index, source, tracks[index], &chunks) }
     try chunks.finish()
     return notes
   }
@@ -107,10 +111,19 @@ extension JLSFile {
 
   // MARK: - Samples
 
-  private static func signal(
+  /// What a signal's samples, events and times go to.
+  private struct SignalTracks {
+    var grid: SampleGrid?
+    var rate: Int
+    var samples: JLSSampleTrack
+    var notes: JLSEntryTrack
+    var times: JLSEntryTrack
+  }
+
+  private static func define(
     _ index: Int, _ source: CaptureSource, _ grid: SampleGrid?, rate: Int,
     _ chunks: inout JLSChunkWriter
-  ) throws {
+  ) throws -> SignalTracks {
     let channel = source.channels[index]
     let id = index + 1
     try chunks.append(
@@ -119,9 +132,19 @@ extension JLSFile {
         source: 1, type: 0, data: float64,
         numbers: [rate, samplesPerChunk, samplesPerEntry, entriesPerSummary, entriesPerEntry],
         name: channel.name, unit: channel.unit), chain: .signals)
-    var samples = JLSSampleTrack(try JLSTrackHead(signal: id, track: .samples, &chunks))
-    var notes = JLSEntryTrack(try JLSTrackHead(signal: id, track: .annotations, &chunks))
-    var times = JLSEntryTrack(try JLSTrackHead(signal: id, track: .utc, &chunks))
+    return SignalTracks(
+      grid: grid, rate: rate,
+      samples: JLSSampleTrack(try JLSTrackHead(signal: id, track: .samples, &chunks)),
+      notes: JLSEntryTrack(try JLSTrackHead(signal: id, track: .annotations, &chunks)),
+      times: JLSEntryTrack(try JLSTrackHead(signal: id, track: .utc, &chunks)))
+  }
+
+  private static func signal(
+    _ index: Int, _ source: CaptureSource, _ tracks: SignalTracks, _ chunks: inout JLSChunkWriter
+  ) throws {
+    let channel = source.channels[index]
+    let (grid, rate) = (tracks.grid, tracks.rate)
+    var (samples, notes, times) = (tracks.samples, tracks.notes, tracks.times)
     func utc(_ time: Int64) -> Int64 {
       let host = source.clock.host(time)
       return self.time(source.wall(host) ?? host &+ epoch * 1_000_000_000)

@@ -141,6 +141,7 @@ public enum PPK2File {
     let used = inputs.filter { $0.contains { !$0.isNaN } }
     var capture: ImportedCapture
     var origin: Int64 = 0
+    var isKnown = false
     // Microamperes of the file, as codes and their scale in amperes.
     var codes = ValueCodes(fitting: currents)
     var scale = codes.scale * 1e-6
@@ -149,8 +150,8 @@ public enum PPK2File {
       let start = CaptureHeader.time(Value(json: own)?.map?["start"])
     {
       capture = header
-      capture.events.removeAll { $0.kind == .gap }
       origin = start
+      isKnown = true
       let first = header.channels[0]
       let known = ValueCodes(scale: first.scale * 1e6, offset: first.offset * 1e6)
       let isOwn = currents.allSatisfy { value in
@@ -166,19 +167,23 @@ public enum PPK2File {
         meter: MeterIdentity(name: "ppk2", driver: "ppk2", model: "Power Profiler Kit II"))
       if let start = startMilliseconds, start.magnitude < 4e12 {
         capture.reference = ClockReference(
-          monotonic: 0, boottime: 0, wall: Int64(start * 1e6))
+          monotonic: 0, boottime: 0, wall: Int64(start.rounded()) * 1_000_000)
       }
     }
     capture.damage = damage
     capture.channels[0].scale = scale
     if !isExact { capture.notes.append("current: the smallest values were rounded") }
     let step = 1e9 / rate
-    SampleRun(channel: 0, origin: origin, step: step).append(currents, codes, to: &capture)
-    for (index, values) in used.enumerated() where index + 1 < capture.channels.count {
+    var run = SampleRun(channel: 0, origin: origin, step: step, findsGaps: !isKnown)
+    run.append(currents, codes, to: &capture)
+    if isKnown { capture.alignGaps(channel: 0, to: run) }
+    let recorded = isKnown ? inputs : used
+    for (index, values) in recorded.enumerated() where index + 1 < capture.channels.count {
       capture.channels[index + 1].scale = 1
       capture.channels[index + 1].offset = 0
-      SampleRun(channel: index + 1, origin: origin, step: step)
-        .append(values, ValueCodes(scale: 1, offset: 0), to: &capture)
+      run.channel = index + 1
+      run.append(values, ValueCodes(scale: 1, offset: 0), to: &capture)
+      if isKnown { capture.alignGaps(channel: index + 1, to: run) }
     }
     return capture
   }

@@ -119,10 +119,12 @@ extension PerfettoWriter {
         let time = block.times[place]
         let value = channel.value(of: code)
         if isPower {
-          while nextGap < gaps.count, gaps[nextGap].to < time { nextGap += 1 }
-          let isGap = nextGap < gaps.count && gaps[nextGap].to == time
-          if let last, !isGap {
-            energy += (last.value + value) / 2 * Double(time - last.time) / 1e9
+          if let last {
+            // By its middle, since a gap's ends may be a little off the samples.
+            let middle = last.time + (time - last.time) / 2
+            while nextGap < gaps.count, gaps[nextGap].to <= middle { nextGap += 1 }
+            let isGap = nextGap < gaps.count && gaps[nextGap].from <= middle
+            if !isGap { energy += (last.value + value) / 2 * Double(time - last.time) / 1e9 }
           }
           last = (time, value)
         } else {

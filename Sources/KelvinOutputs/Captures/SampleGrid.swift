@@ -71,7 +71,8 @@ struct SampleGrid {
     let steps = zip(times, times.dropFirst()).map { $1 - $0 }.sorted()
     guard !steps.isEmpty else { return nil }
     // The mean of what is near the median: a period of 333,333 1/3 ns alternates.
-    let median = steps[steps.count / 2]
+    // Of two in the middle the shorter: a missing sample makes distances longer.
+    let median = steps[(steps.count - 1) / 2]
     let near = steps.filter { abs($0 - median) <= median / 10 + 1 }
     let mean = Double(near.reduce(0, +)) / Double(near.count)
     return mean > 0 ? mean : nil

@@ -20,22 +20,24 @@ extension SigrokSession {
     var capture = ImportedCapture(name: name, channels: [])
     var order = Array(0..<device.probes.count + device.analog.count)
     var origin: Int64 = 0
+    var isKnown = false
     if let own, let header = CaptureHeader.read(own), header.channels.count == order.count,
       let map = Value(json: own)?.map, let start = CaptureHeader.time(map["start"]),
       let stored = map["order"]?.list?.compactMap({ $0.integer.map { Int($0) } }),
       stored.sorted() == order
     {
       capture = header
-      capture.events.removeAll { $0.kind == .gap }
       order = stored
       origin = start
+      isKnown = true
     } else {
       let logic = device.probes.map { Channel(name: $0, unit: "", kind: .logic) }
       capture = ImportedCapture(name: name, channels: logic + device.analog.map(Self.channel))
     }
     capture.damage = zip.damage
     let step = 1e9 / device.rate
-    try readLogic(&zip, device, order, origin, step, &capture)
+    var run = SampleRun(channel: 0, origin: origin, step: step, findsGaps: !isKnown)
+    readLogic(&zip, device, order, run, &capture)
     for number in device.analog.indices {
       let prefix = "analog-1-\(device.probes.count + number + 1)-"
       let samples = content(&zip, prefix, &capture)
@@ -53,7 +55,7 @@ extension SigrokSession {
         guard let code = codes.code(value) else { return true }
         return Float(Double(code) * channel.scale + channel.offset) == Float(value)
       }
-      if own == nil || !isOwn {
+      if !isKnown || !isOwn {
         codes = ValueCodes(fitting: values)
         capture.channels[index].scale = codes.scale
         capture.channels[index].offset = 0
@@ -61,25 +63,35 @@ extension SigrokSession {
           capture.notes.append("\(channel.name): the smallest values were rounded")
         }
       }
-      SampleRun(channel: index, origin: origin, step: step).append(values, codes, to: &capture)
+      run.channel = index
+      run.append(values, codes, to: &capture)
+      if isKnown { capture.alignGaps(channel: index, to: run) }
     }
     return capture
   }
 
   private static func readLogic(
-    _ zip: inout ZipArchive, _ device: Device, _ order: [Int], _ origin: Int64, _ step: Double,
+    _ zip: inout ZipArchive, _ device: Device, _ order: [Int], _ run: SampleRun,
     _ capture: inout ImportedCapture
-  ) throws(CaptureFileFailure) {
+  ) {
     guard !device.probes.isEmpty else { return }
+    // Sigrok knows no missing level; our own files say which are no samples.
+    let held = run.findsGaps ? [] : content(&zip, heldPrefix, &capture)
     let samples = content(&zip, device.captureFile + "-", &capture)
     let count = samples.count / device.unitSize
+    var run = run
     for bit in device.probes.indices {
-      let codes = (0..<count).map {
-        Int64(samples[$0 * device.unitSize + bit / 8] >> UInt8(bit % 8) & 1)
+      let mask = 1 << UInt8(bit % 8) as UInt8
+      let values = (0..<count).map { place -> Double in
+        let byte = place * device.unitSize + bit / 8
+        if byte < held.count, held[byte] & mask != 0 { return .nan }
+        return samples[byte] & mask == 0 ? 0 : 1
       }
-      capture.channels[order[bit]].scale = 1
-      capture.channels[order[bit]].offset = 0
-      capture.append(channel: order[bit], origin: origin, step: step, index: 0, codes: codes[...])
+      run.channel = order[bit]
+      capture.channels[run.channel].scale = 1
+      capture.channels[run.channel].offset = 0
+      run.append(values, ValueCodes(scale: 1, offset: 0), to: &capture)
+      if !run.findsGaps { capture.alignGaps(channel: run.channel, to: run) }
     }
   }
 

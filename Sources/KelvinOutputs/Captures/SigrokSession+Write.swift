@@ -9,6 +9,8 @@ internal import KelvinModel
 public enum SigrokSession {
   /// Samples in one member.
   static let chunk = 1 << 20
+  /// Members of the shape of logic samples: a set bit is a level that was not sampled.
+  static let heldPrefix = "kelvin-held-"
 
   /// Writes a capture.
   ///
@@ -77,17 +79,25 @@ public enum SigrokSession {
   ) throws {
     var readers = try logic.map { try GridReader(source, channel: $0, grid: grid) }
     var last = [Bool](repeating: false, count: logic.count)
-    var isMissing = false
+    let isMissing = try logic.contains { index in
+      var count = 0
+      try source.forEachBlock(index) { count += $0.codes.count }
+      return count < grid.count
+    }
     for (chunk, start) in stride(from: 0, to: grid.count, by: Self.chunk).enumerated() {
       let count = min(Self.chunk, grid.count - start)
       var bytes = [UInt8](repeating: 0, count: count * unitSize)
+      var held = bytes
       for bit in readers.indices {
         for (place, value) in try readers[bit].next(count).enumerated() {
-          isMissing = isMissing || value.isNaN
-          if !value.isNaN { last[bit] = value != 0 }
-          if last[bit] { bytes[place * unitSize + bit / 8] |= 1 << UInt8(bit % 8) }
+          let byte = place * unitSize + bit / 8
+          let mask = 1 << UInt8(bit % 8) as UInt8
+          if value.isNaN { held[byte] |= mask } else { last[bit] = value != 0 }
+          if last[bit] { bytes[byte] |= mask }
         }
       }
+      // First, so that a file that is cut has it for the levels that it still has.
+      if isMissing { try zip.add("\(heldPrefix)\(chunk + 1)", held) }
       try zip.add("logic-1-\(chunk + 1)", bytes)
     }
     if isMissing { notes.append("in gaps of logic channels their last level stands") }

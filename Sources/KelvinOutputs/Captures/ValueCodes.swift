@@ -60,6 +60,9 @@ struct SampleRun {
   /// Time of the value with index 0, and the distance of the next, in nanoseconds.
   var origin: Int64
   var step: Double
+  /// Whether values that are missing become gaps; not where the file's header knows its gaps, since a
+  /// slower channel has no value in most places.
+  var findsGaps = true
 
   func time(_ index: Int) -> Int64 { origin &+ Int64((Double(index) * step).rounded()) }
 
@@ -82,7 +85,7 @@ struct SampleRun {
       }
       if run.isEmpty {
         start = index
-        if let last {
+        if findsGaps, let last {
           capture.events.append(
             CaptureEvent(
               .gap, channel: channel, from: time(last), to: time(index),

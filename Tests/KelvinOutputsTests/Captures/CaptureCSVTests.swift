@@ -48,11 +48,11 @@ struct CaptureCSVTests {
     }
   }
 
-  @Test func givesTheSameJoulesInTenLinesOfNumpy() throws {
-    guard let python = JudgingPython(module: "numpy") else {
-      print("skipped: python3-numpy is not installed")
-      return
-    }
+  private static let python = JudgingPython(module: "numpy")
+
+  @Test(.enabled(if: python != nil, "needs numpy, apt install python3-numpy"))
+  func givesTheSameJoulesInTenLinesOfNumpy() throws {
+    let python = try #require(Self.python)
     let directory = TemporaryDirectory()
     for capture in [Sample.regular(count: 5000, lost: 40), Sample.irregular(count: 3000)] {
       writeBytes(directory("capture.csv"), try capture.exported(as: .csv))

@@ -8,11 +8,8 @@ struct SigrokSessionTests {
     [Sample.channels[1]]
     + (0..<9).map { Channel(name: "D\($0)", unit: "", kind: MeterChannel.Kind.logic) }
 
-  @Test func isOpenedBySigrokCli() throws {
-    guard hasTool("sigrok-cli") else {
-      print("skipped: sigrok-cli is not installed")
-      return
-    }
+  @Test(.enabled(if: hasTool("sigrok-cli"), "needs sigrok-cli"))
+  func isOpenedBySigrokCli() throws {
     let directory = TemporaryDirectory()
     let capture = Sample.regular(count: 100, rate: 2000, lost: 5, channels: mixed)
     writeBytes(directory("capture.sr"), try capture.exported(as: .sigrok))
@@ -36,11 +33,8 @@ struct SigrokSessionTests {
     #expect(values.count == 105, "\(analog.prefix(300))")
   }
 
-  @Test func readsWhatSigrokCliWrites() throws {
-    guard hasTool("sigrok-cli") else {
-      print("skipped: sigrok-cli is not installed")
-      return
-    }
+  @Test(.enabled(if: hasTool("sigrok-cli"), "needs sigrok-cli"))
+  func readsWhatSigrokCliWrites() throws {
     let directory = TemporaryDirectory()
     let path = directory("demo.sr")
     let device = "demo:analog_channels=1:logic_channels=2"
@@ -58,7 +52,8 @@ struct SigrokSessionTests {
 
   @Test func readsItsOwnFilesBack() throws {
     for original in [
-      Sample.regular(count: 300, lost: 4), Sample.regular(count: 50, channels: mixed)
+      Sample.regular(count: 300, lost: 4), Sample.regular(count: 50, channels: mixed),
+      Sample.regular(count: 50, lost: 4, channels: mixed)
     ] {
       let read = try SigrokSession.read(try original.exported(as: .sigrok), name: "x")
       #expect(read.damage == nil)
@@ -83,11 +78,8 @@ struct SigrokSessionTests {
     } throws: { ($0 as? CaptureFileFailure)?.code == .notRepresentable }
   }
 
-  @Test func isAZipThatUnzipAccepts() throws {
-    guard hasTool("unzip") else {
-      print("skipped: unzip is not installed")
-      return
-    }
+  @Test(.enabled(if: hasTool("unzip"), "needs unzip"))
+  func isAZipThatUnzipAccepts() throws {
     let directory = TemporaryDirectory()
     writeBytes(directory("x.zip"), try Sample.regular(count: 3000).exported(as: .sigrok))
     let result = shell("unzip -t \(directory("x.zip")) 2>&1")
