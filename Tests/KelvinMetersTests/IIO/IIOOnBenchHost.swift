@@ -241,7 +241,13 @@ struct IIOOnBenchHost {
     let last = try #require(sink.times().last)
     #expect(abs(summary.clock.host(last) - MonotonicTime.now.nanoseconds) < 20_000_000_000)
     await opened.close()
-    try await daemon.signal(SIGTERM)
+    // It disables the buffer when it hears of the end.
+    let end = Deadline.after(seconds: 30)
+    while SmallFile.text(dummy.directory + "/buffer/enable") != "0", !end.hasPassed {
+      usleep(20_000)
+    }
+    // Its thread for Avahi, which is not there, sleeps through SIGTERM for minutes.
+    try await daemon.signal(SIGKILL)
     _ = try await daemon.wait(until: .after(seconds: 30))
     let after = settings(dummy.directory)
     for name in ["trigger/current_trigger", "./current_timestamp_clock", "buffer/enable"] {
