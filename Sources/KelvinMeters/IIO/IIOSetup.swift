@@ -1,4 +1,5 @@
 internal import KelvinModel
+internal import KelvinSystem
 
 /// Brings a device's attributes to what a capture needs, and puts them back afterwards, the last change
 /// first. Used by one thread at a time.
@@ -105,13 +106,30 @@ struct IIOSetup: Sendable {
       do throws(MeterFailure) {
         // An empty trigger is written as an empty line: nothing at all is no write(2).
         let value = change.original.isEmpty ? "\n" : change.original
-        try attributes.write(value, to: change.attribute, until: deadline)
+        try putBack(value, to: change.attribute, until: deadline.limited(toSeconds: 5))
       } catch {
         left.append("\(change.attribute.description) was '\(change.original)': \(error.message)")
       }
     }
     changes = []
     return left
+  }
+
+  /// An iiod disables its buffer a while after the connection for samples has ended; until then the
+  /// kernel keeps some attributes busy.
+  private func putBack(
+    _ value: String, to attribute: IIOAttribute, until deadline: Deadline
+  ) throws(MeterFailure) {
+    while true {
+      do throws(MeterFailure) {
+        return try attributes.write(value, to: attribute, until: deadline)
+      } catch {
+        guard error.code == .busy else { throw error }
+        guard deadline.limited(toSeconds: 0.02).wait() == .passed, !deadline.hasPassed else {
+          throw error
+        }
+      }
+    }
   }
 
   /// Numbers are compared as numbers: `0.010000000` is what `0.01` was written as.
