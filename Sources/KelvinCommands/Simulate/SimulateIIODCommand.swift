@@ -8,9 +8,8 @@ struct SimulateIIODCommand: AsyncParsableCommand {
     commandName: "iiod",
     abstract: "Stands in for an iiod with INA226 chips, such as a BayLibre ACME.",
     discussion: """
-      Listens on 127.0.0.1 only, and prints a bench file that means it, to try 'kelvin meter' and \
-      'kelvin measure' without hardware; libiio's own tools can read it, too. What it measures is known: \
-      --truth writes it to a file. Ends by Ctrl-C.
+      Listens on 127.0.0.1 only, and prints a bench file that means it. libiio's own tools can read it, \
+      too. What it measures is known: --truth writes it to a file. Ends by Ctrl-C.
 
       EXAMPLES
         kelvin simulate iiod --for 600 > iiod.yaml &

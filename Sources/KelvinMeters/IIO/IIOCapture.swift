@@ -6,6 +6,8 @@ internal import Synchronization
 
 /// A capture from a device of this machine, on a thread of its own that ends with ``end()``.
 final class IIOCapture: Sendable {
+  /// Raised when it has ended, by itself or not.
+  let isOver = Interrupt()
   private let stopping = Interrupt()
   private let thread: NamedThread
   private let result: Result
@@ -13,13 +15,14 @@ final class IIOCapture: Sendable {
   private final class Result: Sendable { let summary = Mutex(CaptureSummary(samples: [])) }
 
   init(_ start: IIOStart, into sink: any BlockSink) throws(MeterFailure) {
-    let (stopping, result) = (stopping, Result())
+    let (stopping, isOver, result) = (stopping, isOver, Result())
     self.result = result
     do throws(PlainFailure) {
       thread = try NamedThread("iio") {
         let worker = IIOCaptureWorker(start, into: sink, stopping)
         let summary = worker.run()
         result.summary.withLock { $0 = summary }
+        isOver.raise()
       }
     } catch {
       _ = start.undo.run()

@@ -86,6 +86,9 @@ final class IIODCapture: Sendable {
     ending.now.raise()
   }
 
+  /// Raised when it has ended, by itself or not.
+  var isOver: Interrupt { ending.isOver }
+
   /// Ends it, with the batch that this moment is in. Idempotent.
   @discardableResult
   func end() -> CaptureSummary {

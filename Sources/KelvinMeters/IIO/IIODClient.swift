@@ -85,15 +85,12 @@ final class IIODClient: Sendable {
 
   /// `GETTRIG`: the name of a device's trigger; empty when it has none.
   func trigger(of device: String, until deadline: Deadline) throws(MeterFailure) -> String {
-    do throws(MeterFailure) {
-      let bytes = try text(
-        "GETTRIG \(device)", limit: 4096, isEmptyWithoutEnd: true, until: deadline)
-      return String(decoding: bytes, as: UTF8.self).trimmed
-    } catch {
-      // ENODEV or ENOENT: it has none at present, or takes none.
-      if error.code == .gone || error.code == .notFound { return "" }
-      throw error
-    }
+    let command = "GETTRIG \(device)"
+    let length = try self.command(command, until: deadline)
+    // It has none at present, or takes none; EIO is how libiio 0.24 reads the empty file (local.c).
+    if length == 0 || [ENODEV, ENOENT, EIO].contains(where: { length == -Int($0) }) { return "" }
+    let bytes = try answer(to: command, length, limit: 4096, until: deadline)
+    return String(decoding: bytes, as: UTF8.self).trimmed
   }
 
   /// `SETTRIG`; an empty one takes the trigger away.
@@ -130,11 +127,16 @@ final class IIODClient: Sendable {
 
   /// Whose answer is a length and as many bytes, with a newline behind them.
   private func text(
-    _ text: String, limit: Int, isEmptyWithoutEnd: Bool = false, until deadline: Deadline
+    _ text: String, limit: Int, until deadline: Deadline
   ) throws(MeterFailure) -> [UInt8] {
-    let length = try command(text, until: deadline)
+    try answer(to: text, try command(text, until: deadline), limit: limit, until: deadline)
+  }
+
+  /// The bytes that follow a length, or the failure that it says.
+  private func answer(
+    to text: String, _ length: Int, limit: Int, until deadline: Deadline
+  ) throws(MeterFailure) -> [UInt8] {
     guard length >= 0 else { throw failure(length, text) }
-    if length == 0, isEmptyWithoutEnd { return [] }
     guard length <= limit else {
       throw malformed(
         "an answer of \(length) bytes to '\(text)'", hint: "at most \(limit) are taken")

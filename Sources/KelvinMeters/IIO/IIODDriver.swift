@@ -6,6 +6,8 @@ public struct IIODDriver: MeterDriver {
   /// Creates the driver.
   public init() {}
 
+  static let verified = "a simulator, and Debian's iiod with the kernel's iio-dummy only"
+
   public let declaration = Declaration(
     .meter, "iiod", summary: "An IIO device of another machine, through its iiod.",
     description: """
@@ -26,7 +28,7 @@ public struct IIODDriver: MeterDriver {
           "device", .text,
           "The device: its label, its chip's name ('ina226'), or 'iio:device0'; can be left out where "
             + "only one can be captured.")),
-    verified: "simulator; Debian's iiod with iio-dummy in the virtual bench; no real probe")
+    verified: IIODDriver.verified)
 
   /// Finds nothing: a host has to be named.
   public func find(

@@ -49,13 +49,16 @@ final class IIODMeter: Meter {
     identity = MeterIdentity(
       name: name, driver: "iiod", model: device.name, firmware: "iiod \(version)",
       location: "\(host):\(port) \(device.id)", range: device.range(options),
-      verified: "simulator; Debian's iiod with iio-dummy")
+      verified: IIODDriver.verified)
     state = Mutex(State(control: client, rate: rate))
   }
 
   deinit { state.withLock { $0.capture }?.end() }
 
   var rate: Double? { state.withLock { $0.rate } }
+
+  /// Raised when the present capture has ended, by itself or not; nil without one.
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
 
   /// Scales and offsets as they are now: the description may be as old as the daemon.
   private static func complete(

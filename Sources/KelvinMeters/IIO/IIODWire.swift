@@ -14,6 +14,8 @@ final class IIODWire: Sendable {
   private struct Received {
     var bytes: [UInt8] = []
     var position = 0
+    /// Where recv(2) writes: made once, not for each of many small answers.
+    var room = [UInt8](repeating: 0, count: 262_144)
 
     var count: Int { bytes.count - position }
 
@@ -70,16 +72,13 @@ final class IIODWire: Sendable {
       }
       let descriptor = descriptor
       let (count, error) = received.withLock { received -> (Int, Errno) in
-        received.bytes.removeFirst(received.position)
-        received.position = 0
-        let used = received.bytes.count
-        let room = 262_144
-        received.bytes.append(contentsOf: repeatElement(0, count: room))
-        let count = received.bytes.withUnsafeMutableBytes {
-          recv(descriptor, $0.baseAddress?.advanced(by: used), room, 0)
+        let count = received.room.withUnsafeMutableBytes {
+          recv(descriptor, $0.baseAddress, $0.count, 0)
         }
         let error = Errno.current
-        received.bytes.removeLast(room - max(0, count))
+        received.bytes.removeFirst(received.position)
+        received.position = 0
+        received.bytes += received.room.prefix(max(0, count))
         return (count, error)
       }
       if count > 0 { return }

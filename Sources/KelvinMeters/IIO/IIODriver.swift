@@ -6,6 +6,8 @@ public struct IIODriver: MeterDriver {
   /// Stands for `/` of this machine's files.
   private let root: String
 
+  static let verified = "a real kernel's iio-dummy, and its INA226 driver on an emulated chip, only"
+
   /// Creates the driver.
   public init() { root = "" }
 
@@ -27,7 +29,7 @@ public struct IIODriver: MeterDriver {
         "device", .text, required: true,
         "The device: its chip's name ('ina226'), its label, the address of its bus ('1-0040'), or "
           + "'iio:device0', which may be another device after a reboot.")),
-    verified: "virtual bench: iio-dummy and a simulated INA226; no real chip")
+    verified: IIODriver.verified)
 
   public func find(
     through connection: any Connection, until deadline: Deadline

@@ -28,13 +28,16 @@ final class IIOMeter: Meter {
     identity = MeterIdentity(
       name: name, driver: "iio", model: device.name,
       location: [device.id, device.parent].filter { !$0.isEmpty }.joined(separator: " "),
-      range: device.range(options), verified: "virtual bench")
+      range: device.range(options), verified: IIODriver.verified)
     state = Mutex(State(rate: rate))
   }
 
   deinit { state.withLock { $0.capture }?.end() }
 
   var rate: Double? { state.withLock { $0.rate } }
+
+  /// Raised when the present capture has ended, by itself or not; nil without one.
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
     guard state.withLock({ $0.capture == nil }) else {

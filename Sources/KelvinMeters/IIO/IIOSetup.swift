@@ -1,4 +1,5 @@
 internal import KelvinModel
+internal import KelvinSystem
 
 /// Brings a device's attributes to what a capture needs, and puts them back afterwards, the last change
 /// first. Used by one thread at a time.
@@ -12,6 +13,8 @@ struct IIOSetup: Sendable {
   /// By which they are put back may be another connection than that by which they were set.
   var attributes: any IIOAttributes
   private var changes: [Change] = []
+  /// An INA2xx's `in_allow_async_readout`, for as long as it is 0.
+  private var asyncReadout: IIOAttribute?
 
   init(_ attributes: any IIOAttributes) { self.attributes = attributes }
 
@@ -75,22 +78,58 @@ struct IIOSetup: Sendable {
     return "it takes \(values)"
   }
 
+  /// Makes an INA2xx wait for its conversion-ready flag, or not.
+  private mutating func setAsyncReadout(
+    _ attribute: IIOAttribute, _ isOn: Bool, until deadline: Deadline
+  ) throws(MeterFailure) {
+    try set(attribute, isOn ? "1" : "0", until: deadline)
+    guard !isOn else { return }
+    asyncReadout = attribute
+    // It was so before: written at the end all the same, since it is 1 for a moment then.
+    if !changes.contains(where: { $0.attribute == attribute }) {
+      changes.append(Change(attribute: attribute, original: "0"))
+    }
+  }
+
   /// Puts back what was changed.
+  ///
+  /// While an INA2xx waits for its flag, the kernel's thread hears no stop (ina2xx-adc.c,
+  /// ina2xx_capture_thread): where the flag never comes, whoever disables the buffer would hang for
+  /// ever. So it is told first not to wait.
   ///
   /// - Returns: what could not be put back, each with what it should be and why.
   mutating func restore(until deadline: Deadline) -> [String] {
     var left: [String] = []
+    if let asyncReadout { try? attributes.write("1", to: asyncReadout, until: deadline) }
+    asyncReadout = nil
     for change in changes.reversed() {
       do throws(MeterFailure) {
         // An empty trigger is written as an empty line: nothing at all is no write(2).
         let value = change.original.isEmpty ? "\n" : change.original
-        try attributes.write(value, to: change.attribute, until: deadline)
+        try putBack(value, to: change.attribute, until: deadline.limited(toSeconds: 5))
       } catch {
         left.append("\(change.attribute.description) was '\(change.original)': \(error.message)")
       }
     }
     changes = []
     return left
+  }
+
+  /// An iiod disables its buffer a while after the connection for samples has ended; until then the
+  /// kernel keeps some attributes busy.
+  private func putBack(
+    _ value: String, to attribute: IIOAttribute, until deadline: Deadline
+  ) throws(MeterFailure) {
+    while true {
+      do throws(MeterFailure) {
+        return try attributes.write(value, to: attribute, until: deadline)
+      } catch {
+        guard error.code == .busy else { throw error }
+        guard deadline.limited(toSeconds: 0.02).wait() == .passed, !deadline.hasPassed else {
+          throw error
+        }
+      }
+    }
   }
 
   /// Numbers are compared as numbers: `0.010000000` is what `0.01` was written as.
@@ -135,8 +174,8 @@ extension IIOSetup {
         ["oversampling_ratio"], selection, deadline)
     }
     if device.attributes.contains("in_allow_async_readout") {
-      try set(
-        IIOAttribute(device.id, "in_allow_async_readout"), options.readsAsynchronously ? "1" : "0",
+      try setAsyncReadout(
+        IIOAttribute(device.id, "in_allow_async_readout"), options.readsAsynchronously,
         until: deadline)
     } else if options.readsAsynchronously {
       throw MeterFailure(.unsupported, "\(device.title): has no 'in_allow_async_readout'")

@@ -48,6 +48,15 @@ struct IIODReplyTests {
         == "0.24.v0.24")
   }
 
+  /// The last is how libiio 0.24 reads a device's empty file.
+  @Test(arguments: [("2\nt0\n", "t0"), ("0\n", ""), ("-19\n", ""), ("-2\n", ""), ("-5\n", "")])
+  func readsWhichTriggerThereIs(reply: String, trigger: String) throws {
+    let found = try ask(reply) { client throws(MeterFailure) in
+      try client.trigger(of: "x", until: soon)
+    }
+    #expect(try found.get() == trigger)
+  }
+
   @Test(arguments: [
     ("-2\n", MeterFailure.Code.notFound), ("-13\n", .permission), ("-16\n", .busy),
     ("-19\n", .gone),

@@ -2,6 +2,7 @@ import Glibc
 import KelvinConnections
 import KelvinModel
 import KelvinSimulators
+import KelvinSystem
 import Testing
 
 @testable import KelvinMeters
@@ -20,6 +21,12 @@ struct IIODTests {
     for (name, value) in options { all[name] = value }
     return try await IIODDriver().open(
       name: "acme", options: all, through: LocalConnection(), until: soon)
+  }
+
+  /// Whether the capture comes to its end by itself.
+  func hasEnded(_ meter: any Meter) throws -> Bool {
+    let isOver = try #require((meter as? IIODMeter)?.isOver)
+    return soon.wait(for: isOver.descriptor) == .ready
   }
 
   @Test func capturesWhatIsTrue() async throws {
@@ -119,12 +126,9 @@ struct IIODTests {
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
     #expect(sink.wait(for: least))
-    var summary = CaptureSummary(samples: [])
-    let deadline = soon
-    // The thread ends by itself: give it its time before it is told to.
-    while !deadline.hasPassed, sink.times().count < least { usleep(5000) }
-    usleep(400_000)
-    summary = await meter.stop(until: soon)
+    // It ends by itself, before it is told to.
+    #expect(try hasEnded(meter))
+    let summary = await meter.stop(until: soon)
     #expect(summary.failure?.code == code, "\(String(describing: summary.failure))")
     let times = sink.times()
     #expect(times.count >= least)
@@ -154,8 +158,7 @@ struct IIODTests {
     let meter = try await open(server)
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
-    // Twice the patience of 3 s and 2 more.
-    usleep(6_000_000)
+    #expect(try hasEnded(meter))
     let summary = await meter.stop(until: soon)
     #expect(summary.failure?.code == .timedOut)
   }

@@ -71,7 +71,7 @@ struct IIOFormatTests {
               for bit in 0..<bits
               where stored[(bit + shift) / 8] >> UInt8((bit + shift) % 8) & 1 == 1 {
                 // The highest bit of a signed one counts negative.
-                code &+= bit == bits - 1 && sign == "s" ? -(1 << Int64(bit)) : 1 << Int64(bit)
+                code &+= bit == bits - 1 && sign == "s" ? 0 &- (1 << Int64(bit)) : 1 << Int64(bit)
               }
               #expect(codes[scan] == code, "\(text) \(stored)")
             }

@@ -1,6 +1,7 @@
 import Glibc
 import KelvinConnections
 import KelvinModel
+import KelvinSystem
 import Testing
 
 @testable import KelvinMeters
@@ -103,7 +104,8 @@ struct IIOLocalTests {
     #expect(write(pipe, scan(1, 2, 3), 16) == 16)
     #expect(sink.wait(for: 1))
     #expect(write(pipe, scan(1, 2, 3), 11) == 11)
-    usleep(200_000)
+    let isOver = try #require((meter as? IIOMeter)?.isOver)
+    #expect(soon.wait(for: isOver.descriptor) == .ready)
     let summary = await meter.stop(until: soon)
     #expect(summary.failure?.code == .malfunction && summary.samples == [1, 1])
     #expect(folder.read(Self.top + "/buffer/enable") == "0\n")
