@@ -43,6 +43,9 @@ public final class MeterFigures: BlockSink {
   ) throws {
     self.identity = identity
     self.channels = channels
+    // Steps of power matter as far around the ends as the alignment may be off: three times that.
+    let averaging = (channels.compactMap(\.averagingTime).max() ?? 0) * 1e9
+    let edgeWindow = Int64(3 * averaging / 3.0.squareRoot())
     var powers: [Power] = []
     var counters: [(String, Int)] = []
     var seen: Set<String> = []
@@ -55,7 +58,8 @@ public final class MeterFigures: BlockSink {
       } else if let source = try PowerSource.best(
         of: channels, site: site, assuming: voltage, meter: identity)
       {
-        powers.append(Power(site: site, integrator: EnergyIntegrator(source)))
+        powers.append(
+          Power(site: site, integrator: EnergyIntegrator(source, edgeWindow: edgeWindow)))
       }
     }
     guard !powers.isEmpty || !counters.isEmpty else {
@@ -92,6 +96,11 @@ public final class MeterFigures: BlockSink {
       for index in state.powers.indices { state.powers[index].integrator.take(event) }
     }
   }
+
+  /// The standard uncertainty of when values were measured, in nanoseconds: a meter that is polled gives its
+  /// last conversion, begun up to two averaging times ago or held since the last one, and does not say which.
+  /// A limit of one averaging time around ``lag``, rectangular.
+  public var alignment: Double { 2 * Double(lag) / 3.0.squareRoot() }
 
   /// By how much a value is later than the middle of the time over which it is a mean, in nanoseconds: so
   /// long after an end must be waited for what was measured until then.

@@ -106,11 +106,13 @@ struct RecoveryTests {
       workloads:
         - {name: command, params: {argv: [sh, -c, '\(command)']}}
         - {name: command, params: {argv: [cat, \(Self.governor)]}}
-      """, name, try text())
+      """, name, try text("recovery: [{reconnect: {timeout: 2 min}}]"))
     #expect(done.code == 1, "\(done)")
     let verdicts = try query(name, "SELECT verdict || ': ' || reason FROM jobs ORDER BY position")
+    // On a busy machine the boot takes longer than a board may be silent.
     #expect(
-      verdicts.first?.hasPrefix("failed: target: rock rebooted while the job ran") == true,
+      verdicts.first?.hasPrefix("failed: target: rock rebooted while the job ran") == true
+        || verdicts.first?.hasPrefix("failed: target: rock: hangs: nothing of it answers") == true,
       "\(verdicts)")
     #expect(verdicts.last == "ok: ", "\(verdicts)")
     #expect(try outputs(of: name) == ["powersave"])

@@ -69,7 +69,8 @@ struct Measurement: Sendable {
         let summary = await meter.stop(until: .after(seconds: patience))
         run.summary = summary
         run.figures = try figures.finish(
-          under: FigureConditions(clock: summary.clock, ends: ends))
+          under: FigureConditions(
+            clock: summary.clock, alignment: figures.alignment, ends: ends))
         result.take(run, ending)
         if let failure = summary.failure, result.failure == nil {
           result.failure = "\(failure)"
