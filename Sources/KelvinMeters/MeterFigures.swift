@@ -36,9 +36,10 @@ public final class MeterFigures: BlockSink {
   }
   private let state: Mutex<State>
 
+  /// - Parameter rate: of samples of a channel, in hertz; nil: learned from them.
   /// - Throws: `configuration` when no energy comes of the meter's channels.
   public init(
-    _ identity: MeterIdentity, _ channels: [Channel],
+    _ identity: MeterIdentity, _ channels: [Channel], rate: Double?,
     assuming voltage: PowerSource.AssumedVoltage? = nil
   ) throws {
     self.identity = identity
@@ -59,7 +60,10 @@ public final class MeterFigures: BlockSink {
         of: channels, site: site, assuming: voltage, meter: identity)
       {
         powers.append(
-          Power(site: site, integrator: EnergyIntegrator(source, edgeWindow: edgeWindow)))
+          Power(
+            site: site,
+            integrator: EnergyIntegrator(
+              source, spacing: rate.map { .every(1e9 / $0) } ?? .learned, edgeWindow: edgeWindow)))
       }
     }
     guard !powers.isEmpty || !counters.isEmpty else {

@@ -53,7 +53,8 @@ struct Measurement: Sendable {
         result.take(run, ending)
         continue
       }
-      let figures = try MeterFigures(meter.identity, meter.channels, assuming: request.voltage)
+      let figures = try MeterFigures(
+        meter.identity, meter.channels, rate: meter.rate, assuming: request.voltage)
       let soon = Deadline.after(seconds: patience, interrupt: request.interrupt)
       try await meter.start(into: figures, until: soon)
       do {

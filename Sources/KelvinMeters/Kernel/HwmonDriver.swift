@@ -59,7 +59,9 @@ public struct HwmonDriver: MeterDriver {
         .invalid, "\(name): \(matching.count) chips of \(connection.name) are meant",
         hint: "say which one by 'chip': \(known)")
     }
-    let rate = options["rate"]?.number ?? min(100, chip.updateInterval.map { 1 / $0 } ?? 10)
+    // No faster than it converts: what is read again is no sample of its own.
+    let conversion = chip.channels.compactMap(\.averagingTime).max()
+    let rate = options["rate"]?.number ?? min(100, conversion.map { 1 / $0 } ?? 10)
     return try KernelMeter.open(
       name: name, driver: "hwmon", model: chip.name,
       location: "\(connection.name): \(HwmonChip.directory)/\(chip.device)",
