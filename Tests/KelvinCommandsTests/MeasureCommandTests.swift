@@ -31,6 +31,9 @@ struct MeasureCommandTests {
         rec:
           profile: generic-linux
           connection: {local: {root: \(scratch.path)/tree}}
+      meters:
+        rail: {driver: hwmon, chip: ina226, channels: [power1], accuracy: {power: 1 % + 2 mW}}
+        ppk: {driver: ppk2, match: {ID_SERIAL_SHORT: 'E1A2'}}
 
       """.utf8
     ).write(to: URL(fileURLWithPath: bench))
@@ -51,6 +54,16 @@ struct MeasureCommandTests {
     let unknown = try await run(["meter", "info", "ina999"] + board)
     #expect(unknown.code == 2)
     #expect(unknown.errors.contains("rec: there is no meter 'ina999'; there are hwmon/ina226"))
+  }
+
+  @Test func knowsTheMetersOfTheBench() async throws {
+    let board = try Self.bench(scratch)
+    let info = try await run(["meter", "info", "rail"] + board)
+    #expect(info.code == 0, "\(info.errors)")
+    #expect(info.output.contains("bench file: 1 % + 2 mW") && !info.output.contains("in1"))
+    let none = try await run(["measure", "--meter", "ppk"] + board + ["--", "true"])
+    #expect(none.code == 2)
+    #expect(none.errors.contains("ppk: nothing measures with a 'ppk2' yet"), "\(none.errors)")
   }
 
   @Test func showsWhatAMeterMeasures() async throws {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import KelvinAgenda
 internal import KelvinConnections
 internal import KelvinMeters
 internal import KelvinModel
@@ -16,7 +17,7 @@ struct MeterOptions: ParsableArguments {
   /// Opens a meter on its board, and lets go of both however `body` ends.
   ///
   /// - Parameters:
-  ///   - name: as 'kelvin meter list' tells; nil for the best one there is.
+  ///   - name: of a meter in the bench file, or as 'kelvin meter list' tells; nil for the best one there is.
   ///   - options: of its driver, over what it was found with.
   ///   - verb: for others who want the board.
   ///   - body: runs on the board's own thread.
@@ -25,15 +26,22 @@ struct MeterOptions: ParsableArguments {
     _ body: @escaping @Sendable (any Meter, Target) async throws -> Result
   ) async throws -> Result {
     let board = board
+    let declared = try name.flatMap { try self.declared($0) }
     return try await target.withTarget(board, for: verb, until: deadline) { target in
-      let search = await MeterSearch(through: target.connection, until: deadline)
-      guard let found = try name.map({ try search.meter(named: $0, on: board) }) ?? search.best
-      else { throw MeterOptions.nothing(on: board, search) }
-      guard let driver = BuiltInMeters.all.first(where: { $0.declaration.name == found.driver })
-      else { throw MeterOptions.nothing(on: board, search) }
-      let meter = try await driver.open(
-        name: found.name, options: found.options.merging(options) { $1 },
-        through: target.connection, until: deadline)
+      let meter: any Meter
+      if let declared {
+        meter = try await declared.driver.open(
+          name: name ?? "", options: declared.options.merging(options) { $1 },
+          through: target.connection, until: deadline)
+      } else {
+        let search = await MeterSearch(through: target.connection, until: deadline)
+        guard let found = try name.map({ try search.meter(named: $0, on: board) }) ?? search.best,
+          let driver = MeterOptions.driver(found.driver)
+        else { throw MeterOptions.nothing(on: board, search) }
+        meter = try await driver.open(
+          name: found.name, options: found.options.merging(options) { $1 },
+          through: target.connection, until: deadline)
+      }
       do {
         let result = try await body(meter, target)
         await meter.close()
@@ -43,6 +51,26 @@ struct MeterOptions: ParsableArguments {
         throw error
       }
     }
+  }
+
+  /// A meter that the bench file names; nil when it does not, or there is no bench file.
+  private func declared(
+    _ name: String
+  ) throws -> (driver: any MeterDriver, options: [String: Value])? {
+    guard let paths = try? target.bench.paths(), !paths.isEmpty,
+      let entry = try target.bench.read(.current).bench.meter(named: name)
+    else { return nil }
+    guard let driver = MeterOptions.driver(entry.driver.driver) else {
+      throw MeterFailure(
+        .unsupported, "\(name): nothing measures with a '\(entry.driver.driver)' yet",
+        hint: "there are drivers for "
+          + BuiltInMeters.all.map(\.declaration.name).joined(separator: ", "))
+    }
+    return (driver, entry.driver.options)
+  }
+
+  private static func driver(_ name: String) -> (any MeterDriver)? {
+    BuiltInMeters.all.first { $0.declaration.name == name }
   }
 
   /// Why there is none: what hinders those that are there, or that there is nothing.
