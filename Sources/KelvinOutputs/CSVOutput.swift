@@ -66,7 +66,7 @@ public final class CSVOutput: OutputProcessor {
 
   private func write(_ run: RunReader, to directory: String) throws {
     let columns = allClassifiers ? try classifiers(in: run) : extraColumns
-    var file = try FileWriter(Self.fileName, in: directory)
+    let file = try ExportFile(path: directory + "/" + Self.fileName)
     try file.write(
       Self.line(
         ["id", "workload", "iteration", "attempt", "metric"] + columns + ["value", "units"]))

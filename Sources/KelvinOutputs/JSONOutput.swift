@@ -19,7 +19,7 @@ public struct JSONOutput: OutputProcessor {
 
   public func process(run: RunReader, to directory: String) throws -> [Artifact] {
     let info = try run.run()
-    var file = try FileWriter(Self.fileName, in: directory)
+    let file = try ExportFile(path: directory + "/" + Self.fileName)
     try file.write("{\"format\":\"kelvin-results\",\"version\":\(Self.version),\n\"run\":")
     try file.write(try json(info, run).json)
     try file.write(",\n\"specs\":[")

@@ -26,7 +26,7 @@ public struct JUnitOutput: OutputProcessor {
       counts.add(job.outcome)
       if job.attempts > 0 { duration += time(of: try run.attempts(ofJob: job.position)) }
     }
-    var file = try FileWriter(Self.fileName, in: directory)
+    let file = try ExportFile(path: directory + "/" + Self.fileName)
     let name = escaped(info.record.name)
     let common =
       "name=\"\(name)\" tests=\"\(counts.tests)\" failures=\"\(counts.failures)\" "

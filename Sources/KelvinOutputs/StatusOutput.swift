@@ -14,7 +14,7 @@ public struct StatusOutput: OutputProcessor {
 
   public func process(run: RunReader, to directory: String) throws -> [Artifact] {
     let info = try run.run()
-    var file = try FileWriter(Self.fileName, in: directory)
+    let file = try ExportFile(path: directory + "/" + Self.fileName)
     try file.write(Self.heading(info, try run.verdictCounts()))
     try file.write("\nverdict                 attempts  job\n")
     try run.forEachJob { job in

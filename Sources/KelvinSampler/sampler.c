@@ -14,21 +14,6 @@ void *find_clock(uintptr_t image);
 static int64_t period;
 static int streams;
 
-// MARK: what the compiler calls
-
-void *memset(void *to, int byte, size_t count) {
-  // volatile: else the compiler takes this loop for a memset.
-  volatile char *bytes = to;
-  for (size_t i = 0; i < count; i++) bytes[i] = (char)byte;
-  return to;
-}
-
-void *memcpy(void *to, const void *from, size_t count) {
-  volatile char *bytes = to;
-  for (size_t i = 0; i < count; i++) bytes[i] = ((const char *)from)[i];
-  return to;
-}
-
 // MARK: the link
 
 enum { standard_input = 0, standard_output = 1 };

@@ -24,15 +24,6 @@ extension Connection {
   func entries(
     of directory: TargetPath, until deadline: Deadline
   ) async throws(ConnectionFailure) -> [String] {
-    do {
-      return try await list(directory, depth: 1, until: deadline).compactMap { entry in
-        entry.path.string.split(separator: "/").last.map(String.init)
-      }
-    } catch {
-      switch error.code {
-      case .unreachable, .connectionLost, .badReply, .timedOut, .interrupted: throw error
-      case .permissionDenied, .notFound, .unsupported, .refused, .hostFile, .system: return []
-      }
-    }
+    try await entriesIfThere(of: directory, until: deadline).map(\.name)
   }
 }

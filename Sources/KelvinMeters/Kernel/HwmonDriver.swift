@@ -41,24 +41,11 @@ public struct HwmonDriver: MeterDriver {
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline
   ) async throws(MeterFailure) -> any Meter {
-    let all = try await chips(through: connection, until: deadline)
-    let wanted = options["chip"]?.text
-    let matching = all.filter { chip in
-      wanted.map { $0 == chip.id || $0 == chip.name || $0 == chip.device } ?? true
-    }
-    let known = all.map(\.id).joined(separator: ", ")
-    guard let chip = matching.first else {
-      throw MeterFailure(
-        .notFound,
-        "\(name): \(connection.name) has no hwmon chip " + (wanted.map { "'\($0)' " } ?? "")
-          + "that measures voltage, current, power or energy",
-        hint: known.isEmpty ? "" : "it has \(known)")
-    }
-    guard matching.count == 1 else {
-      throw MeterFailure(
-        .invalid, "\(name): \(matching.count) chips of \(connection.name) are meant",
-        hint: "say which one by 'chip': \(known)")
-    }
+    let chip = try KernelMeter.choose(
+      try await chips(through: connection, until: deadline),
+      "hwmon chip that measures voltage, current, power or energy",
+      by: ("chip", options["chip"]?.text), of: name, on: connection.name, name: \.id
+    ) { chip, word in word == chip.id || word == chip.name || word == chip.device }
     // No faster than it converts: what is read again is no sample of its own.
     let conversion = chip.channels.compactMap(\.averagingTime).max()
     let rate = options["rate"]?.number ?? min(100, conversion.map { 1 / $0 } ?? 10)

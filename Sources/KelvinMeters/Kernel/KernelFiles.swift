@@ -26,27 +26,24 @@ struct KernelFiles: Sendable {
     mark: String? = nil, where isWanted: (String) -> Bool
   ) async throws(ConnectionFailure) -> KernelFiles {
     var tree = KernelFiles()
-    let devices = try await entries(in: directory, through: connection, until: deadline)
-      .map(name)
+    let devices = try await connection.entriesIfThere(of: directory, until: deadline)
+      .map(\.name)
     var paths: [(key: String, path: TargetPath)] = []
     for device in devices {
       // Through the link that each entry of a class is, into the device's own directory.
       var folder = directory.appending(device)
       var all: [String] = []
-      for entry in try await entries(
-        in: folder.appending("."), through: connection, until: deadline)
-      {
-        all.append(name(of: entry))
+      for entry in try await connection.entriesIfThere(of: folder.appending("."), until: deadline) {
+        all.append(entry.name)
         guard case .link(let target) = entry.kind else { continue }
-        tree.links["\(device)/\(name(of: entry))"] =
+        tree.links["\(device)/\(entry.name)"] =
           target.split(separator: "/").last.map(String.init)
       }
       if let mark, !all.contains(mark), all.contains("device") {
         folder = folder.appending("device")
         tree.folders[device] = "device"
-        all = try await entries(
-          in: folder.appending("."), through: connection, until: deadline
-        ).map(name)
+        all = try await connection.entriesIfThere(of: folder.appending("."), until: deadline).map(
+          \.name)
       }
       tree.files[device] = all
       paths += all.filter(isWanted).map { ("\(device)/\($0)", folder.appending($0)) }
@@ -79,21 +76,4 @@ struct KernelFiles: Sendable {
 
   /// Where a device's link leads to, its last name; nil when there is no such link.
   func link(_ device: String, _ name: String) -> String? { links["\(device)/\(name)"] }
-
-  private static func name(of entry: FileEntry) -> String {
-    entry.path.string.split(separator: "/").last.map(String.init) ?? ""
-  }
-
-  private static func entries(
-    in directory: TargetPath, through connection: any Connection, until deadline: Deadline
-  ) async throws(ConnectionFailure) -> [FileEntry] {
-    do {
-      return try await connection.list(directory, depth: 1, until: deadline)
-    } catch {
-      switch error.code {
-      case .unreachable, .connectionLost, .badReply, .timedOut, .interrupted: throw error
-      case .permissionDenied, .notFound, .unsupported, .refused, .hostFile, .system: return []
-      }
-    }
-  }
 }

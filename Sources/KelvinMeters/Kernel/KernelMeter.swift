@@ -30,4 +30,30 @@ enum KernelMeter {
         return channel
       }, files: chosen.map(\.1), rate: rate, properties: properties, through: connection)
   }
+
+  /// The one that an option means among those that a board has.
+  ///
+  /// - Parameters:
+  ///   - what: for messages: `power supply with a gauge`.
+  ///   - option: the name of the option, and what it says; nil means the only one.
+  /// - Throws: `notFound`, `invalid` when several are meant; with the names of those there are.
+  static func choose<Item>(
+    _ all: [Item], _ what: String, by option: (name: String, value: String?), of meter: String,
+    on board: String, name: (Item) -> String, where isMeant: (Item, String) -> Bool
+  ) throws(MeterFailure) -> Item {
+    let matching = all.filter { item in option.value.map { isMeant(item, $0) } ?? true }
+    let known = all.map(name).joined(separator: ", ")
+    guard let first = matching.first else {
+      throw MeterFailure(
+        .notFound,
+        "\(meter): \(board) has no \(what)" + (option.value.map { " '\($0)'" } ?? ""),
+        hint: known.isEmpty ? "" : "it has \(known)")
+    }
+    guard matching.count == 1 else {
+      throw MeterFailure(
+        .invalid, "\(meter): \(matching.count) of \(board) are meant, each a \(what)",
+        hint: "say which one by '\(option.name)': \(known)")
+    }
+    return first
+  }
 }

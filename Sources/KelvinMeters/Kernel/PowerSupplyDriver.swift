@@ -49,22 +49,10 @@ public struct PowerSupplyDriver: MeterDriver {
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline
   ) async throws(MeterFailure) -> any Meter {
-    let all = try await supplies(through: connection, until: deadline)
-    let wanted = options["supply"]?.text
-    let matching = all.filter { supply in wanted.map { $0 == supply.name } ?? true }
-    let known = all.map(\.name).joined(separator: ", ")
-    guard let supply = matching.first else {
-      throw MeterFailure(
-        .notFound,
-        "\(name): \(connection.name) has no power supply "
-          + (wanted.map { "'\($0)' " } ?? "") + "with a gauge",
-        hint: known.isEmpty ? "" : "it has \(known)")
-    }
-    guard matching.count == 1 else {
-      throw MeterFailure(
-        .invalid, "\(name): \(matching.count) supplies of \(connection.name) are meant",
-        hint: "say which one by 'supply': \(known)")
-    }
+    let supply = try KernelMeter.choose(
+      try await supplies(through: connection, until: deadline), "power supply with a gauge",
+      by: ("supply", options["supply"]?.text), of: name, on: connection.name, name: \.name
+    ) { $0.name == $1 }
     return try KernelMeter.open(
       name: name, driver: "power_supply", model: supply.type,
       location: "\(connection.name): \(Self.directory)/\(supply.name)", channels: supply.channels,

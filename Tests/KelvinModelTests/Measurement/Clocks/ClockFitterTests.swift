@@ -124,32 +124,4 @@ struct ClockFitterTests {
     fitter.observe(meter: 6, host: 8)
     #expect(fitter.fit != nil)
   }
-
-  @Test func theShortestExchangeIsTheBest() throws {
-    // The board's clock is 1,000 ahead; 10 there and 10 back, or 10 and 500.
-    let good = TimeExchange(sent: 0, received: 1010, answered: 1020, returned: 30)
-    let slow = TimeExchange(sent: 100, received: 1110, answered: 1120, returned: 620)
-    let impossible = TimeExchange(sent: 0, received: 1010, answered: 1005, returned: 2)
-    let best = try #require(TimeExchange.best(of: [slow, impossible, good]))
-    #expect(best == good && best.offset == 1000 && best.bound == 10)
-    #expect(slow.offset == 755 && slow.bound == 255)
-    #expect(abs(slow.offset - 1000) <= slow.bound)
-    #expect(TimeExchange.best(of: [impossible]) == nil)
-    let extreme = TimeExchange(sent: .min, received: .max, answered: .min, returned: .max)
-    #expect(extreme.offset.isFinite && !extreme.isPossible)
-  }
-
-  @Test func theTruthIsAlwaysWithinTheBoundOfAnExchange() {
-    var dice = Dice(seed: 9)
-    for _ in 0..<1000 {
-      let offset = Int64(dice.within(1e9))
-      let (there, work, back) = (
-        Int64(dice.unit() * 1e6), Int64(dice.unit() * 1e6), Int64(dice.unit() * 1e7)
-      )
-      let exchange = TimeExchange(
-        sent: 0, received: there + offset, answered: there + work + offset,
-        returned: there + work + back)
-      #expect(abs(exchange.offset - Double(offset)) <= exchange.bound)
-    }
-  }
 }

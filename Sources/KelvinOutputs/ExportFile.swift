@@ -1,9 +1,10 @@
 internal import Glibc
 
-/// Where an export goes: a file that is complete or not there, or memory. Bytes are appended; formats
-/// that learn late what belongs at the start of a file patch it.
+/// Where an output or an export goes: a file that is complete or not there, or memory. Bytes are appended;
+/// formats that learn late what belongs at the start of a file patch it.
 ///
-/// Used by one thread at a time.
+/// The file is not synchronized: it can be made again from the store, which is. Used by one thread at a
+/// time.
 public final class ExportFile {
   private let path: String
   private let temporary: String
@@ -20,7 +21,9 @@ public final class ExportFile {
   /// Begins a file at a path, which takes its name in ``commit()``.
   public init(path: String) throws(OutputFailure) {
     self.path = path
-    temporary = "\(path).\(getpid()).part"
+    // Hidden, beside it.
+    let cut = path.lastIndex(of: "/").map(path.index(after:)) ?? path.startIndex
+    temporary = "\(path[..<cut]).\(path[cut...]).\(getpid()).part"
     descriptor = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw OutputFailure(writing: path, error: errno) }
   }
