@@ -96,7 +96,8 @@ public final class MeterFigures: BlockSink {
 
   public func take(_ event: CaptureEvent) {
     state.withLock { state in
-      state.events.append(event)
+      // For the counters, which are summed at the end.
+      if !state.counters.isEmpty { state.events.append(event) }
       for index in state.powers.indices { state.powers[index].integrator.take(event) }
     }
   }

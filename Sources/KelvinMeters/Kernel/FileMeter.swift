@@ -108,8 +108,9 @@ extension FileMeter {
       var counts: [Int64]
       /// The last good sample of each channel.
       var last: [(time: Int64, code: Int64)?]
-      /// Samples with the code of the one before.
+      /// Samples with the code of the one before, and what a pattern in them tells.
       var repeats: [Int64]
+      var finders: [RepeatFinder]
       var first: Int64?
       /// Since when a channel cannot be read, how often, and why.
       var errors: [(from: Int64, to: Int64, count: Int64, why: String)?]
@@ -127,7 +128,8 @@ extension FileMeter {
       state = Mutex(
         State(
           counts: channels.map { _ in 0 }, last: channels.map { _ in nil },
-          repeats: channels.map { _ in 0 }, errors: channels.map { _ in nil }))
+          repeats: channels.map { _ in 0 }, finders: channels.map { _ in RepeatFinder() },
+          errors: channels.map { _ in nil }))
     }
 
     func take(_ samples: [Sample]) {
@@ -162,6 +164,7 @@ extension FileMeter {
         let blocks = channels.indices.filter { !times[$0].isEmpty }.map {
           SampleBlock(channel: $0, times: times[$0], codes: codes[$0])
         }
+        for block in blocks { state.finders[block.channel].add(block) }
         if !blocks.isEmpty { sink.take(blocks) }
       }
     }
@@ -196,14 +199,18 @@ extension FileMeter {
         for channel in channels.indices {
           endError(channel, &state)
           guard let first = state.first, let last = state.last[channel] else { continue }
-          // A meter that converts more slowly than it is read gives the same conversion again.
-          if let slow = channels[channel].averagingTime, slow * 1e9 > Double(period) * 1.01,
-            state.repeats[channel] > 0
-          {
+          // A meter that converts more slowly than it is read gives the same conversion again: it says so
+          // itself, or its values do.
+          var (conversion, count) = (channels[channel].averagingTime ?? 0, state.repeats[channel])
+          if conversion * 1e9 <= Double(period) * 1.01 {
+            guard let finding = state.finders[channel].finding else { continue }
+            (conversion, count) = (finding.conversionPeriod / 1e9, finding.repeats)
+          }
+          if count > 0 {
             sink.take(
               CaptureEvent(
-                .repeats, channel: channel, from: first, to: last.time,
-                count: state.repeats[channel], note: "converted each \(slow * 1000) ms"))
+                .repeats, channel: channel, from: first, to: last.time, count: count,
+                note: "converted each \(conversion * 1000) ms"))
           }
         }
         var summary = CaptureSummary(
@@ -220,7 +227,7 @@ extension FileMeter {
         if !counted.note.isEmpty { summary.counts["note"] = .text(counted.note) }
         summary.counts.merge(counted.boardRecord) { first, _ in first }
         let still = channels.indices.filter {
-          state.counts[$0] > 100 && state.repeats[$0] == state.counts[$0] - 1
+          state.counts[$0] > 100 && state.finders[$0].isStuck
         }
         if !still.isEmpty {
           summary.counts["unchanged"] = .list(still.map { .text(channels[$0].name) })

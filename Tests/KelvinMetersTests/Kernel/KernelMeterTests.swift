@@ -179,6 +179,25 @@ struct KernelMeterTests {
     #expect(sink.events[1].count == 3 && sink.events[1].to == 8_000_000)
   }
 
+  @Test func conversionsThatAreReadAgainAreRecognized() {
+    let sink = KeepingSink()
+    let drain = FileMeter.Drain(
+      name: "m", channels: [Channel(name: "p", unit: "W"), Channel(name: "q", unit: "W")],
+      files: ["/sys/p", "/sys/q"], period: 1_000_000, sink: sink)
+    // One is converted each fifth time that it is read, the other each time.
+    for tick: Int64 in 0..<1000 {
+      let codes: [Int64] = [tick / 5 * 37 % 101, tick * 37 % 101]
+      drain.take(
+        (0..<2).map {
+          Sample(nanoseconds: tick * 1_000_000, mantissa: codes[$0], channel: UInt16($0))
+        })
+    }
+    _ = drain.summary(SampleSummary())
+    let repeats = sink.events.filter { $0.kind == .repeats }
+    #expect(repeats.map(\.channel) == [0] && repeats.first?.count == 800, "\(repeats)")
+    #expect(repeats.first?.note.hasPrefix("converted each 5") == true, "\(repeats)")
+  }
+
   @Test func namesRAPLDomainsWithTheirOwnMaxima() async throws {
     let zones = [
       ("intel-rapl:0", "package-0", "262143328850"), ("intel-rapl:0:0", "core", "262143328850"),
