@@ -3,8 +3,8 @@
 
 # To build.
 packages_build=(
-  libexpat1-dev libmd-dev libpcre2-dev libsqlite3-dev libssl-dev libudev-dev libusb-1.0-0-dev libyaml-dev
-  libzstd-dev pkg-config zlib1g-dev
+  libexpat1-dev libmd-dev libpcre2-dev libsqlite3-dev libssl-dev libudev-dev libusb-1.0-0-dev libxxhash-dev
+  libyaml-dev libzstd-dev pkg-config zlib1g-dev
 )
 
 # What examples/quickstart.yaml runs and reads.
