@@ -5,6 +5,8 @@ public struct Metric: Hashable, Sendable, Codable {
   /// A unit as in ``Unit`` where it is one of those, otherwise the tool's own word; empty when the
   /// value is a pure number or text.
   public var unit: String
+  /// Standard uncertainty of the value, in its unit: where its source knows how far it can be trusted.
+  public var uncertainty: Double?
   /// True when smaller is better, false when larger is, nil when neither is known.
   public var lowerIsBetter: Bool?
   /// Tells apart metrics of one name: `cpu: 3`, `zone: soc`.
@@ -14,12 +16,13 @@ public struct Metric: Hashable, Sendable, Codable {
 
   /// Creates a metric.
   public init(
-    _ name: String, _ value: MetricValue, unit: String = "", lowerIsBetter: Bool? = nil,
-    classifiers: [String: String] = [:], source: String = ""
+    _ name: String, _ value: MetricValue, unit: String = "", uncertainty: Double? = nil,
+    lowerIsBetter: Bool? = nil, classifiers: [String: String] = [:], source: String = ""
   ) {
     self.name = name
     self.value = value
     self.unit = unit
+    self.uncertainty = uncertainty
     self.lowerIsBetter = lowerIsBetter
     self.classifiers = classifiers
     self.source = source

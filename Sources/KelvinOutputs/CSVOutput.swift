@@ -10,9 +10,10 @@ public final class CSVOutput: OutputProcessor {
     summary: "results.csv: one line a metric, for spreadsheets and scripts",
     description: """
       Columns: id, workload (the label), iteration, attempt, metric, any classifiers asked for, \
-      value, units. Lines end as RFC 4180 wants; lines of jobs are added while the run goes on, and \
-      the file is written anew at its end. Metrics of the run as a whole have no id, iteration and \
-      attempt, and the run's name as workload.
+      value, units, uncertainty (standard, in the same unit; empty where nobody knows it). Lines end \
+      as RFC 4180 wants; lines of jobs are added while the run goes on, and the file is written anew \
+      at its end. Metrics of the run as a whole have no id, iteration and attempt, and the run's \
+      name as workload.
       """,
     options: [
       OptionDeclaration(
@@ -69,7 +70,9 @@ public final class CSVOutput: OutputProcessor {
     let file = try ExportFile(path: directory + "/" + Self.fileName)
     try file.write(
       Self.line(
-        ["id", "workload", "iteration", "attempt", "metric"] + columns + ["value", "units"]))
+        ["id", "workload", "iteration", "attempt", "metric"] + columns + [
+          "value", "units", "uncertainty"
+        ]))
     try run.forEachJob { job in
       try file.write(try lines(of: job, in: run, columns: columns))
     }
@@ -123,7 +126,7 @@ public final class CSVOutput: OutputProcessor {
     of metric: Metric, _ shared: [String: String], _ columns: [String]
   ) -> [String] {
     [metric.name] + columns.map { metric.classifiers[$0] ?? shared[$0] ?? "" }
-      + [metric.value.text, metric.unit]
+      + [metric.value.text, metric.unit, metric.uncertainty.map { "\($0)" } ?? ""]
   }
 
   private static func line(_ fields: [String]) -> String {

@@ -170,6 +170,7 @@ public struct JSONOutput: OutputProcessor {
       }
     return [
       "name": .text(metric.name), "value": value, "unit": .text(metric.unit),
+      "uncertainty": metric.uncertainty.map { $0.isFinite ? .number($0) : .text("\($0)") } ?? .null,
       "lower_is_better": metric.lowerIsBetter.map(Value.boolean) ?? .null,
       "classifiers": texts(metric.classifiers), "source": .text(metric.source)
     ]

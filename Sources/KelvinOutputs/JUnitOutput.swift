@@ -106,6 +106,8 @@ public struct JUnitOutput: OutputProcessor {
     var text = metric.name
     if !classifiers.isEmpty { text += "{\(classifiers)}" }
     text += ": \(metric.value.text)"
+    // Expanded, k = 2, as everywhere for people.
+    if let uncertainty = metric.uncertainty { text += " ± \(2 * uncertainty)" }
     if !metric.unit.isEmpty { text += " \(metric.unit)" }
     return escaped(text)
   }

@@ -38,11 +38,16 @@ extension SummaryTable {
   }
 
   private func table(_ rows: [Row], columns: Int) -> [String] {
-    let header = ["workload", "metric", "n", "mean", "± sd", "min", "max", "unit"]
+    // How far single values can be trusted stands where somebody knows it.
+    let hasUncertainty = rows.contains { $0.expanded.count > 0 }
+    let header =
+      ["workload", "metric", "n", "mean"] + (hasUncertainty ? ["± k=2"] : [])
+      + ["± sd", "min", "max", "unit"]
     var cells: [[String]] = [header]
     var last = ""
     for row in rows {
-      let figures = SummaryTable.figures(row.statistics)
+      var figures = SummaryTable.figures(row.statistics)
+      if hasUncertainty { figures.insert(SummaryTable.expanded(row.expanded), at: 1) }
       cells.append(
         [row.label == last ? "" : row.label, row.metric, String(row.statistics.count)] + figures
           + [row.unit])
@@ -54,19 +59,30 @@ extension SummaryTable {
       shown.reduce(0) { $0 + widths[$1] } + 2 * (shown.count - 1) - columns
     }
     // Minimum and maximum give way to names, and these to the other figures, but stay recognizable.
-    if excess() > 0 { shown.removeAll { $0 == 5 || $0 == 6 } }
+    let numbers = 2..<header.count - 1
+    if excess() > 0 {
+      shown.removeAll { $0 == numbers.upperBound - 1 || $0 == numbers.upperBound - 2 }
+    }
     if excess() > 0 { widths[1] = max(min(16, widths[1]), widths[1] - excess()) }
     if excess() > 0 { widths[0] = max(min(12, widths[0]), widths[0] - excess()) }
     return cells.map { row in
       var line = ""
       for column in shown {
         if column > 0 { line += "  " }
-        let isNumber = (2...6).contains(column)
+        let isNumber = numbers.contains(column)
         line += row[column].cut(widths[column]).padded(widths[column], left: isNumber)
       }
       while line.last == " " { line.removeLast() }
       return line
     }
+  }
+
+  /// An uncertainty to two significant digits (JCGM 100:2008, 7.2.6); empty where nobody knows it.
+  private static func expanded(_ statistics: Statistics) -> String {
+    let value = statistics.mean
+    guard statistics.count > 0, value > 0 else { return statistics.count > 0 ? "0" : "" }
+    guard value < 1e9, value >= 1e-6 else { return scientific(value) }
+    return fixed(value, decimals: max(0, min(8, 1 - Int(log10(value).rounded(.down)))))
   }
 
   /// Mean, deviation, minimum and maximum, with decimals that suit the mean.

@@ -11,6 +11,8 @@ public struct SummaryTable: Sendable {
     var metric: String
     var unit: String
     var statistics = Statistics()
+    /// Of the single values' uncertainties, as far as they are known; the mean's own may be less.
+    var expanded = Statistics()
   }
 
   /// A job that is not ok.
@@ -64,9 +66,21 @@ public struct SummaryTable: Sendable {
       var unit: String
     }
 
+    struct Kind {
+      var classifiers: [String: String]
+      var statistics = Statistics()
+      var expanded = Statistics()
+
+      mutating func add(_ number: Double, _ uncertainty: Double?) {
+        statistics.add(number)
+        // k = 2, as everywhere for people.
+        if let uncertainty, uncertainty.isFinite { expanded.add(2 * uncertainty) }
+      }
+    }
+
     var order: [Key] = []
     /// By classifiers; a list, since few differ.
-    var kinds: [Key: [(classifiers: [String: String], statistics: Statistics)]] = [:]
+    var kinds: [Key: [Kind]] = [:]
     var specs: Set<Int> = []
     var dropped: Set<Int> = []
 
@@ -86,11 +100,11 @@ public struct SummaryTable: Sendable {
       var list = kinds[key] ?? []
       if list.isEmpty { order.append(key) }
       if let index = list.firstIndex(where: { $0.classifiers == metric.classifiers }) {
-        list[index].statistics.add(number)
+        list[index].add(number, metric.uncertainty)
       } else if list.count <= SummaryTable.maximumKinds {
-        var statistics = Statistics()
-        statistics.add(number)
-        list.append((metric.classifiers, statistics))
+        var kind = Kind(classifiers: metric.classifiers)
+        kind.add(number, metric.uncertainty)
+        list.append(kind)
       }
       kinds[key] = list
     }
@@ -111,13 +125,14 @@ public struct SummaryTable: Sendable {
         crowded.append((label, key.metric, kinds.count))
         continue
       }
-      for (classifiers, statistics) in kinds {
-        let suffix = classifiers.sorted { $0.key < $1.key }
+      for kind in kinds {
+        let suffix = kind.classifiers.sorted { $0.key < $1.key }
           .map { "\($0.key)=\($0.value)" }.joined(separator: " ")
         let metric = suffix.isEmpty ? key.metric : "\(key.metric) {\(suffix)}"
         rows.append(
           Row(
-            label: label, metric: metric.oneLine, unit: key.unit.oneLine, statistics: statistics))
+            label: label, metric: metric.oneLine, unit: key.unit.oneLine,
+            statistics: kind.statistics, expanded: kind.expanded))
       }
     }
   }

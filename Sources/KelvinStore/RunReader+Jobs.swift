@@ -69,7 +69,7 @@ extension RunReader {
   public func metrics(ofAttempt attempt: Int64) throws(StoreFailure) -> [Metric] {
     try read { database in
       try metrics(
-        database, "SELECT type, value FROM metrics WHERE attempt = ? ORDER BY ordinal", [attempt])
+        database, "SELECT * FROM metrics WHERE attempt = ? ORDER BY ordinal", [attempt], from: 2)
     }
   }
 

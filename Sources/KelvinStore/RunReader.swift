@@ -91,7 +91,7 @@ public final class RunReader: Sendable {
   /// The metrics of the run as a whole.
   public func runMetrics() throws(StoreFailure) -> [Metric] {
     try read { database in
-      try metrics(database, "SELECT type, value FROM run_metrics ORDER BY ordinal", [])
+      try metrics(database, "SELECT * FROM run_metrics ORDER BY ordinal", [], from: 1)
     }
   }
 
@@ -118,16 +118,18 @@ public final class RunReader: Sendable {
 
   func backup(to copy: DatabaseQueue) throws { try queue.backup(to: copy) }
 
-  /// Reads metrics from rows of type and value.
+  /// Reads metrics from rows that have type, value and, since version 6, uncertainty from `column` on.
   func metrics(
-    _ database: Database, _ sql: String, _ arguments: StatementArguments
+    _ database: Database, _ sql: String, _ arguments: StatementArguments, from column: Int
   ) throws -> [Metric] {
     let rows = try Row.fetchCursor(database.cachedStatement(sql: sql), arguments: arguments)
     var metrics: [Metric] = []
     while let row = try rows.next() {
       let row = RowReader(row: row, path: path)
-      let type = try metricType(try row.integer(0), database)
-      metrics.append(type.metric(try row.metricValue(1)))
+      let type = try metricType(try row.integer(column), database)
+      var metric = type.metric(try row.metricValue(column + 1))
+      if row.count > column + 2 { metric.uncertainty = try row.optionalNumber(column + 2) }
+      metrics.append(metric)
     }
     return metrics
   }

@@ -60,8 +60,12 @@ extension RunStore {
       for (ordinal, metric) in result.metrics.enumerated() {
         let type = try self.type(of: metric, database, state)
         try database.cachedStatement(
-          sql: "INSERT INTO metrics (attempt, ordinal, type, value) VALUES (?, ?, ?, ?)"
-        ).execute(arguments: [attempt, ordinal, type, metric.value.databaseValue])
+          sql: """
+            INSERT INTO metrics (attempt, ordinal, type, value, uncertainty) VALUES (?, ?, ?, ?, ?)
+            """
+        ).execute(arguments: [
+          attempt, ordinal, type, metric.value.databaseValue, metric.uncertainty
+        ])
       }
       for artifact in result.artifacts {
         try insert(artifact, attempt: attempt, into: database)

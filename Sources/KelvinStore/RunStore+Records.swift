@@ -39,8 +39,8 @@ extension RunStore {
       for metric in metrics {
         let type = try self.type(of: metric, database, state)
         try database.execute(
-          sql: "INSERT INTO run_metrics (type, value) VALUES (?, ?)",
-          arguments: [type, metric.value.databaseValue])
+          sql: "INSERT INTO run_metrics (type, value, uncertainty) VALUES (?, ?, ?)",
+          arguments: [type, metric.value.databaseValue, metric.uncertainty])
       }
     }
   }

@@ -8,7 +8,7 @@ enum Schema {
   /// "Klvn"; `file` and Kelvin know a run by it.
   static let applicationID: Int64 = 0x4B6C_766E
   /// Kept in user_version; equals the number of migrations.
-  static let version: Int64 = 5
+  static let version: Int64 = 6
 
   /// Brings a database from any released version to the present one.
   static func migrate(_ queue: DatabaseQueue) throws {
@@ -28,8 +28,33 @@ enum Schema {
     migrator.registerMigration("v5") { database in
       try database.execute(sql: version5)
     }
+    migrator.registerMigration("v6") { database in
+      try database.execute(sql: version6)
+    }
     try migrator.migrate(queue)
   }
+
+  /// How far values can be trusted.
+  private static let version6 = """
+    PRAGMA user_version = 6;
+
+    ALTER TABLE metrics ADD COLUMN uncertainty REAL;
+    ALTER TABLE run_metrics ADD COLUMN uncertainty REAL;
+
+    DROP VIEW results;
+    CREATE VIEW results AS
+      SELECT j.position AS job, s.id AS id, s.label AS label, s.workload AS workload,
+        j.iteration AS iteration, a.number AS attempt, a.verdict AS verdict,
+        t.name AS metric, m.value AS value, t.unit AS unit,
+        t.lower_is_better AS lower_is_better, t.classifiers AS classifiers, t.source AS source,
+        a.number = (SELECT max(number) FROM attempts WHERE job = j.position) AS is_last,
+        m.uncertainty AS uncertainty
+      FROM metrics m
+      JOIN metric_types t ON t.id = m.type
+      JOIN attempts a ON a.id = m.attempt
+      JOIN jobs j ON j.position = a.job
+      JOIN specs s ON s.position = j.spec;
+    """
 
   /// Meters, events of captures, and samples whose summaries have levels. `blocks.data` has another form
   /// where `ordinal` is not null.

@@ -29,21 +29,21 @@ struct CSVOutputTests {
     #expect(artifacts.map(\.path) == ["results.csv"])
     #expect(
       rows() == #"""
-        ['id', 'workload', 'iteration', 'attempt', 'metric', 'value', 'units']
-        ['wk1', 'openssl, "fast"', '1', '2', 'execution_time', '1.5', 's']
-        ['wk1', 'openssl, "fast"', '1', '2', 'interrupts', '12', '']
-        ['wk1', 'openssl, "fast"', '1', '2', 'interrupts', '34', '']
-        ['wk1', 'openssl, "fast"', '1', '2', 'version', '1,2 "three"\r\nfour', '']
-        ['wk1', 'openssl, "fast"', '1', '2', 'odd', 'nan', '']
-        ['wk1', 'openssl, "fast"', '1', '2', 'odder', '-inf', '']
-        ['wk2', 'idle', '1', '1', 'n', '3', '']
-        ['wk1', 'openssl, "fast"', '2', '2', 'execution_time', '2.5', 's']
-        ['wk1', 'openssl, "fast"', '2', '2', 'interrupts', '12', '']
-        ['wk1', 'openssl, "fast"', '2', '2', 'interrupts', '34', '']
-        ['wk1', 'openssl, "fast"', '2', '2', 'version', '1,2 "three"\r\nfour', '']
-        ['wk1', 'openssl, "fast"', '2', '2', 'odd', 'nan', '']
-        ['wk1', 'openssl, "fast"', '2', '2', 'odder', '-inf', '']
-        ['', 'a "run", <with> & \'all\'\nof it \x01✓', '', '', 'duration', '12.25', 's']
+        ['id', 'workload', 'iteration', 'attempt', 'metric', 'value', 'units', 'uncertainty']
+        ['wk1', 'openssl, "fast"', '1', '2', 'execution_time', '1.5', 's', '']
+        ['wk1', 'openssl, "fast"', '1', '2', 'interrupts', '12', '', '']
+        ['wk1', 'openssl, "fast"', '1', '2', 'interrupts', '34', '', '']
+        ['wk1', 'openssl, "fast"', '1', '2', 'version', '1,2 "three"\r\nfour', '', '']
+        ['wk1', 'openssl, "fast"', '1', '2', 'odd', 'nan', '', '']
+        ['wk1', 'openssl, "fast"', '1', '2', 'odder', '-inf', '', '']
+        ['wk2', 'idle', '1', '1', 'n', '3', '', '']
+        ['wk1', 'openssl, "fast"', '2', '2', 'execution_time', '2.5', 's', '']
+        ['wk1', 'openssl, "fast"', '2', '2', 'interrupts', '12', '', '']
+        ['wk1', 'openssl, "fast"', '2', '2', 'interrupts', '34', '', '']
+        ['wk1', 'openssl, "fast"', '2', '2', 'version', '1,2 "three"\r\nfour', '', '']
+        ['wk1', 'openssl, "fast"', '2', '2', 'odd', 'nan', '', '']
+        ['wk1', 'openssl, "fast"', '2', '2', 'odder', '-inf', '', '']
+        ['', 'a "run", <with> & \'all\'\nof it \x01✓', '', '', 'duration', '12.25', 's', '']
 
         """#)
   }
@@ -55,15 +55,16 @@ struct CSVOutputTests {
       .process(run: run.reader, to: run.path)
     #expect(
       rows() == #"""
-        ['id', 'workload', 'iteration', 'attempt', 'metric', 'section', 'cpu', 'none', 'value', 'units']
-        ['wk1', 'openssl, "fast"', '1', '1', 'execution_time', 's1', 'all', '', '1.0', 's']
-        ['wk1', 'openssl, "fast"', '1', '1', 'interrupts', 's1', '0', '', '12', '']
+        ['id', 'workload', 'iteration', 'attempt', 'metric', 'section', 'cpu', 'none', 'value', 'units', 'uncertainty']
+        ['wk1', 'openssl, "fast"', '1', '1', 'execution_time', 's1', 'all', '', '1.0', 's', '']
+        ['wk1', 'openssl, "fast"', '1', '1', 'interrupts', 's1', '0', '', '12', '', '']
 
         """#)
     _ = try CSVOutput.make(["use_all_classifiers": true]).process(run: run.reader, to: run.path)
     #expect(
       rows().hasPrefix(
-        "['id', 'workload', 'iteration', 'attempt', 'metric', 'cpu', 'section', 'value', 'units']"))
+        "['id', 'workload', 'iteration', 'attempt', 'metric', 'cpu', 'section', 'value', 'units', 'uncertainty']"
+      ))
   }
 
   @Test func listsAllAttemptsWhenAsked() throws {
@@ -73,9 +74,9 @@ struct CSVOutputTests {
       .filter { $0.contains("execution_time") }
     #expect(
       times == [
-        "wk1,\"openssl, \"\"fast\"\"\",1,1,execution_time,9.0,s",
-        "wk1,\"openssl, \"\"fast\"\"\",1,2,execution_time,1.5,s",
-        "wk1,\"openssl, \"\"fast\"\"\",2,2,execution_time,2.5,s"
+        "wk1,\"openssl, \"\"fast\"\"\",1,1,execution_time,9.0,s,",
+        "wk1,\"openssl, \"\"fast\"\"\",1,2,execution_time,1.5,s,",
+        "wk1,\"openssl, \"\"fast\"\"\",2,2,execution_time,2.5,s,"
       ])
   }
 
@@ -97,17 +98,25 @@ struct CSVOutputTests {
 
   @Test func repairsWhatAKilledProcessLeft() throws {
     try run.attempt(0, 1, .ok, jobOutcome: .ok, metrics: [Metric("m", .integer(1))])
-    writeText(file, "id,workload,iteration,attempt,metric,value,units\r\nwk1,\"open")
+    writeText(file, "id,workload,iteration,attempt,metric,value,units,uncertainty\r\nwk1,\"open")
     try run.attempt(1, 1, .ok, jobOutcome: .ok, metrics: [Metric("m", .integer(2))])
     try CSVOutput.make().process(
       job: try #require(try run.reader.job(1)), in: run.reader, to: run.path)
     #expect(
       readText(file) == """
-        id,workload,iteration,attempt,metric,value,units\r
-        wk1,"openssl, ""fast""\",1,1,m,1,\r
-        wk2,idle,1,1,m,2,\r
+        id,workload,iteration,attempt,metric,value,units,uncertainty\r
+        wk1,"openssl, ""fast""\",1,1,m,1,,\r
+        wk2,idle,1,1,m,2,,\r
 
         """)
+  }
+
+  @Test func saysHowFarAValueCanBeTrusted() throws {
+    try run.attempt(
+      0, 1, .ok, jobOutcome: .ok,
+      metrics: [Metric("energy", .number(12.5), unit: "J", uncertainty: 0.25)])
+    _ = try CSVOutput.make().process(run: run.reader, to: run.path)
+    #expect(readText(file)?.contains(",energy,12.5,J,0.25\r\n") == true)
   }
 
   @Test func refusesOptionsThatContradict() {

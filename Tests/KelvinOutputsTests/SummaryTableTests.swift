@@ -52,6 +52,27 @@ struct SummaryTableTests {
         """)
   }
 
+  @Test func showsHowFarValuesCanBeTrusted() throws {
+    let run = try SampleRun(at: directory("run"))
+    for (job, value) in [(0, 12.25), (2, 12.75)] {
+      try run.attempt(
+        job, 1, .ok, jobOutcome: .ok,
+        metrics: [
+          Metric("energy", .number(value), unit: "J", uncertainty: 0.07),
+          Metric("time", .number(2), unit: "s")
+        ])
+    }
+    #expect(
+      try SummaryTable.render(run: run.reader, columns: 100) == """
+        workload         metric  n    mean  ± k=2   ± sd     min     max  unit
+        openssl, "fast"  energy  2  12.500   0.14  0.354  12.250  12.750  J
+                         time    2       2             0       2       2  s
+
+        jobs 7: 2 ok, 5 not ended
+
+        """)
+  }
+
   @Test func keepsControlCharactersFromTheTerminal() throws {
     let run = try SampleRun(at: directory("run"))
     let hostile = "\u{1B}[2J\u{9B}31m\u{7}\r\nx"

@@ -48,7 +48,9 @@ struct SchemaTests {
       EventRecord(.warning, source: "s", "m", time: MonotonicTime(nanoseconds: 9))
     ]
     result.metrics += [
-      Metric("interrupts", .integer(12), classifiers: ["cpu": "3"], source: "interrupts"),
+      Metric(
+        "interrupts", .integer(12), uncertainty: 0.5, classifiers: ["cpu": "3"],
+        source: "interrupts"),
       Metric("version", .text("1.2"), source: "workload")
     ]
     let attempt = try store.beginAttempt(job: 0, number: 2, startedWallNanoseconds: 6)
@@ -65,7 +67,7 @@ struct SchemaTests {
     try store.finishJobs([(1, Outcome(.skipped, "SIGINT"))])
     try store.add(
       runArtifacts: [Artifact(name: "csv", path: "results.csv", kind: .export)],
-      runMetrics: [Metric("duration", .number(1.5), unit: "s")])
+      runMetrics: [Metric("duration", .number(1.5), unit: "s", uncertainty: 0.25)])
     try store.setRunState(.ended, outcome: Outcome(.aborted, "SIGINT"))
     store.close()
   }
@@ -104,6 +106,9 @@ struct SchemaTests {
     #expect(metrics.first == makeResult().metrics.first)
     #expect(metrics.map(\.value) == [.number(0.00123), .integer(12), .text("1.2")])
     #expect(metrics[1].classifiers == ["cpu": "3"])
+    // Uncertainties are known from version 6 on.
+    #expect(metrics.map(\.uncertainty) == [nil, version < 6 ? nil : 0.5, nil])
+    #expect(try reader.runMetrics().map(\.uncertainty) == [version < 6 ? nil : 0.25])
     #expect(try reader.artifacts(ofAttempt: last.id).map(\.path) == ["jobs/1/stdout"])
     #expect(try reader.artifacts(ofAttempt: nil).map(\.path) == ["results.csv"])
     #expect(try reader.events(ofAttempt: last.id).map(\.message) == ["m"])
