@@ -13,6 +13,9 @@ public struct Declarations: Sendable {
   public let checkImages: @Sendable (Deployment) -> [Deployment.Problem]
   /// The problem with a regular expression, nil when it is fine.
   public let checkPattern: @Sendable (String) -> String?
+  /// What is wrong with an augmentation's settings, each of which is fine by itself; nil when nothing
+  /// is. Its message begins with the option's name and a colon.
+  public let checkSettings: @Sendable (_ augmentation: String, [String: Value]) -> PlainFailure?
 
   /// Instruments and outputs, which agendas call augmentations.
   let augmentations: [Declaration]
@@ -29,7 +32,8 @@ public struct Declarations: Sendable {
     workloads: [Declaration], instruments: [Declaration], outputs: [Declaration],
     settings: SettingVocabulary = SettingVocabulary(),
     checkImages: @escaping @Sendable (Deployment) -> [Deployment.Problem] = { _ in [] },
-    checkPattern: @escaping @Sendable (String) -> String? = { _ in nil }
+    checkPattern: @escaping @Sendable (String) -> String? = { _ in nil },
+    checkSettings: @escaping @Sendable (String, [String: Value]) -> PlainFailure? = { _, _ in nil }
   ) {
     self.workloads = workloads
     self.instruments = instruments
@@ -37,6 +41,7 @@ public struct Declarations: Sendable {
     self.settings = settings
     self.checkImages = checkImages
     self.checkPattern = checkPattern
+    self.checkSettings = checkSettings
     augmentations = instruments + outputs
     workloadIndex = NameIndex(workloads)
     augmentationIndex = NameIndex(augmentations)

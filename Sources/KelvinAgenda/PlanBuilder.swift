@@ -267,8 +267,23 @@ struct PlanBuilder {
           of: declaration, at: place ?? SourceLocation(file: request.agendaPath)
         ) { written.names.contains($0.name) }
       }
-      settings.augmentations[declaration.name] = declaration.options.withDefaults(written.values)
+      let values = declaration.options.withDefaults(written.values)
+      settings.augmentations[declaration.name] = values
+      guard !written.values.isEmpty else { continue }
+      checkSettings(values, of: declaration.name, at: enabled[index] ?? nil)
     }
+  }
+
+  private mutating func checkSettings(
+    _ values: [String: Value], of name: String, at place: SourceLocation?
+  ) {
+    guard !checker.diagnostics.blocksPlan, let problem = declarations.checkSettings(name, values)
+    else { return }
+    let option = problem.message.prefix { $0 != ":" }
+    checker.diagnostics.error(
+      settings.provenance["\(name).\(option)"] ?? place
+        ?? SourceLocation(file: request.agendaPath), "\(name): \(problem.message)",
+      hint: problem.hint)
   }
 
   private mutating func settleSeed() {

@@ -33,6 +33,16 @@ public struct Registry: Sendable {
         + "partial.")
   ]
 
+  /// What is wrong with settings of an instrument as a whole; nil when nothing is, or when it is none.
+  public func problem(with settings: [String: Value], of name: String) -> PlainFailure? {
+    do {
+      _ = try instrument(named: name)?.init(settings: settings)
+      return nil
+    } catch {
+      return PlainFailure(error)
+    }
+  }
+
   func instrument(named name: String) -> (any Instrument.Type)? {
     instruments.first { $0.declaration.name == name }
   }

@@ -30,6 +30,7 @@ public struct CommandEnvironment: Sendable {
       instruments: registry.instrumentDeclarations,
       outputs: outputs.map { $0.declaration }, settings: DeviceSettings.vocabulary,
       checkImages: { DeployImages.problems(with: $0) },
-      checkPattern: { Pattern.problem(with: $0) })
+      checkPattern: { Pattern.problem(with: $0) },
+      checkSettings: { [registry] in registry.problem(with: $1, of: $0) })
   }
 }
