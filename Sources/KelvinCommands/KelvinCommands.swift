@@ -19,6 +19,7 @@ public struct KelvinCommand: AsyncParsableCommand {
         kelvin list instruments                 what can be measured here
         kelvin show workload fio                what a workload takes
         kelvin bench who                        who has which board
+        kelvin mark decode                      mark a phase of the job that is running
         kelvin meter list                       what measures power and energy here
 
       EXIT CODES of run and resume
@@ -33,7 +34,8 @@ public struct KelvinCommand: AsyncParsableCommand {
       RunCommand.self, ResumeCommand.self, PlanCommand.self, ProcessCommand.self,
       ShowCommand.self, ListCommand.self, RunsCommand.self, BenchCommand.self,
       PowerCommand.self, TargetCommand.self, MeterCommand.self, MeasureCommand.self,
-      ExportCommand.self, ImportCommand.self, SimulateCommand.self, CompletionCommand.self
+      MarkCommand.self, ExportCommand.self, ImportCommand.self, SimulateCommand.self,
+      CompletionCommand.self
     ])
 
   public init() {}

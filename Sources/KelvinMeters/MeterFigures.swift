@@ -1,20 +1,29 @@
 public import KelvinModel
 internal import Synchronization
 
-/// Sums up what a meter measures between two moments, site by site: the sink of a measurement.
+/// Sums up what a meter measures in intervals of time, site by site: the sink of a measurement, and what
+/// goes through a capture afterwards.
 ///
 /// A site's own energy counter is preferred to its power (what it counts between two readings is not lost);
-/// of several ways to its power ``PowerSource/best(of:site:assuming:meter:)`` takes one. What a
-/// counter gives is kept until the end, since counters are slow; everything else is summed as it comes.
-/// ``begin(at:)`` and ``end(at:)`` are called by whoever measures, blocks come on the meter's thread.
+/// of several ways to its power ``PowerSource/best(of:site:assuming:meter:)`` takes one. Everything is
+/// summed as it comes, but for counters whose intervals are not known beforehand: they are kept until the
+/// end, since counters are slow. ``begin(at:)`` and ``end(_:at:)`` are called by whoever measures, blocks
+/// come on the meter's thread.
 public final class MeterFigures: BlockSink {
   /// The figure of a site.
-  public struct SiteFigure: Sendable {
+  public struct SiteFigure: Sendable, Hashable, Codable {
     public var site: String
     public var figure: EnergyFigure
     /// Whether the meter says how far its values may be off: without that, the figure's uncertainty is
     /// that of the scatter alone.
     public var isAccuracyKnown: Bool
+
+    /// Describes a figure of a site.
+    public init(site: String, figure: EnergyFigure, isAccuracyKnown: Bool) {
+      self.site = site
+      self.figure = figure
+      self.isAccuracyKnown = isAccuracyKnown
+    }
   }
 
   private let identity: MeterIdentity
@@ -24,56 +33,55 @@ public final class MeterFigures: BlockSink {
     var integrator: EnergyIntegrator
   }
   private struct State {
-    var powers: [Power]
+    var powers: [Power] = []
     /// Sites with counters, and the counters' channels.
-    var counters: [(site: String, channel: Int)]
+    var counters: [(site: String, channel: Int)] = []
+    /// Where the intervals were known beforehand.
+    var sums: [CounterEnergy] = []
     var counted: [SampleBlock] = []
     var events: [CaptureEvent] = []
-    var from: Int64?
-    var to: Int64?
+    var intervals: [(from: Int64, to: Int64?)] = []
     var reached: [Int64]
     var failure: FigureFailure?
   }
   private let state: Mutex<State>
 
-  /// - Parameter rate: of samples of a channel, in hertz; nil: learned from them.
+  /// - Parameters:
+  ///   - rate: of samples of a channel, in hertz; nil: learned from them.
+  ///   - intervals: on the meter's clock, where they are known beforehand.
+  ///   - ends: the standard uncertainty of when they begin and end, in nanoseconds: power counts so far
+  ///     around them.
   /// - Throws: `configuration` when no energy comes of the meter's channels.
   public init(
     _ identity: MeterIdentity, _ channels: [Channel], rate: Double?,
-    assuming voltage: PowerSource.AssumedVoltage? = nil
+    assuming voltage: PowerSource.AssumedVoltage? = nil, intervals: [ClosedRange<Int64>] = [],
+    ends: Double = 0
   ) throws {
     self.identity = identity
     self.channels = channels
     // Steps of power matter as far around the ends as the alignment may be off: three times that.
     let averaging = (channels.compactMap(\.averagingTime).max() ?? 0) * 1e9
-    let edgeWindow = Int64(3 * averaging / 3.0.squareRoot())
-    var powers: [Power] = []
-    var counters: [(String, Int)] = []
-    var seen: Set<String> = []
-    for channel in channels where seen.insert(channel.site).inserted {
-      let site = channel.site
-      if let counter = channels.firstIndex(where: {
-        $0.site == site && $0.kind == .energy && $0.wrap != nil
-      }) {
-        counters.append((site, counter))
-      } else if let source = try PowerSource.best(
-        of: channels, site: site, assuming: voltage, meter: identity)
-      {
-        powers.append(
+    let edgeWindow = Int64(3 * max(averaging / 3.0.squareRoot(), min(ends, 1e15)))
+    var state = State(reached: channels.map { _ in .min })
+    state.intervals = intervals.map { ($0.lowerBound, $0.upperBound) }
+    for site in try MeterSite.all(of: channels, meter: identity, assuming: voltage) {
+      switch site.source {
+      case .counter(let channel):
+        state.counters.append((site.name, channel))
+        if !intervals.isEmpty {
+          state.sums.append(
+            try CounterEnergy(channel, of: channels, meter: identity, intervals: intervals))
+        }
+      case .power(let source):
+        state.powers.append(
           Power(
-            site: site,
+            site: site.name,
             integrator: EnergyIntegrator(
-              source, spacing: rate.map { .every(1e9 / $0) } ?? .learned, edgeWindow: edgeWindow)))
+              source, spacing: rate.map { .every(1e9 / $0) } ?? .learned, edgeWindow: edgeWindow,
+              intervals: intervals)))
       }
     }
-    guard !powers.isEmpty || !counters.isEmpty else {
-      throw MeterFailure(
-        .unsupported,
-        "\(identity.name): no energy comes of its channels "
-          + channels.map(\.name).joined(separator: ", "),
-        hint: "it takes power, an energy counter, or voltage and current of one site")
-    }
-    state = Mutex(State(powers: powers, counters: counters, reached: channels.map { _ in .min }))
+    self.state = Mutex(state)
   }
 
   public func take(_ blocks: [SampleBlock]) {
@@ -81,9 +89,12 @@ public final class MeterFigures: BlockSink {
       for block in blocks {
         if let last = block.times.last { state.reached[block.channel] = last }
       }
-      state.counted += blocks.filter { block in
-        state.counters.contains { $0.channel == block.channel }
+      if state.sums.isEmpty {
+        state.counted += blocks.filter { block in
+          state.counters.contains { $0.channel == block.channel }
+        }
       }
+      for index in state.sums.indices { state.sums[index].take(blocks) }
       for index in state.powers.indices {
         do throws(FigureFailure) {
           try state.powers[index].integrator.take(blocks)
@@ -97,72 +108,84 @@ public final class MeterFigures: BlockSink {
   public func take(_ event: CaptureEvent) {
     state.withLock { state in
       // For the counters, which are summed at the end.
-      if !state.counters.isEmpty { state.events.append(event) }
+      if !state.counters.isEmpty, state.sums.isEmpty { state.events.append(event) }
+      for index in state.sums.indices { state.sums[index].take(event) }
       for index in state.powers.indices { state.powers[index].integrator.take(event) }
     }
   }
 
-  /// The standard uncertainty of when values were measured, in nanoseconds: a meter that is polled gives its
-  /// last conversion, begun up to two averaging times ago or held since the last one, and does not say which.
-  /// A limit of one averaging time around ``lag``, rectangular.
-  public var alignment: Double { 2 * Double(lag) / 3.0.squareRoot() }
+  /// The standard uncertainty of when values were measured, in nanoseconds: see ``MeterTiming``.
+  public var alignment: Double { MeterTiming(channels).alignment }
 
   /// By how much a value is later than the middle of the time over which it is a mean, in nanoseconds: so
   /// long after an end must be waited for what was measured until then.
-  public var lag: Int64 {
-    Int64((channels.compactMap(\.averagingTime).max() ?? 0) * 1e9 / 2)
-  }
+  public var lag: Int64 { MeterTiming(channels).lag }
 
   /// The time of the channel that is furthest behind, on the meter's clock; nil before all have begun.
   public var reached: Int64? {
     state.withLock { state in state.reached.min().flatMap { $0 == .min ? nil : $0 } }
   }
 
-  /// Opens the interval, at a time of the meter's clock that is not before what was taken.
-  public func begin(at time: Int64) throws {
+  /// Opens an interval, at a time of the meter's clock that is not before what was taken; gives its number.
+  @discardableResult
+  public func begin(at time: Int64) throws -> Int {
     try state.withLock { state in
-      state.from = time
+      state.intervals.append((time, nil))
       for index in state.powers.indices { _ = try state.powers[index].integrator.begin(at: time) }
+      return state.intervals.count - 1
     }
   }
 
   /// Closes it.
-  public func end(at time: Int64) throws {
+  public func end(_ interval: Int = 0, at time: Int64) throws {
     try state.withLock { state in
-      state.to = time
-      for index in state.powers.indices { try state.powers[index].integrator.end(0, at: time) }
+      state.intervals[interval].to = time
+      for index in state.powers.indices {
+        try state.powers[index].integrator.end(interval, at: time)
+      }
     }
   }
 
-  /// The figures, after the meter was stopped; in the order of the meter's channels.
-  public func finish(under conditions: FigureConditions) throws -> [SiteFigure] {
+  /// The figures of each interval, after the last sample; sites in the order of the meter's channels. An
+  /// interval that was not closed has none.
+  public func finish(
+    under conditions: (_ interval: Int) -> FigureConditions
+  ) throws -> [[SiteFigure]] {
     try state.withLock { state in
       if let failure = state.failure { throw failure }
-      guard let from = state.from, let to = state.to, to >= from else { return [] }
-      var figures: [SiteFigure] = []
-      for index in state.powers.indices {
-        state.powers[index].integrator.finish()
-        let source = state.powers[index].integrator.source
-        figures.append(
-          SiteFigure(
-            site: state.powers[index].site,
-            figure: state.powers[index].integrator.figure(of: 0, under: conditions),
-            isAccuracyKnown: source.main.channel.accuracy != nil))
+      let closed = state.intervals.indices.filter { index in
+        state.intervals[index].to.map { $0 >= state.intervals[index].from } ?? false
       }
-      for (site, channel) in state.counters {
-        var counter = try CounterEnergy(
-          channel, of: channels, meter: identity, intervals: [from...to])
-        for event in state.events { counter.take(event) }
-        counter.take(state.counted)
-        counter.finish()
-        figures.append(
-          SiteFigure(
-            site: site, figure: counter.figure(of: 0, under: conditions),
-            isAccuracyKnown: channels[channel].accuracy != nil))
+      if state.sums.isEmpty {
+        for (_, channel) in state.counters {
+          var sum = try CounterEnergy(
+            channel, of: channels, meter: identity,
+            intervals: state.intervals.map { $0.from...max($0.from, $0.to ?? $0.from) })
+          for event in state.events { sum.take(event) }
+          sum.take(state.counted)
+          state.sums.append(sum)
+        }
       }
+      for index in state.powers.indices { state.powers[index].integrator.finish() }
+      for index in state.sums.indices { state.sums[index].finish() }
       let order = channels.map(\.site)
-      return figures.sorted {
-        (order.firstIndex(of: $0.site) ?? 0) < (order.firstIndex(of: $1.site) ?? 0)
+      return state.intervals.indices.map { interval in
+        guard closed.contains(interval) else { return [] }
+        let conditions = conditions(interval)
+        var figures = state.powers.map { power in
+          SiteFigure(
+            site: power.site, figure: power.integrator.figure(of: interval, under: conditions),
+            isAccuracyKnown: power.integrator.source.main.channel.accuracy != nil)
+        }
+        for (counter, sum) in zip(state.counters, state.sums) {
+          figures.append(
+            SiteFigure(
+              site: counter.site, figure: sum.figure(of: interval, under: conditions),
+              isAccuracyKnown: channels[counter.channel].accuracy != nil))
+        }
+        return figures.sorted {
+          (order.firstIndex(of: $0.site) ?? 0) < (order.firstIndex(of: $1.site) ?? 0)
+        }
       }
     }
   }

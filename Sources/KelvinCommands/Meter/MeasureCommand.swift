@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import Foundation
 internal import KelvinConnections
+internal import KelvinExecution
 internal import KelvinMeters
 internal import KelvinModel
 internal import KelvinTargets
@@ -16,14 +17,15 @@ struct MeasureCommand: AsyncParsableCommand {
       the time in which something was measured; what the rest may have cost is stated apart. The \
       figures go to standard error when there is a command, whose own output is passed through.
 
-      Without --meter the best one that the board has is taken: energy counters of the processor, then \
-      hwmon's chips, then a battery's gauge. Where there is none, that is said, and the time is \
+      Without --meter the first is taken that the bench file ties to the board, else the best one of its \
+      kernel: energy counters of the processor, then hwmon's chips, then a battery's gauge. Where there is none, that is said, and the time is \
       measured all the same.
 
       EXAMPLES
         kelvin measure -- openssl speed -seconds 2 sha256
         kelvin measure --for '10 s'
         kelvin measure --board rock --meter hwmon/ina226 -n 10 -- ./workload
+        kelvin measure --subtract-idle '10 s' --rules mlperf-tiny -n 5 -- ./inference
         kelvin measure --accuracy power='1 % + 5 mW' --format json -o figure.json -- true
 
       EXIT CODES
@@ -45,6 +47,22 @@ struct MeasureCommand: AsyncParsableCommand {
   var accuracy: [String] = []
   @Option(help: "The voltage of the supply, where the meter measures a current alone: '5 V'.")
   var voltage: String?
+  @Option(
+    help:
+      "Energy above idle, too: idle power measured before each run for a time ('10 s'), or stated ('1.2 W ± 0.1 W')."
+  )
+  var subtractIdle: String?
+  @Option(
+    help: "Judge the figures by a benchmark's rules, naming each that failed.",
+    completion: .list(RuleProfile.allCases.map(\.rawValue)),
+    transform: { text in
+      let words = RuleProfile.allCases.map(\.rawValue)
+      guard let profile = RuleProfile(rawValue: text) else {
+        throw ValidationError("--rules: one of " + words.joined(separator: ", "))
+      }
+      return profile
+    })
+  var rules: RuleProfile?
   @Option(help: "Print as text or json.") var format = OutputFormat.text
   @Option(name: .shortAndLong, help: "Write the figures to this file.", completion: .file())
   var output: String?
@@ -61,6 +79,7 @@ struct MeasureCommand: AsyncParsableCommand {
     }
     _ = try options()
     _ = try assumedVoltage()
+    _ = try idlePower()
   }
 
   func run() async throws {
@@ -68,7 +87,8 @@ struct MeasureCommand: AsyncParsableCommand {
     let (options, voltage) = (try options(), try assumedVoltage())
     let request = Measurement.Request(
       what: time.map { .time($0.seconds) } ?? .command(argv, limit: timeout?.seconds ?? .infinity),
-      repeats: repeats, voltage: voltage, interrupt: interrupt)
+      repeats: repeats, voltage: voltage, idle: try idlePower(), rules: rules,
+      interrupt: interrupt)
     let ready = Deadline.after(seconds: 60, interrupt: interrupt)
     let measured: Measurement
     do {
@@ -113,18 +133,18 @@ struct MeasureCommand: AsyncParsableCommand {
 
   private func assumedVoltage() throws -> PowerSource.AssumedVoltage? {
     guard let voltage else { return nil }
-    let parts = voltage.split(separator: "±", maxSplits: 1).map { Quantity(String($0)) }
-    guard let value = parts.first ?? nil, value.unit?.dimension == .voltage, value.value > 0 else {
+    guard let assumed = PowerSource.AssumedVoltage(voltage) else {
       throw ValidationError("--voltage: expected a voltage such as '5 V' or '5 V ± 0.1 V'")
     }
-    guard parts.count == 2 else {
-      // Supplies keep within 5 %, a limit of a rectangular distribution.
-      return .init(value.value, uncertainty: 0.05 * value.value / 3.0.squareRoot())
+    return assumed
+  }
+
+  private func idlePower() throws -> IdlePower? {
+    guard let subtractIdle else { return nil }
+    guard let idle = IdlePower(subtractIdle) else {
+      throw ValidationError("--subtract-idle: expected \(IdlePower.expectation)")
     }
-    guard let limit = parts[1], limit.unit?.dimension == .voltage, limit.value >= 0 else {
-      throw ValidationError("--voltage: expected '5 V ± 0.1 V'")
-    }
-    return .init(value.value, uncertainty: limit.value / 3.0.squareRoot())
+    return idle
   }
 }
 

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import KelvinConnections
+internal import KelvinExecution
 internal import KelvinMeters
 internal import KelvinModel
 internal import KelvinSystem
@@ -15,6 +16,8 @@ struct Measurement: Sendable {
     var what: What
     var repeats: Int
     var voltage: PowerSource.AssumedVoltage?
+    var idle: IdlePower?
+    var rules: RuleProfile?
     var interrupt: Interrupt
   }
 
@@ -23,6 +26,8 @@ struct Measurement: Sendable {
     var from: Int64 = 0
     var to: Int64 = 0
     var figures: [MeterFigures.SiteFigure] = []
+    /// Of the time before it in which the board was idle; empty where that was not measured.
+    var idle: [MeterFigures.SiteFigure] = []
     var summary: CaptureSummary?
 
     /// In seconds.
@@ -31,6 +36,10 @@ struct Measurement: Sendable {
 
   var board: String
   var meter: MeterIdentity?
+  var idle: IdlePower?
+  var rules: RuleProfile?
+  /// By how much the board's wall clock is off at most, in seconds, where a rule asks for it.
+  var clockDistance: Double?
   var runs: [Run] = []
   /// Why it ended before all runs were done; nil when it did not.
   var failure: String?
@@ -43,9 +52,15 @@ struct Measurement: Sendable {
   static func take(
     _ request: Request, with meter: (any Meter)?, on target: Target
   ) async throws -> Measurement {
-    var result = Measurement(board: target.name, meter: meter?.identity)
-    // How late this process may notice that a command on the board began or ended.
-    let ends = try await latency(of: target, request.interrupt)
+    var result = Measurement(
+      board: target.name, meter: meter?.identity, idle: request.idle, rules: request.rules)
+    let asking = Deadline.after(seconds: 30, interrupt: request.interrupt)
+    let ends = try await WindowLatency(of: target, until: asking).standardUncertainty
+    if target.connection.capabilities.isThisMachine {
+      result.clockDistance = 0
+    } else if request.rules != nil {
+      result.clockDistance = try? await WindowLatency.clockDistance(of: target, until: asking)
+    }
     for _ in 0..<request.repeats where result.exitCode == 0 {
       var run = Run()
       guard let meter else {
@@ -59,19 +74,22 @@ struct Measurement: Sendable {
       try await meter.start(into: figures, until: soon)
       do {
         try wait(for: .min, figures, meter, soon)
+        let idle = try measureIdle(request, figures)
         run.from = MonotonicTime.now.nanoseconds
-        try figures.begin(at: run.from)
+        let window = try figures.begin(at: run.from)
         let ending = try await carryOut(request, on: target, &run)
-        try figures.end(at: run.to)
+        try figures.end(window, at: run.to)
         // The sample after the end, so that the end lies between two; without one, it is said.
         try? wait(
           for: run.to + figures.lag, figures, meter,
           .after(seconds: patience + Double(figures.lag) / 1e9, interrupt: request.interrupt))
         let summary = await meter.stop(until: .after(seconds: patience))
         run.summary = summary
-        run.figures = try figures.finish(
-          under: FigureConditions(
-            clock: summary.clock, alignment: figures.alignment, ends: ends))
+        let found = try figures.finish { _ in
+          FigureConditions(clock: summary.clock, alignment: figures.alignment, ends: ends)
+        }
+        run.figures = found[window]
+        if let idle { run.idle = found[idle] }
         result.take(run, ending)
         if let failure = summary.failure, result.failure == nil {
           result.failure = "\(failure)"
@@ -137,16 +155,14 @@ struct Measurement: Sendable {
     }
   }
 
-  /// The standard uncertainty of the moments between which a command ran, in nanoseconds: each lies
-  /// somewhere in a round trip to the board, the best of three.
-  private static func latency(of target: Target, _ interrupt: Interrupt) async throws -> Double {
-    var best = Int64.max
-    for _ in 0..<3 {
-      let begin = MonotonicTime.now
-      _ = try await target.connection.read(
-        ["/proc/sys/kernel/ostype"], until: .after(seconds: 10, interrupt: interrupt))
-      best = min(best, MonotonicTime.now - begin)
-    }
-    return Double(best) / 2 / 3.0.squareRoot()
+  /// Waits while the board is idle; gives the number of that interval, nil where none is asked for.
+  private static func measureIdle(
+    _ request: Request, _ figures: MeterFigures
+  ) throws -> Int? {
+    guard case .measured(let seconds) = request.idle else { return nil }
+    let idle = try figures.begin(at: MonotonicTime.now.nanoseconds)
+    _ = Deadline.after(seconds: seconds, interrupt: request.interrupt).wait()
+    try figures.end(idle, at: MonotonicTime.now.nanoseconds)
+    return idle
   }
 }

@@ -32,6 +32,8 @@ enum MeasurementText {
       lines += TextTable(header: header, right: [], rows: rows).lines
     }
     if !isOne { lines += summary(measured) }
+    lines += idleLines(measured)
+    lines += ruleLines(measured)
     lines += remarks(measured)
     if let failure = measured.failure { lines.append("not complete: \(failure)") }
     return lines.joined(separator: "\n")
@@ -119,16 +121,19 @@ enum MeasurementText {
         measured.runs.map { run in
           .map([
             "duration": .number(run.duration), "from_monotonic_ns": .integer(run.from),
-            "to_monotonic_ns": .integer(run.to), "sites": .list(run.figures.map(value))
+            "to_monotonic_ns": .integer(run.to),
+            "sites": .list(run.figures.map { value($0, in: run, of: measured) })
           ])
         })
     ])
   }
 
-  private static func value(_ site: MeterFigures.SiteFigure) -> Value {
+  private static func value(
+    _ site: MeterFigures.SiteFigure, in run: Measurement.Run, of measured: Measurement
+  ) -> Value {
     let figure = site.figure
     let seconds = Double(figure.covered) * 1e-9
-    return .map([
+    let map: [String: Value] = [
       "site": .text(site.site), "what": .text(figure.statement),
       "energy": .number(figure.energy), "measured": .number(figure.measured),
       "expanded_uncertainty": .number(figure.budget.expanded),
@@ -147,6 +152,7 @@ enum MeasurementText {
             "type": .text(component.kind.rawValue), "systematic": .boolean(component.isSystematic)
           ])
         })
-    ])
+    ]
+    return .map(map.merging(more(measured, site, in: run)) { $1 })
   }
 }

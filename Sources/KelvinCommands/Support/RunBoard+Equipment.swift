@@ -2,14 +2,18 @@ internal import KelvinAgenda
 internal import KelvinConnections
 internal import KelvinDevices
 internal import KelvinExecution
+internal import KelvinMeters
 internal import KelvinModel
 internal import KelvinTargets
 
 // What brings a board back, as its bench file and its profile say.
 extension RunBoard {
   /// - Throws: what is wrong with its switches or its boot loader, before anything is touched.
-  static func equipment(of entry: BoardEntry, _ profile: BoardProfile?) throws -> BoardEquipment {
+  static func equipment(
+    of entry: BoardEntry, _ profile: BoardProfile?, meters: [MeterEntry]
+  ) throws -> BoardEquipment {
     var equipment = BoardEquipment()
+    equipment.meters = BoardMeters(declared: meters, tied: entry.meters)
     if let ladder = entry.recovery ?? profile?.recovery { equipment.ladder = ladder }
     if let seconds = entry.boot.timeoutSeconds { equipment.bootSeconds = seconds }
     if let seconds = entry.boot.offSeconds { equipment.offSeconds = seconds }
@@ -28,6 +32,23 @@ extension RunBoard {
       }
     }
     equipment.bootLoader = try bootLoader(of: entry, profile)
+    return equipment
+  }
+
+  /// This machine's: meters of the bench file, where there is one, may be named.
+  static func hostEquipment(
+    _ bench: BenchOptions, _ environment: CommandEnvironment
+  ) -> BoardEquipment {
+    var equipment = BoardEquipment()
+    let hardware = environment.hardware
+    // What is wrong with it is told by who uses it.
+    if let paths = try? bench.paths(), !paths.isEmpty,
+      let reading = try? BenchReader.read(
+        BenchRequest(paths: paths, profileNames: hardware.names(.board)),
+        declarations: environment.benchDeclarations(hardware))
+    {
+      equipment.meters = BoardMeters(declared: reading.bench.meters)
+    }
     return equipment
   }
 

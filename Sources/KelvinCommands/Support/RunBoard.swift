@@ -50,7 +50,8 @@ struct RunBoard {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
         isExclusive: false, benchFiles: [], console: nil, switchOn: nil, link: .quiet,
-        connectionChoice: nil, equipment: BoardEquipment(), deploy: DeployWays(), entry: nil,
+        connectionChoice: nil, equipment: hostEquipment(bench, environment), deploy: DeployWays(),
+        entry: nil,
         profile: nil,
         connection: { choice.connection(environment: $0) })
     }
@@ -73,7 +74,7 @@ struct RunBoard {
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
       link: try BoardLink(of: entry, host: RunBoard.powerHost()),
       connectionChoice: entry.connection ?? entry.console,
-      equipment: try equipment(of: entry, profile),
+      equipment: try equipment(of: entry, profile, meters: reading.bench.meters),
       deploy: entry.deploy.over(profile.deploy), entry: entry,
       profile: profile,
       connection: try connection(of: entry, profile))

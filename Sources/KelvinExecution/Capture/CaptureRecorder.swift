@@ -37,6 +37,8 @@ public final class CaptureRecorder: BlockSink {
     var isTriggered: Bool
     /// Samples that wait.
     var waiting = 0
+    /// The last time of each channel, on the meter's clock.
+    var reached: [Int64]
     var stored: Int64 = 0
     /// Samples that found no room because nothing was stored meanwhile.
     var dropped: Int64 = 0
@@ -58,12 +60,16 @@ public final class CaptureRecorder: BlockSink {
     channels = meter.channels
     capture = try store.beginCapture(
       attempt: attempt, source: source, channels: meter.channels, meter: meter.identity)
-    state = Mutex(State(isTriggered: trigger == nil))
+    state = Mutex(
+      State(isTriggered: trigger == nil, reached: meter.channels.map { _ in .min }))
   }
 
   public func take(_ blocks: [SampleBlock]) {
     let count = blocks.reduce(0) { $0 + $1.codes.count }
     state.withLock { state in
+      for block in blocks {
+        if let last = block.times.last { state.reached[block.channel] = last }
+      }
       guard state.waiting + count <= CaptureRecorder.room else {
         state.dropped += Int64(count)
         for block in blocks {
@@ -82,6 +88,11 @@ public final class CaptureRecorder: BlockSink {
   }
 
   public func take(_ event: CaptureEvent) { state.withLock { $0.events.append(event) } }
+
+  /// The time of the channel that is furthest behind, on the meter's clock; nil before all have begun.
+  public var reached: Int64? {
+    state.withLock { state in state.reached.min().flatMap { $0 == .min ? nil : $0 } }
+  }
 
   /// Whether recording has begun.
   public var isTriggered: Bool { state.withLock { $0.isTriggered } }

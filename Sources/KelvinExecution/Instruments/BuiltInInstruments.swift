@@ -13,7 +13,7 @@ extension Registry {
     NetworkCounters.self,
     Thermal.self,
     Delay.self,
-    // hwmon, powercap and power supplies come with capture and energy.
+    EnergyMeasurement.self,
     SysfsExtractor.self,
     FilePoller.self,
     PerfStat.self,

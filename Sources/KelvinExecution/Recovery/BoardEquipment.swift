@@ -1,3 +1,4 @@
+public import KelvinMeters
 public import KelvinModel
 public import KelvinTargets
 
@@ -12,6 +13,8 @@ public struct BoardEquipment: Sendable {
   public var power: PowerControl?
   /// Where it is written down that its power is off for a moment.
   public var outage = OutageJournal()
+  /// What measures it.
+  public var meters = BoardMeters()
   /// How its boot loader is reached.
   package var bootLoader: BootLoaderLink?
   /// What is tried, in which order.

@@ -52,6 +52,8 @@ struct InstrumentBench {
   var argv: [String]? = ["true"]
   /// Where the console's log is; nil: the board has none.
   var consoleLog: String?
+  /// What the board has besides.
+  var equipment = BoardEquipment()
   /// Raised to stop the run.
   var stop = Interrupt()
   /// Of the measured stage, in seconds.
@@ -104,7 +106,7 @@ struct InstrumentBench {
         target: Target(name: "test", connection: connection, runID: "\(directory.path.suffix(6))"),
         pending: plan.jobs.indices.map { RunRequest.PendingJob(position: $0) }, observers: [],
         stop: stop, stopReason: { "a test" },
-        consoleLog: consoleLog))
+        consoleLog: consoleLog, equipment: equipment))
     let outcome = try await runner.start()
     let reader = try RunReader(directory: path)
     var jobs: [Record.Job] = []

@@ -1,0 +1,231 @@
+internal import KelvinConnections
+internal import KelvinMeters
+public import KelvinModel
+internal import KelvinStore
+internal import KelvinSystem
+internal import KelvinTargets
+
+/// What jobs cost in energy: meters tied to jobs, rail by rail, with the uncertainty of each figure.
+public struct EnergyMeasurement: Instrument {
+  public static let declaration = Declaration(
+    .instrument, "energy", aliases: ["energy_measurement"],
+    summary: "Energy and power of each job, rail by rail, with their uncertainty.",
+    description: """
+      Meters measure from just before the measured window to just behind it, several at once; every \
+      sample is kept in the run database as a capture of the attempt. Figures are of the measured \
+      window, as execution_time's, and of phases that the workload marks by lines \
+      'kelvin-phase: NAME' on its standard output, or somebody else by 'kelvin mark'. Each has a \
+      standard uncertainty (docs/measurement.md); all that it is made of stands in the artifact \
+      energy.json. Time in which nothing was measured is interpolated, and bounded apart. Rails that \
+      are sums and differences of others, efficiencies, energy above idle, and a verdict by a \
+      benchmark's rules are options.
+      """,
+    options: EnergyOptions.declarations,
+    metrics: [
+      MetricDeclaration("energy", unit: "J", "In the measured window; by rail."),
+      MetricDeclaration("power_mean", unit: "W", "Energy by the window's length; by rail."),
+      MetricDeclaration("power_peak", unit: "W", "The highest sample, as the meter averages it."),
+      MetricDeclaration("energy_coverage", unit: "%", "Share of the window that was measured."),
+      MetricDeclaration("energy_samples", "Samples in the window."),
+      MetricDeclaration(
+        "energy_loss_bound", unit: "J", "How wrong the interpolation of lost time may be at most."),
+      MetricDeclaration("board_energy", unit: "J", "Of the rail 'total', or of the only rail."),
+      MetricDeclaration("board_power_mean", unit: "W", "The same by the window's length."),
+      MetricDeclaration("idle_power", unit: "W", "Before the job, with subtract_idle."),
+      MetricDeclaration(
+        "energy_above_idle", unit: "J", "Energy less idle power by the window's length."),
+      MetricDeclaration(
+        "phase_energy", unit: "J", "Of all stretches of a phase; by rail and phase."),
+      MetricDeclaration("phase_power", unit: "W", "The same by the phase's time."),
+      MetricDeclaration("phase_time", unit: "s", "Of all stretches of a phase."),
+      MetricDeclaration("efficiency", "Quotient of two rails."),
+      MetricDeclaration("energy_rules", "Verdict by a benchmark's rules: passed, or what failed.")
+    ],
+    linkUse: .needs)
+
+  /// What is known of the board's meters.
+  private struct Setup: Sendable {
+    var choices: [BoardMeters.Choice] = []
+    /// Standard uncertainty of the window's ends, and the shortest round trip; in nanoseconds.
+    var ends = 0.0
+    var roundTrip: Int64 = 0
+    var clockDistance: Double?
+    /// Why not everything that was asked for can be had: told with each job.
+    var complaint: PlainFailure?
+  }
+  private let options: EnergyOptions
+  private let setup = BoardConfined(Setup())
+  private let session = BoardConfined<EnergySession?>(nil)
+  private let follower = BoardConfined<MarkFollower?>(nil)
+  private let idle = BoardConfined<EnergyInterval?>(nil)
+  private let marks = BoardConfined<[PhaseMark]>([])
+
+  /// Takes the declared options.
+  ///
+  /// - Throws: `configuration` for rails that cannot be read or are of themselves.
+  public init(settings: [String: Value]) throws { options = try EnergyOptions(settings) }
+
+  /// By how much a line of output may be seen later than it was written on an idle machine, in nanoseconds.
+  private static let lateness: Int64 = 5_000_000
+
+  public func prepare(_ run: RunContext, until deadline: Deadline) async throws {
+    var setup = Setup()
+    let connection = run.target.connection
+    do {
+      setup.choices = try await run.equipment.meters.choose(
+        options.meters, through: connection, on: run.target.name, until: deadline)
+      try await check(setup.choices, through: connection, until: deadline)
+    } catch {
+      // Where nothing was named there is nothing to measure with; what was named must be there.
+      guard !options.meters.isEmpty || !setup.choices.isEmpty else { throw error }
+      setup.complaint = PlainFailure(error)
+    }
+    let latency = try await WindowLatency(of: run.target, until: deadline)
+    (setup.ends, setup.roundTrip) = (latency.standardUncertainty, latency.roundTrip)
+    if connection.capabilities.isThisMachine {
+      setup.clockDistance = 0
+    } else if options.rules == .mlperfPower {
+      setup.clockDistance = try? await WindowLatency.clockDistance(of: run.target, until: deadline)
+    }
+    self.setup.value = setup
+  }
+
+  /// Opens the meters once, to see which rails there are.
+  private func check(
+    _ choices: [BoardMeters.Choice], through connection: any Connection, until deadline: Deadline
+  ) async throws {
+    let meters = try await open(choices, through: connection, until: deadline)
+    for meter in meters { await meter.close() }
+    let rails = try self.rails(of: meters)
+    let derived = options.derived
+    for name in derived.names + derived.ratios.values.flatMap({ [$0.output, $0.input] }) {
+      _ = try derived.weights(of: name) { name throws(PlainFailure) in
+        try rails.index(of: name, besides: derived.names)
+      }
+    }
+  }
+
+  private func open(
+    _ choices: [BoardMeters.Choice], through connection: any Connection, until deadline: Deadline
+  ) async throws(MeterFailure) -> [any Meter] {
+    var meters: [any Meter] = []
+    for choice in choices {
+      do throws(MeterFailure) {
+        meters.append(
+          try await choice.open(
+            options.options(of: choice.driver), through: connection, until: deadline))
+      } catch {
+        for meter in meters { await meter.close() }
+        throw error
+      }
+    }
+    return meters
+  }
+
+  private func rails(of meters: [any Meter]) throws -> MeasuredRails {
+    try MeasuredRails(
+      meters.map { meter in
+        (
+          meter.identity,
+          try MeterSite.all(
+            of: meter.channels, meter: meter.identity, assuming: options.voltage
+          ).map(\.name)
+        )
+      }, chosen: options.sites)
+  }
+
+  public var hooks: [Hook] {
+    // What was asked for and cannot be had is told with each job.
+    slow.setup { _ in if let complaint = setup.value.complaint { throw complaint } }
+    normal.setup { context in
+      let job = try context.requireJob()
+      (idle.value, marks.value) = (nil, [])
+      session.value = nil
+      guard !setup.value.choices.isEmpty else { return }
+      let meters = try await open(
+        setup.value.choices, through: context.target.connection, until: context.deadline)
+      session.value = try EnergySession(
+        meters, attempt: job.attemptID, into: context.store, source: name)
+    }
+    slow.start { context in try await start(context) }
+      .within(seconds: 60 + idleSeconds)
+    // Also without a target: threads must not outlive the window.
+    slow.stop { context in try await stop(context) }.hostSide
+    normal.update_output { context in
+      let job = try context.requireJob()
+      guard let session = session.value, session.attempt == job.attemptID else { return }
+      try report(session, job)
+    }.hostSide
+    normal.teardown { context in
+      _ = follower.exchange(nil)?.stop()
+      try await session.exchange(nil)?.end()
+    }.hostSide
+  }
+
+  private var idleSeconds: Double {
+    if case .measured(let seconds) = options.idle { seconds } else { 0 }
+  }
+
+  private func start(_ context: SignalContext) async throws {
+    let job = try context.requireJob()
+    guard let session = session.value, session.attempt == job.attemptID else { return }
+    try await session.start(until: context.deadline)
+    if idleSeconds > 0 {
+      let from = MonotonicTime.now.nanoseconds
+      _ = context.deadline.limited(toSeconds: idleSeconds).wait()
+      let to = MonotonicTime.now.nanoseconds
+      job.noteWait(to - from)
+      idle.value = EnergyInterval(from: from, to: to)
+    }
+    guard options.readsPhases else { return }
+    guard !context.target.connection.capabilities.keepsOutput else { return }
+    follower.value = try MarkFollower(
+      "stdout", in: try job.directory(), limit: Self.lateness + setup.value.roundTrip)
+  }
+
+  private func stop(_ context: SignalContext) async throws {
+    let job = try context.requireJob()
+    var found: [PhaseMark] = []
+    if let followed = follower.exchange(nil)?.stop() {
+      found = followed.marks
+      if followed.leftOut > 0 {
+        job.record(
+          .warning, source: name,
+          "\(followed.leftOut) marks of phases beyond \(found.count) were left out")
+      }
+    }
+    guard let session = session.value, session.attempt == job.attemptID else { return }
+    let end = job.window?.upperBound ?? MonotonicTime.now.nanoseconds
+    found += outsideMarks(job)
+    marks.value = found.sorted { $0.time < $1.time }
+    await session.stop(after: end, marks: marks.value, until: context.deadline)
+  }
+
+  /// What `kelvin mark` has noted during the window.
+  private func outsideMarks(_ job: JobContext) -> [PhaseMark] {
+    guard let window = job.window, let life = try? LifeRecord.current() else { return [] }
+    let (marks, broken) = MarkFile(run: job.run.directory, bootID: life.bootID).read()
+    if broken > 0 {
+      job.record(.warning, source: name, "marks.jsonl: \(broken) lines are no marks")
+    }
+    return marks.filter { window.contains($0.time) }
+  }
+
+  private func report(_ session: EnergySession, _ job: JobContext) throws {
+    guard let window = job.window else { return }
+    let parts = session.state
+    var result = EnergyResult(
+      try rails(of: parts.map(\.meter)),
+      window: EnergyInterval(
+        from: window.lowerBound, to: window.upperBound, ends: setup.value.ends),
+      idle: idle.value, marks: marks.value)
+    let reader = try RunReader(directory: job.run.directory)
+    for part in parts where part.summary != nil {
+      result.read(part, of: job.attemptID, options.voltage, in: reader)
+    }
+    try EnergyReport(
+      result: result, options: options, parts: parts, clockDistance: setup.value.clockDistance,
+      source: name
+    ).give(to: job)
+  }
+}

@@ -1,0 +1,124 @@
+import Glibc
+import KelvinConnections
+import KelvinMeters
+import KelvinModel
+import KelvinSystem
+import Synchronization
+
+/// A kind of meter whose power follows what a test says.
+struct WaveformDriver: MeterDriver {
+  /// Its sites, each with its power in watts at a time of the host's clock.
+  var sites: [(name: String, power: @Sendable (Int64) -> Double)] = []
+  var rate = 500.0
+  var accuracy: Accuracy? = Accuracy(gain: 0.001, offset: 0.001)
+  var range: ClosedRange<Double>?
+  /// Seconds after its start: it gives nothing between, and says so or not.
+  var pause: ClosedRange<Double>?
+  var tellsPause = false
+  /// Seconds after its start at which it goes.
+  var goesAfter: Double?
+  var isFound = true
+  var name = "wave"
+
+  var declaration: Declaration { Declaration(.meter, name, summary: "Test.") }
+
+  func find(
+    through connection: any Connection, until deadline: Deadline
+  ) async throws(MeterFailure) -> [FoundMeter] {
+    guard isFound else { return [] }
+    return [FoundMeter(name: name, driver: name, options: [:], summary: "", channels: channels)]
+  }
+
+  func open(
+    name: String, options: [String: Value], through connection: any Connection,
+    until deadline: Deadline
+  ) async throws(MeterFailure) -> any Meter {
+    WaveformMeter(name: name, driver: self)
+  }
+
+  var channels: [Channel] {
+    sites.map { name, _ in
+      Channel(
+        name: "\(name).power", unit: "W", scale: 1e-6, site: name, kind: .power, range: range,
+        accuracy: accuracy)
+    }
+  }
+}
+
+final class WaveformMeter: Meter {
+  let identity: MeterIdentity
+  let channels: [Channel]
+  let rate: Double?
+  private let driver: WaveformDriver
+  private let stopping = Interrupt()
+  private let thread = Mutex<NamedThread?>(nil)
+  private let counted = Mutex<(samples: Int64, failure: MeterFailure?)>((0, nil))
+
+  init(name: String, driver: WaveformDriver) {
+    identity = MeterIdentity(name: name, driver: driver.name, serial: name)
+    channels = driver.channels
+    rate = driver.rate
+    self.driver = driver
+  }
+
+  func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
+    let started: NamedThread
+    do throws(PlainFailure) {
+      started = try NamedThread("wave") { [self] in measure(into: sink) }
+    } catch {
+      throw MeterFailure(.malfunction, error.message)
+    }
+    thread.withLock { $0 = started }
+  }
+
+  private func measure(into sink: any BlockSink) {
+    let first = MonotonicTime.now.nanoseconds
+    let step = 1e9 / driver.rate
+    var next = 0.0
+    var isTold = false
+    while !stopping.isRaised {
+      var wait = pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0)
+      _ = poll(&wait, 1, 5)
+      let now = MonotonicTime.now.nanoseconds
+      var times: [Int64] = []
+      while first + Int64(next * step) <= now {
+        let time = first + Int64(next * step)
+        let seconds = Double(time - first) / 1e9
+        next += 1
+        if let after = driver.goesAfter, seconds > after {
+          counted.withLock {
+            $0.failure = MeterFailure(.gone, "\(identity.name): it has gone")
+          }
+          return
+        }
+        if let pause = driver.pause, pause.contains(seconds) {
+          if driver.tellsPause, !isTold {
+            isTold = true
+            let length = Int64((pause.upperBound - pause.lowerBound) * 1e9)
+            sink.take(CaptureEvent(.gap, from: time - Int64(step), to: time + length))
+          }
+          continue
+        }
+        times.append(time)
+      }
+      guard !times.isEmpty else { continue }
+      counted.withLock { $0.samples += Int64(times.count) }
+      sink.take(
+        driver.sites.indices.map { site in
+          SampleBlock(
+            channel: site, times: times,
+            codes: times.map { Int64((driver.sites[site].power($0) * 1e6).rounded()) })
+        })
+    }
+  }
+
+  func stop(until deadline: Deadline) async -> CaptureSummary {
+    stopping.raise()
+    thread.take()?.join()
+    let (samples, failure) = counted.withLock { ($0.samples, $0.failure) }
+    return CaptureSummary(samples: channels.map { _ in samples }, failure: failure)
+  }
+}
+
+/// The same power all the time.
+func steady(_ watts: Double) -> @Sendable (Int64) -> Double { { _ in watts } }
