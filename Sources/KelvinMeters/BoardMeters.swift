@@ -7,15 +7,18 @@ public struct BoardMeters: Sendable {
   public var declared: [MeterEntry]
   /// Names of those that the bench file ties to this board.
   public var tied: [String]
+  /// The boards of those that it ties to others.
+  public var elsewhere: [String: String]
   public var drivers: [any MeterDriver]
 
   /// Lists meters; a board without a bench file has those of its kernel.
   public init(
-    declared: [MeterEntry] = [], tied: [String] = [],
+    declared: [MeterEntry] = [], tied: [String] = [], elsewhere: [String: String] = [:],
     drivers: [any MeterDriver] = BuiltInMeters.all
   ) {
     self.declared = declared
     self.tied = tied
+    self.elsewhere = elsewhere
     self.drivers = drivers
   }
 
@@ -42,7 +45,7 @@ public struct BoardMeters: Sendable {
   ///
   /// - Parameter board: for messages.
   /// - Throws: `notFound`, `unsupported` for a meter without a driver, `invalid` for a name that means
-  ///   several; what hinders the use of the only ones there are.
+  ///   several, or that measures another board; what hinders the use of the only ones there are.
   public func choose(
     _ names: [String] = [], through connection: any Connection, on board: String,
     until deadline: Deadline
@@ -51,6 +54,11 @@ public struct BoardMeters: Sendable {
     var choices: [Choice] = []
     var search: MeterSearch?
     for name in names {
+      if let other = elsewhere[name] {
+        throw MeterFailure(
+          .invalid, "\(name): measures '\(other)', and not '\(board)', says the bench file",
+          hint: "a meter measures one board at a time; tie it to '\(board)', or name another")
+      }
       if let entry = declared.first(where: { $0.name == name }) {
         choices.append(try choice(of: entry))
         continue

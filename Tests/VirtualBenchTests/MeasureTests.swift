@@ -67,31 +67,99 @@ struct MeasureTests {
     #expect(figure.coverage > 0.99, "\(figure)")
   }
 
-  /// Power that changes while it is measured: the stated interval holds the truth, and is worth
-  /// stating.
-  @Test func holdsTheTruthOfAWaveform() throws {
-    var steps: [(time: Int64, watts: Double)] = [(MonotonicTime.now.nanoseconds, 4)]
-    live.set(power: 4)
-    let powers = [2.0, 6, 3, 8, 4, 2, 7, 5]
-    let figure = try measure(12) {
+  /// Powers that follow each other, and when each began.
+  private struct Waveform {
+    var steps: [(time: Int64, watts: Double)]
+    let live: LiveValues
+    private static let powers = [4.0, 2, 6, 3, 8, 4, 2, 7, 5]
+
+    init(_ live: LiveValues) {
+      self.live = live
+      steps = [(MonotonicTime.now.nanoseconds, Self.powers[0])]
+      live.set(power: Self.powers[0])
+    }
+
+    /// Goes on to the next power when it is time.
+    mutating func advance() {
       guard MonotonicTime.now.nanoseconds - steps[steps.count - 1].time > 2_300_000_000 else {
         return
       }
-      let watts = powers[steps.count % powers.count]
+      let watts = Self.powers[steps.count % Self.powers.count]
       live.set(power: watts)
       steps.append((MonotonicTime.now.nanoseconds, watts))
     }
-    var truth = 0.0
-    for (index, step) in steps.enumerated() {
-      let end = index + 1 < steps.count ? steps[index + 1].time : Int64.max
-      let (from, to) = (max(step.time, figure.from), min(end, figure.to))
-      if to > from { truth += step.watts * Double(to - from) / 1e9 }
+
+    /// In joules.
+    func energy(from: Int64, to: Int64) -> Double {
+      var sum = 0.0
+      for (index, step) in steps.enumerated() {
+        let end = index + 1 < steps.count ? steps[index + 1].time : Int64.max
+        let (begin, finish) = (max(step.time, from), min(end, to))
+        if finish > begin { sum += step.watts * Double(finish - begin) / 1e9 }
+      }
+      return sum
     }
+  }
+
+  /// Power that changes while it is measured: the stated interval holds the truth, and is worth
+  /// stating.
+  @Test func holdsTheTruthOfAWaveform() throws {
+    var waveform = Waveform(live)
+    let figure = try measure(12) { waveform.advance() }
+    let truth = waveform.energy(from: figure.from, to: figure.to)
     print("truth \(truth) J, figure \(figure)")
     // k = 3, since the times of the kernel's questions are not the test's to choose: k = 2 would fail in
     // one run of twenty.
     #expect(abs(figure.energy - truth) <= 1.5 * figure.uncertainty, "\(truth) \(figure)")
     // A dozen conversions of five levels tell no more.
     #expect(figure.uncertainty < 0.3 * truth, "\(truth) \(figure)")
+  }
+
+  /// The energy of a job and of its phases, by the energy instrument.
+  @Test func holdsTheTruthOfAJobAndItsPhases() throws {
+    let agenda = bench.directory + "/a.yaml"
+    try """
+    config:
+      augmentations: [energy, csv]
+      csv: {extra_columns: [phase]}
+      energy:
+        meters: [hwmon/power_meter]
+        accuracy: {power: 0.1 % + 1 mW}
+    workloads:
+      - name: command
+        params:
+          argv: [sh, -c, 'echo kelvin-phase: a; sleep 6; echo kelvin-phase: b; sleep 6']
+
+    """.write(toFile: agenda, atomically: true, encoding: .utf8)
+    var waveform = Waveform(live)
+    let process = try bench.start(
+      ["run", agenda, "--board", "rock", "-d", bench.directory + "/out"], bench: text)
+    while process.isRunning {
+      waveform.advance()
+      Thread.sleep(forTimeInterval: 0.05)
+    }
+    try #require(process.terminationStatus == 0)
+    let file = bench.directory + "/out/jobs/0001-command-1/attempt-1/energy.json"
+    let json = try String(contentsOfFile: file, encoding: .utf8)
+    let record = try #require(Value(json: json)?.map)
+    let intervals = (record["intervals"]?.list ?? []).compactMap(\.map)
+    let entries = (record["rails"]?.list ?? []).compactMap(\.map)
+    try #require(intervals.count == 3 && entries.count == 3, "\(record)")
+    // id, workload, iteration, attempt, metric, phase, value, units, uncertainty
+    let rows = try String(contentsOfFile: bench.directory + "/out/results.csv", encoding: .utf8)
+      .split(separator: "\r\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
+    for (index, name) in ["energy", "phase_energy", "phase_energy"].enumerated() {
+      let truth = waveform.energy(
+        from: try #require(intervals[index]["from"]?.integer),
+        to: try #require(intervals[index]["to"]?.integer))
+      let phase = index == 0 ? "" : ["a", "b"][index - 1]
+      let row = try #require(
+        rows.first { $0.count == 9 && $0[4] == name && $0[5] == phase }, "\(rows)")
+      let value = try #require(Double(row[6]))
+      let uncertainty = try #require(Double(row[8]))
+      print("\(name) \(phase): truth \(truth) J, figure \(value) ± \(2 * uncertainty) J")
+      #expect(abs(value - truth) <= 3 * uncertainty, "\(truth) \(row)")
+      #expect(uncertainty < 0.4 * truth, "\(truth) \(row)")
+    }
   }
 }

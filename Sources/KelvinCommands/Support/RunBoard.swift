@@ -74,7 +74,7 @@ struct RunBoard {
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
       link: try BoardLink(of: entry, host: RunBoard.powerHost()),
       connectionChoice: entry.connection ?? entry.console,
-      equipment: try equipment(of: entry, profile, meters: reading.bench.meters),
+      equipment: try equipment(of: entry, profile, on: reading.bench),
       deploy: entry.deploy.over(profile.deploy), entry: entry,
       profile: profile,
       connection: try connection(of: entry, profile))

@@ -24,7 +24,6 @@ final class MarkFollower: Sendable {
   private let thread = Mutex<NamedThread?>(nil)
 
   private static let longestLine = 1024
-  private static let mostMarks = 10_000
 
   /// Follows a file that may not be there yet, in a directory that is.
   ///
@@ -91,7 +90,7 @@ final class MarkFollower: Sendable {
     guard !state.isOverlong, state.line.starts(with: PhaseMark.prefix.utf8),
       let name = PhaseMark.name(inLine: String(decoding: state.line, as: UTF8.self))
     else { return }
-    guard state.marks.count < Self.mostMarks else {
+    guard state.marks.count < PhaseMark.most else {
       state.leftOut += 1
       return
     }

@@ -21,6 +21,8 @@ public struct PhaseMark: Sendable, Hashable, Codable {
 
   /// What a program writes at the beginning of a line to mark a phase.
   static let prefix = "kelvin-phase:"
+  /// That an attempt may have: figures are summed up for all of their intervals at once.
+  static let most = 1000
   /// Longer names are cut.
   static let longestName = 200
 

@@ -59,6 +59,8 @@ public struct EnergyMeasurement: Instrument {
   private let follower = BoardConfined<MarkFollower?>(nil)
   private let idle = BoardConfined<EnergyInterval?>(nil)
   private let marks = BoardConfined<[PhaseMark]>([])
+  /// When the attempt's setup was, on the host's clock.
+  private let begun = BoardConfined<Int64>(0)
 
   /// Takes the declared options.
   ///
@@ -140,6 +142,7 @@ public struct EnergyMeasurement: Instrument {
     normal.setup { context in
       let job = try context.requireJob()
       (idle.value, marks.value) = (nil, [])
+      begun.value = MonotonicTime.now.nanoseconds
       session.value = nil
       guard !setup.value.choices.isEmpty else { return }
       let meters = try await open(
@@ -185,30 +188,27 @@ public struct EnergyMeasurement: Instrument {
 
   private func stop(_ context: SignalContext) async throws {
     let job = try context.requireJob()
-    var found: [PhaseMark] = []
-    if let followed = follower.exchange(nil)?.stop() {
-      found = followed.marks
-      if followed.leftOut > 0 {
-        job.record(
-          .warning, source: name,
-          "\(followed.leftOut) marks of phases beyond \(found.count) were left out")
-      }
-    }
+    let followed = follower.exchange(nil)?.stop() ?? (marks: [], leftOut: 0)
     guard let session = session.value, session.attempt == job.attemptID else { return }
     let end = job.window?.upperBound ?? MonotonicTime.now.nanoseconds
-    found += outsideMarks(job)
-    marks.value = found.sorted { $0.time < $1.time }
+    let found = (followed.marks + outsideMarks(job)).sorted { $0.time < $1.time }
+    let leftOut = followed.leftOut + max(0, found.count - PhaseMark.most)
+    if leftOut > 0 {
+      job.record(
+        .warning, source: name, "\(leftOut) marks of phases beyond \(PhaseMark.most) were left out")
+    }
+    marks.value = Array(found.prefix(PhaseMark.most))
     await session.stop(after: end, marks: marks.value, until: context.deadline)
   }
 
-  /// What `kelvin mark` has noted during the window.
+  /// What `kelvin mark` has noted since the attempt's setup.
   private func outsideMarks(_ job: JobContext) -> [PhaseMark] {
     guard let window = job.window, let life = try? LifeRecord.current() else { return [] }
     let (marks, broken) = MarkFile(run: job.run.directory, bootID: life.bootID).read()
     if broken > 0 {
       job.record(.warning, source: name, "marks.jsonl: \(broken) lines are no marks")
     }
-    return marks.filter { window.contains($0.time) }
+    return marks.filter { $0.time >= begun.value && $0.time < window.upperBound }
   }
 
   private func report(_ session: EnergySession, _ job: JobContext) throws {

@@ -274,6 +274,47 @@ struct EnergyMeasurementTests {
     #expect(required.outcome.verdict == .failed(.configuration), "\(required.outcome)")
   }
 
+  @Test func aMeterOfAnotherBoardIsLeftToIt() async throws {
+    var bench = bench([WaveformDriver(sites: [("vdd", steady(1))])], ["meters": ["wave"]])
+    bench.equipment.meters.elsewhere = ["wave": "pi"]
+    let job = try await run(bench)
+    #expect(job.outcome.verdict == .partial)
+    #expect(job.outcome.reason.contains("wave: measures 'pi', and not 'test'"), "\(job.outcome)")
+  }
+
+  /// A chip of the kernel that gives garbage for a while: what could not be read is lost, and told.
+  @Test func valuesThatCannotBeReadAreFlagged() async throws {
+    let chip = "/sys/class/hwmon/hwmon0"
+    let tree = try RecordedTree([
+      "/proc/sys/kernel/ostype": "Linux\n", "\(chip)/name": "ina226\n",
+      "\(chip)/power1_input": "4000000\n", "\(chip)/update_interval": "2\n"
+    ])
+    var bench = InstrumentBench(LocalConnection(root: tree.root))
+    bench.argv = nil
+    bench.settings = ["energy": ["accuracy": ["power": "1 % + 1 mW"]]]
+    bench.during = { _ in
+      func wait() { _ = Deadline.after(seconds: 0.2).wait() }
+      wait()
+      try tree.write(["\(chip)/power1_input": "broken\n"])
+      wait()
+      try tree.write(["\(chip)/power1_input": "4000000\n"])
+      wait()
+    }
+    let job = try await run(bench)
+    #expect(job.outcome == .ok, "\(job.outcome)")
+    let coverage = try job.value("energy_coverage")
+    #expect(coverage > 20 && coverage < 80, "\(coverage)")
+    #expect(
+      job.messages(.warning).contains {
+        $0.contains("hwmon/ina226: only ") && $0.contains("(error 0.")
+      }, "\(job.messages(.warning))")
+    // What was steady around it is interpolated.
+    let energy = try job.value("energy", ["rail": "hwmon/ina226"])
+    let time = try job.value("execution_time")
+    #expect(abs(energy - 4 * time) < 1e-5)
+    #expect(job.captures.first?.meter?.driver == "hwmon")
+  }
+
   @Test func unknownRailsAreNamed() async throws {
     let driver = WaveformDriver(sites: [("cpu", steady(1)), ("gpu", steady(2))])
     let job = try await run(bench([driver], ["rails": ["total": "cpu + gpo"]]))
