@@ -2,6 +2,7 @@ internal import KelvinConnections
 internal import KelvinModel
 internal import KelvinStore
 internal import KelvinTargets
+internal import Synchronization
 
 // The image that a job needs: deployed when the board does not run it, and shown to run.
 //
@@ -70,8 +71,13 @@ extension Runner {
     try checkMachine(images)
     var kernel = running
     if try await !holds(images, way, last, running) {
-      kernel = try await apply(images, by: way, equipment) {
-        job.record(.info, source: "deploy", $0)
+      do {
+        kernel = try await apply(images, by: way, equipment) {
+          job.record(.info, source: "deploy", $0)
+        }
+      } catch {
+        job.state.withLock { $0.deploymentFailed = true }
+        throw error
       }
     }
     job.addFingerprint(targetFingerprint)
@@ -232,7 +238,7 @@ extension Runner {
     guard let equipment = request.deploy, !equipment.bootsItself, let wanted = job.spec.deployment
     else {
       let ladder = ladder()
-      return try await ladder.climb(ladder.rungs(from: first), interrupt: run.stop)
+      return try await ladder.bringBack(ladder.rungs(from: first), interrupt: run.stop)
     }
     let begin = MonotonicTime.now
     var step = RecoveryStep(rung: .powerCycle, seconds: 0, problem: nil)

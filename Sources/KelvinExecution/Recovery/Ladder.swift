@@ -15,11 +15,11 @@ struct Ladder {
   let bootID: String?
   /// Where the owner of ports keeps what the board's console says; nil: nobody hears it.
   var consoleLog: String?
+  /// Seconds for a link to come back by itself, where something else is left to be done.
+  var reconnectSeconds = 10.0
   /// Called as each rung begins and ends.
   let note: (String) -> Void
 
-  /// Seconds for a link to come back by itself.
-  static let reconnectSeconds = 10.0
   /// Seconds for a switch, or for a board to take an order.
   private static let orderSeconds = 60.0
   /// Seconds for what is done in a boot loader; writing images takes longer.
@@ -51,6 +51,26 @@ struct Ladder {
 
   // MARK: Climbing
 
+  /// Climbs until a lost board is back, by itself at last: where nothing from outside boots it, it may be on its
+  /// way, and gets the time that a boot may take since the first rung.
+  ///
+  /// A `reconnect` with a time of its own says how long such a board is waited for, and nothing is added.
+  ///
+  /// - Returns: as ``climb(_:interrupt:)``.
+  func bringBack(_ rungs: [RungPlan], interrupt: Interrupt) async throws -> [RecoveryStep] {
+    let end = Deadline.after(seconds: equipment.bootSeconds, interrupt: interrupt)
+    var steps = try await climb(rungs, interrupt: interrupt)
+    let patience = equipment.rungs.first { $0.rung == .reconnect }
+    guard !steps.isBack, let patience, patience.timeoutSeconds == nil, !end.hasPassed,
+      !rungs.contains(where: { $0.rung.bootsFromOutside })
+    else { return steps }
+    note(
+      "recovery: reconnect: nothing else boots \(target.name); it has the time of a boot for that")
+    steps.append(
+      try await step(.reconnect, interrupt) { try await comeBackByItself(until: end, interrupt) })
+    return steps
+  }
+
   /// Climbs until the board is back.
   ///
   /// - Returns: what was done; the last step is the one that worked, if any did.
@@ -64,30 +84,36 @@ struct Ladder {
         continue
       }
       for _ in 0..<plan.count {
-        let begin = MonotonicTime.now
         note("recovery: \(plan.rung.rawValue)")
-        var step = RecoveryStep(rung: plan.rung, seconds: 0, problem: nil)
-        do {
-          try await take(plan, interrupt)
-        } catch {
-          step.problem = PlainFailure(error).description
-          if let failure = error as? ConnectionFailure, failure.code == .interrupted { throw error }
-        }
-        step.seconds = Double(MonotonicTime.now - begin) / 1e9
-        steps.append(step)
-        note("recovery: \(step)")
-        if step.problem == nil { return steps }
-        if interrupt.isRaised {
-          throw ConnectionFailure(.interrupted, "\(target.name): stopped")
-        }
+        steps.append(try await step(plan.rung, interrupt) { try await take(plan, interrupt) })
+        if steps.isBack { return steps }
       }
     }
     return steps
   }
 
+  /// Does one step, and tells what it came to.
+  private func step(
+    _ rung: Rung, _ interrupt: Interrupt, _ body: () async throws -> Void
+  ) async throws -> RecoveryStep {
+    let begin = MonotonicTime.now
+    var step = RecoveryStep(rung: rung, seconds: 0, problem: nil)
+    do {
+      try await body()
+    } catch {
+      step.problem = PlainFailure(error).description
+      if interrupt.isRaised {
+        throw ConnectionFailure(.interrupted, "\(target.name): stopped")
+      }
+    }
+    step.seconds = Double(MonotonicTime.now - begin) / 1e9
+    note("recovery: \(step)")
+    return step
+  }
+
   private func take(_ plan: RungPlan, _ interrupt: Interrupt) async throws {
     if plan.rung == .reconnect {
-      let seconds = plan.timeoutSeconds ?? Ladder.reconnectSeconds
+      let seconds = plan.timeoutSeconds ?? reconnectSeconds
       return try await answer(until: .after(seconds: seconds, interrupt: interrupt))
     }
     // What is typed into a boot loader has it say its name, as a start does.
@@ -96,11 +122,26 @@ struct Ladder {
       plan, until: .after(seconds: orderSeconds(plan), interrupt: interrupt))
     boots = boots ?? watchBoots()
     defer { boots?.stop() }
-    let either = Interrupt(with: [interrupt] + (boots.map { [$0.alarm] } ?? []))
-    do {
+    try await unlessItLoops(boots, interrupt) { either in
       try await waitUntilUp(
-        until: .after(
-          seconds: plan.timeoutSeconds ?? equipment.bootSeconds, interrupt: either))
+        until: .after(seconds: plan.timeoutSeconds ?? equipment.bootSeconds, interrupt: either))
+    }
+  }
+
+  private func comeBackByItself(until end: Deadline, _ interrupt: Interrupt) async throws {
+    let boots = watchBoots()
+    defer { boots?.stop() }
+    try await unlessItLoops(boots, interrupt) { either in
+      try await answer(until: Deadline(time: end.time, interrupt: either))
+    }
+  }
+
+  /// Waits, and no longer than until the console shows that the board boots in a loop.
+  private func unlessItLoops(
+    _ boots: BoardWatch?, _ interrupt: Interrupt, _ wait: (Interrupt) async throws -> Void
+  ) async throws {
+    do {
+      try await wait(Interrupt(with: [interrupt] + (boots.map { [$0.alarm] } ?? [])))
     } catch {
       let loop = boots?.findings().first { $0.kind == .bootLoop }
       guard let loop, !interrupt.isRaised else { throw error }
@@ -184,4 +225,9 @@ struct Ladder {
 extension Rung {
   /// From 0, the mildest.
   fileprivate var hardness: Int { Rung.allCases.firstIndex(of: self) ?? 0 }
+
+  /// Whether it boots a board in whatever state that is.
+  fileprivate var bootsFromOutside: Bool {
+    self == .reset || self == .powerCycle || self == .bootloader
+  }
 }

@@ -39,6 +39,9 @@ public final class JobContext: Sendable {
     /// Whether it failed since it asked for something that is not there: its own fault, and no sign that
     /// the board is sick.
     var askedInVain = false
+    /// Whether bringing its image to the board was begun and came to nothing: that it boots, or is silent, is
+    /// what came of it.
+    var deploymentFailed = false
     var hasDirectory = false
     var deadline = Deadline.never
     var expectsReboot = false

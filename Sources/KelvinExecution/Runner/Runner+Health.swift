@@ -97,7 +97,7 @@ extension Runner {
       let rungs =
         rung == nil && lossOfBoard?.kind == .hang
         ? ladder.rungs(from: .sysrq) : ladder.rungs(above: rung)
-      return try await ladder.climb(rungs, interrupt: run.stop)
+      return try await ladder.bringBack(rungs, interrupt: run.stop)
     }
     guard isBack else {
       if run.stop.isRaised { return nil }

@@ -2,6 +2,7 @@ internal import KelvinConnections
 internal import KelvinModel
 internal import KelvinStore
 internal import KelvinTargets
+internal import Synchronization
 
 // Reboots: those that the policy asks for, and those that nobody asked for.
 extension Runner {
@@ -111,8 +112,12 @@ extension Runner {
       boot = now
     } catch {
       if error.code == .interrupted { return outcome }
-      return await recover(
-        outcome, job, "\(run.target.name) does not answer: \(error.message)", from: .reconnect)
+      let silence = "\(run.target.name) does not answer: \(error.message)"
+      guard job.deploymentFailed else {
+        return await recover(outcome, job, silence, from: .reconnect)
+      }
+      job.record(.error, source: "runner", silence)
+      return await recover(outcome, job, outcome.reason, from: .reconnect)
     }
     guard case .rebooted(let evidence) = change else {
       if case .kernel? = lossOfBoard?.kind {
@@ -136,8 +141,12 @@ extension Runner {
   private func rebooted(
     _ outcome: Outcome, _ job: JobContext, _ shown: [String] = []
   ) async -> Outcome {
-    let text = "\(run.target.name) rebooted while the job ran"
-    job.record(.error, source: "runner", text + evidence(of: outcome))
+    // What is deployed boots the board; that it did, late, is not what went wrong.
+    let isOwn = job.deploymentFailed
+    let text =
+      isOwn
+      ? outcome.reason : "\(run.target.name) rebooted while the job ran" + evidence(of: outcome)
+    job.record(.error, source: "runner", text)
     for line in shown { job.record(.info, source: "runner", line) }
     do {
       try await run.target.waitUntilBooted(
@@ -146,12 +155,14 @@ extension Runner {
       try await boardHasBooted()
     } catch {
       return await recover(
-        outcome, job, "\(run.target.name) rebooted, and does not come up: \(PlainFailure(error))",
+        outcome, job,
+        isOwn
+          ? text : "\(run.target.name) rebooted, and does not come up: \(PlainFailure(error))",
         from: .reconnect)
     }
     await wrap(.reboot) {}.ignore()
     let distrust = await checkRecovered(by: nil).map { "; \($0)" } ?? ""
-    return Outcome(.failed(.target), text + evidence(of: outcome) + distrust)
+    return Outcome(isOwn ? outcome.verdict : .failed(.target), text + distrust)
   }
 
   /// Climbs the ladder; at its end no further job may begin.
@@ -163,7 +174,9 @@ extension Runner {
     guard request.plan.settings.rebootPolicy != .never else {
       bailReason = "\(finding); reboot_policy is 'never'"
       run.targetResponds = false
-      return Outcome(.failed(.target), finding)
+      return Outcome(
+        job.deploymentFailed ? outcome.verdict : .failed(.target),
+        finding + evidence(of: outcome, besides: finding))
     }
     let before = targetFingerprint["boot id"]
     let begin = MonotonicTime.now
@@ -171,12 +184,14 @@ extension Runner {
     let text = steps.map(\.description).joined(separator: "; ")
     guard isBack else {
       job.record(.error, source: "recovery", "\(board): nothing brings it back: \(text)")
+      let reason =
+        finding + evidence(of: outcome, besides: finding) + ", and nothing brings it back (\(text))"
       if !run.stop.isRaised {
         hasLostBoard = true
-        bailReason = "\(finding), and nothing brings it back (\(text))"
-        request.isLost(bailReason ?? "")
+        bailReason = reason
+        request.isLost(reason)
       }
-      return Outcome(.failed(.target), "\(finding), and nothing brings it back")
+      return Outcome(job.deploymentFailed ? outcome.verdict : .failed(.target), reason)
     }
     if steps.last?.rung == .reconnect {
       guard targetFingerprint["boot id"] == before else { return await rebooted(outcome, job) }
@@ -187,7 +202,8 @@ extension Runner {
     job.record(.warning, source: "recovery", text)
     let distrust = await checkRecovered(by: last).map { "; \($0)" } ?? ""
     return Outcome(
-      .failed(last == .reconnect ? .infrastructure : .target),
+      job.deploymentFailed
+        ? outcome.verdict : .failed(last == .reconnect ? .infrastructure : .target),
       "\(finding); back after \(seconds) s by \(last.rawValue)"
         + evidence(of: outcome, besides: finding) + distrust)
   }
@@ -220,7 +236,7 @@ extension Runner {
       let ladder = ladder()
       // One that answers has booted by itself, and is only waited for.
       let rungs = now == nil ? ladder.rungs(from: .reconnect) : [RungPlan(.reconnect)]
-      let steps = try await ladder.climb(rungs, interrupt: run.stop)
+      let steps = try await ladder.bringBack(rungs, interrupt: run.stop)
       guard steps.isBack else { return steps }
       try await run.target.waitUntilBooted(
         probe: request.equipment.bootProbe,
@@ -275,4 +291,8 @@ extension Runner {
 
   /// This machine is the one that Kelvin runs on: it neither hangs nor reboots under us.
   var watchesBoard: Bool { !run.target.connection.capabilities.isThisMachine }
+}
+
+extension JobContext {
+  fileprivate var deploymentFailed: Bool { state.withLock { $0.deploymentFailed } }
 }

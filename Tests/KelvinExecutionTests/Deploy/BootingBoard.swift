@@ -129,6 +129,8 @@ final class BootingBoard: ForwardingConnection {
       state.withLock { $0.isDead = false }
       boot(state.withLock { $0.own })
     }
+    // And what takes it away this one.
+    if unlink(root + "/off") == 0 { state.withLock { $0.isDead = true } }
     if state.withLock({ $0.isDead }) { throw ConnectionFailure(.connectionLost, "fake: silent") }
     return try await base.read(paths, until: deadline)
   }

@@ -122,6 +122,47 @@ import Testing
     #expect(outcome.reason.contains("does not come up with what was deployed by command"))
   }
 
+  /// A board that what was deployed does not boot on is lost, too; what is told is the deployment's failure.
+  @Test(arguments: [
+    ("touch ROOT/off", false, "and nothing brings it back"),
+    ("touch ROOT/off", true, "; back after"),
+    // Later than a boot may last, and by itself.
+    ("touch ROOT/off; (sleep 3; touch ROOT/on) >/dev/null 2>&1 &", false, "")
+  ])
+  func aDeploymentThatLosesTheBoardIsTheReason(
+    command: String, hasPower: Bool, then: String
+  ) async throws {
+    let words = command.replacingOccurrences(of: "ROOT", with: board.root)
+    let ways = DeployWays([
+      .command: ["argv": ["sh", "-c", .text(words)], "then": "wait"]
+    ])
+    var fixture = RunFixture([spec("a", Deployment(kernel: try kernel(0xBB)))])
+    fixture.workloads = [ScriptedWorkload().type()]
+    fixture.connection = board
+    fixture.equipment.bootSeconds = 1
+    var reconnect = RungPlan(.reconnect)
+    reconnect.timeoutSeconds = then.isEmpty ? 30 : 0.2
+    fixture.equipment.ladder = RecoveryLadder([reconnect, RungPlan(.powerCycle)])
+    fixture.equipment.offSeconds = 0
+    if hasPower {
+      fixture.equipment.power = try FakeBoard().control(on: ["touch", .text(board.root + "/on")])
+    }
+    fixture.deploy = DeployEquipment(ways: ways, journal: journal)
+    let result = try await fixture.run()
+    let outcome = try #require(try result.outcomes().first ?? nil)
+    #expect(outcome.verdict == .failed(.target))
+    #expect(
+      outcome.reason.hasPrefix("local: does not come up with what was deployed by command"),
+      "\(outcome)")
+    #expect(then.isEmpty || outcome.reason.contains(then), "\(outcome)")
+    #expect(!outcome.reason.contains("rebooted while"), "\(outcome)")
+    // That it was silent is not lost.
+    let attempt = try #require(try result.reader.attempts(ofJob: 0).first)
+    let events = try result.reader.events(ofAttempt: attempt.id).map(\.message)
+    #expect(
+      then.isEmpty || events.contains { $0.hasPrefix("local does not answer") }, "\(events)")
+  }
+
   /// The command finds its files in the environment; what it writes outlives boots.
   @Test func aCommandDeploys() async throws {
     let path = try kernel(0xBB)

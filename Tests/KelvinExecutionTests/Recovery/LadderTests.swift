@@ -1,3 +1,4 @@
+import Foundation
 import KelvinConnections
 import KelvinModel
 import KelvinTargets
@@ -20,7 +21,7 @@ struct LadderTests {
   ) -> Ladder {
     Ladder(
       target: Target(name: "rock", connection: board, runID: "test-ladder"), equipment: equipment,
-      bootID: FakeBoard.bootID(1), consoleLog: consoleLog, note: note)
+      bootID: FakeBoard.bootID(1), consoleLog: consoleLog, reconnectSeconds: 0.1, note: note)
   }
 
   private mutating func use(_ rungs: RungPlan...) { equipment.ladder = RecoveryLadder(rungs) }
@@ -99,6 +100,88 @@ struct LadderTests {
     #expect(steps.map(\.rung) == [.sysrq, .powerCycle] && steps.isBack)
     #expect(keys.withLock { $0 } == Array("eib".utf8))
     #expect(steps[0].problem?.contains("stays silent") == true)
+  }
+
+  // MARK: By itself
+
+  /// What the ladder says when it has nothing left to do.
+  private static let lastWord =
+    "recovery: reconnect: nothing else boots rock; it has the time of a boot for that"
+
+  @Test(arguments: [Rung.reconnect, .sysrq])
+  mutating func aBoardThatNothingBootsHasTheTimeOfABoot(first: Rung) async throws {
+    equipment.bootSeconds = 3600
+    board.isAway.isSet = true
+    let ladder = ladder { [board] said in
+      guard said == Self.lastWord else { return }
+      board.boot(2)
+      board.isAway.isSet = false
+    }
+    let steps = try await ladder.bringBack(ladder.rungs(from: first), interrupt: Interrupt())
+    #expect(steps.map(\.rung) == [.reconnect, .reboot, .reconnect] && steps.isBack, "\(steps)")
+  }
+
+  @Test mutating func aBoardThatDoesNotComeByItselfIsGivenUpThen() async throws {
+    equipment.bootSeconds = 1
+    board.isAway.isSet = true
+    let ladder = ladder()
+    let begin = MonotonicTime.now
+    let steps = try await ladder.bringBack(ladder.rungs(from: .sysrq), interrupt: Interrupt())
+    #expect(steps.map(\.rung) == [.reconnect, .reboot, .reconnect] && !steps.isBack, "\(steps)")
+    #expect(MonotonicTime.now - begin >= 1_000_000_000)
+    #expect(steps.last?.problem?.contains("the link is away") == true, "\(steps)")
+  }
+
+  /// Where a silent console is all there is, its silence is no reason to give up.
+  @Test mutating func aSilentConsoleIsNotTheEnd() async throws {
+    equipment.bootSeconds = 1
+    equipment.sysRq = { _, _ in
+      throw PlainFailure(.target, "rock: its console stays silent at SysRq")
+    }
+    board.isAway.isSet = true
+    let ladder = ladder()
+    let steps = try await ladder.bringBack(ladder.rungs(from: .sysrq), interrupt: Interrupt())
+    #expect(steps.map(\.rung) == [.sysrq, .reconnect] && !steps.isBack, "\(steps)")
+  }
+
+  /// It is waited for no longer where somebody says how long, or where its power did not help.
+  @Test(arguments: [true, false])
+  mutating func whatIsSaidOrHarderIsTheEnd(isSaid: Bool) async throws {
+    equipment.bootSeconds = 3600
+    var reconnect = RungPlan(.reconnect)
+    if isSaid { reconnect.timeoutSeconds = 0.2 }
+    var power = RungPlan(.powerCycle, count: 1)
+    power.timeoutSeconds = 0.1
+    if !isSaid { equipment.power = try board.control(on: ["true"]) }
+    use(reconnect, power)
+    board.isAway.isSet = true
+    let ladder = ladder()
+    let steps = try await ladder.bringBack(ladder.rungs(from: .reconnect), interrupt: Interrupt())
+    #expect(steps.map(\.rung) == (isSaid ? [.reconnect] : [.reconnect, .powerCycle]), "\(steps)")
+  }
+
+  @Test mutating func aBoardThatLoopsIsNotWaitedFor() async throws {
+    let log = try TemporaryDirectory()
+    let name = "/00000000000000000000.bytes"
+    try log.write("", to: name)
+    // Nothing but the loop ends this within the test's time.
+    equipment.bootSeconds = 3600
+    board.isAway.isSet = true
+    // Over and over: what the console said before this wait is of no boot of it.
+    let loop = Process()
+    loop.executableURL = URL(fileURLWithPath: "/bin/sh")
+    loop.arguments = [
+      "-c",
+      #"while [ -e "$0" ]; do printf 'U-Boot 2023.01\r\n' >>"$0"; sleep 0.05; done"#,
+      log.path + name
+    ]
+    try loop.run()
+    defer { loop.terminate() }
+    let ladder = ladder(consoleLog: log.path)
+    let steps = try await ladder.bringBack(ladder.rungs(from: .reconnect), interrupt: Interrupt())
+    #expect(
+      steps.last?.problem?.contains("rock: boots in a loop: its console said 'U-Boot 2023.01'")
+        == true, "\(steps)")
   }
 
   // MARK: What is wrong
