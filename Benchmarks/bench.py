@@ -19,6 +19,7 @@ import time
 
 import captures
 import connections
+import powercut
 import soak
 import stages
 
@@ -63,7 +64,7 @@ def json_of(argv):
 
 
 class Suite(captures.CaptureBenchmarks, connections.ConnectionBenchmarks, soak.SoakBenchmarks,
-            stages.StageBenchmarks):
+            stages.StageBenchmarks, powercut.PowerCutBenchmarks):
     def __init__(self, quick, has_peers):
         self.quick = quick
         self.has_peers = has_peers
@@ -374,7 +375,7 @@ def main():
     names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "virtual",
              *captures.NAMES, *connections.NAMES]
     # What takes too long to be run with the others.
-    parser.add_argument("--only", action="append", choices=names + ["peers", "soak", "stages"])
+    parser.add_argument("--only", action="append", choices=names + ["peers", "powercut", "soak", "stages"])
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     suite = Suite(options.quick, options.peers)

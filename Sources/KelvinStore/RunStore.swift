@@ -30,8 +30,9 @@ public final class RunStore: Sendable {
     var fingerprint: (content: [String: String], id: Int64)?
     /// When a commit last went to the disk.
     var lastSync: MonotonicTime?
-    /// How old that may be, in nanoseconds, when samples come.
-    var syncInterval: Int64 = 1_000_000_000
+    /// How old that may be, in nanoseconds, when samples come: what is appended four times a second is on the
+    /// disk a second after it was measured, the wait for the disk included.
+    var syncInterval: Int64 = 500_000_000
     var encoder = BlockEncoder()
     /// The captures that go on: of each channel what is not in full blocks yet.
     var captures: [Int64: [Int: ChannelWriter]] = [:]

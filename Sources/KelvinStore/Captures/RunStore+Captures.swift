@@ -3,9 +3,9 @@ internal import GRDB
 public import KelvinModel
 
 // Captures: who appends at least each second keeps everything up to the last second, whatever happens.
-// An append survives the death of this process at once; the first one that comes a second or more after
+// An append survives the death of this process at once; the first one that comes half a second or more after
 // the last commit that went to the disk goes there itself, and takes all before it along, so that a power
-// cut costs no more than a second, and syncing no more than one sync a second.
+// cut costs no more than a second, and syncing no more than two syncs a second.
 
 extension RunStore {
   /// Begins a capture: samples of some channels, taken together by `source`, with the meter they come
@@ -95,7 +95,7 @@ extension RunStore {
     }
   }
 
-  /// Runs `body` in one transaction that goes to the disk when the last that did was a second ago, and
+  /// Runs `body` in one transaction that goes to the disk when the last that did was half a second ago, and
   /// then `remember`, when it was committed.
   private func writeSamples<T>(
     _ body: (Database, State) throws -> T, then remember: (T, State) -> Void

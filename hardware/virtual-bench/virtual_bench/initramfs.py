@@ -33,7 +33,8 @@ usb_f_ss_lb gadgetfs i2c-stub i2c-dev lm75 ina2xx-adc industrialio
 industrialio-triggered-buffer kfifo_buf cdc-acm usb-storage uas usbhid hid-generic sd_mod
 uhid uinput evdev ftdi_sio usbserial ch341 cp210x pl2303 usbmon usbtmc i6300esb softdog 9p
 9pnet_virtio virtio_net virtio_pci virtio_blk virtio_console virtio_rng xhci-pci ehci-pci uhci-hcd
-intel_rapl_common intel_rapl_msr msr vfat ext4 loop dummy tun overlay nls_ascii nls_cp437 battery
+intel_rapl_common intel_rapl_msr msr vfat ext4 crc32c_generic loop dummy tun overlay nls_ascii nls_cp437
+battery
 ac acpi_power_meter acpi-cpufreq cpufreq_userspace cpufreq_powersave cpufreq_ondemand
 cpufreq_conservative cdc_ether
 gpio-mockup gpio-sim iio-trig-hrtimer iio-trig-sysfs iio_dummy iio_dummy_evgen ina2xx ina3221
