@@ -278,3 +278,52 @@ struct SysRqTests {
     #expect(console.contains("sysrq: Emergency Sync"), "\(console.suffix(2000))")
   }
 }
+
+/// A board whose kernel panics in each boot before its system is up: it is not waited for until the boot's
+/// time is over.
+@Suite(
+  .serialized, .needsGuests,
+  .enabled(if: getenv("KELVIN_LONG_TESTS") != nil, "takes a minute or two: KELVIN_LONG_TESTS=1"),
+  .guest("x86-a"), .timeLimit(.minutes(10)))
+struct PanicLoopTests {
+  @Test func aPanicLoopIsSaid() throws {
+    let bench = try KelvinBench()
+    let board = try #require(VirtualGuest.current)
+    let folder = NSTemporaryDirectory() + "kelvin-loop-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    // Its probe fails, so that it is never up; nothing but the loop ends the wait within the test's time.
+    let text = """
+      boards:
+        rock:
+          profile: virtual-x86
+          connection:
+            ssh: {host: 127.0.0.1, port: \(try board.port("ssh_port")), config: \(board.folder)/ssh_config}
+          console: {socket: \(board.folder)/console.sock}
+          power: {qmp: \(board.folder)/qmp.sock}
+          boot: {timeout: 1 h, off: 0.3 s, probe: 'test -e /nowhere'}
+          recovery: [{power_cycle: {count: 1}}]
+
+      """
+    try "workloads: [{name: command, params: {argv: [sleep, '300']}}]".write(
+      toFile: "\(folder)/a.yaml", atomically: true, encoding: .utf8)
+    let process = try bench.start(
+      ["run", "\(folder)/a.yaml", "--board", "rock", "-d", "\(folder)/run"], bench: text)
+    try VirtualGuest.wait("the job runs") {
+      try board.run("pidof sleep || true") != "" || !process.isRunning
+    }
+    try GuestMonitor(board).execute("stop")
+    while process.isRunning {
+      _ = try VirtualGuest.script([
+        "ssh", board.name, "--", "sh", "-c", "echo c > /proc/sysrq-trigger"
+      ])
+    }
+    #expect(process.terminationStatus != 0)
+    let verdict = try VirtualGuest.program(
+      "/usr/bin/sqlite3", ["\(folder)/run/run.db", "SELECT verdict || ': ' || reason FROM jobs"]
+    ).output
+    #expect(verdict.hasPrefix("failed: target: rock"), "\(verdict)")
+    #expect(
+      verdict.contains("boots in a loop: its console said 'Kernel panic - not syncing: sysrq"),
+      "\(verdict)")
+  }
+}

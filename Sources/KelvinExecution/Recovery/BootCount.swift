@@ -1,9 +1,10 @@
 internal import KelvinModel
 
 /// Counts in what a console says how often each thing that a boot does once was begun: the boot loader,
-/// its first stage, the kernel. Pure; holds a line of text at most.
+/// its first stage, the kernel; and its panic, since a kernel with `quiet` says nothing else. Pure; holds a line
+/// of text at most.
 struct BootCount: Sendable {
-  /// By the first bytes of the line that tells (`U-Boot SPL`, `U-Boot 202`, `Linux vers`), in the order in
+  /// By the first bytes of the line that tells (`U-Boot SPL`, `U-Boot 202`, `Linux vers`, `Kernel pan`), in the order in
   /// which they were first seen.
   private var counts: [(key: [UInt8], line: String, count: Int)] = []
   private var line: [UInt8] = []
@@ -34,7 +35,7 @@ struct BootCount: Sendable {
     guard line.count >= BootCount.keyLength else { return }
     for message in KernelLine(line).messages {
       guard let phrase = KernelPhrase(message),
-        phrase.kind == .bootLoader || phrase.kind == .kernelStarted
+        phrase.kind == .bootLoader || phrase.kind == .kernelStarted || phrase.isPanic
       else { continue }
       let key = Array(message.text.prefix(BootCount.keyLength))
       if let index = counts.firstIndex(where: { $0.key == key }) {

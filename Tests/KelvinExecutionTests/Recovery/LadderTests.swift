@@ -278,6 +278,13 @@ struct BootCountTests {
     ),
     ("[    0.000000] Linux version 6.1\n[    1.000000] x\n[    0.000000] Linux version 6.1\n", 2),
     ("U-Boot 2023.01\rU-Boot 2023.01\nU-Boot 2023.01\n", 3),
+    // All that a quiet kernel says in a loop; a boot's panic has an end, too.
+    (
+      String(
+        repeating: "[    1.2] Kernel panic - not syncing: VFS: Unable to mount root fs\r\n"
+          + "[    1.3] ---[ end Kernel panic - not syncing: VFS: Unable to mount root fs ]---\n",
+        count: 3), 3
+    ),
     // A program that prints a version is no boot.
     ("[   12.000000] Linux version 6.1\nlogin: U-Boot 2023.01 is old\n", 0),
     (String(repeating: "x", count: 5000) + "\nU-Boot 2023.01\n", 1)
