@@ -374,8 +374,9 @@ class PowerCutBenchmarks:
                      f"seed {seed}; {len(cuts.log.entries)} writes and flushes; {cuts.said}")
             self.row("power cuts: unreadable, changed, or without what was flushed", len(bad), "", "0")
             self.row("power cuts: a disk that forgets is noticed", int(cuts.control()), "", "1")
-            self.row("power cuts: samples lost, median", statistics.median(losses), "s", "")
-            self.row("power cuts: samples lost, greatest", max(losses), "s", "about 1")
+            if losses:
+                self.row("power cuts: samples lost, median", statistics.median(losses), "s", "")
+                self.row("power cuts: samples lost, greatest", max(losses), "s", "about 1")
         finally:
             subprocess.run([script, "stop"], env=environment, cwd=TOP, capture_output=True)
             del os.environ["KELVIN_VIRTUAL_BENCH"]
@@ -404,9 +405,10 @@ def main():
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
-    print(f"{len({end for end, _ in cuts.boundaries(options.boundaries)})} different writes; "
-          f"lost: median {statistics.median(losses):.2f} s, greatest {max(losses):.2f} s, of "
-          f"{len(losses)} cuts while samples came")
+    if losses:
+        print(f"{len({end for end, _ in cuts.boundaries(options.boundaries)})} different writes; "
+              f"lost: median {statistics.median(losses):.2f} s, greatest {max(losses):.2f} s, of "
+              f"{len(losses)} cuts while samples came")
     print("a disk that forgets is " + ("noticed" if is_noticed else "not noticed"))
     print(f"{options.boundaries} cuts, {len(bad)} bad")
     sys.exit(1 if bad or not is_noticed else 0)
