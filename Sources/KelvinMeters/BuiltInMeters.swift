@@ -2,6 +2,6 @@
 public enum BuiltInMeters {
   /// In the order in which they are looked for.
   public static let all: [any MeterDriver] = [
-    HwmonDriver(), PowercapDriver(), PowerSupplyDriver(), IIODriver(), IIODDriver()
+    HwmonDriver(), PowercapDriver(), PerfDriver(), PowerSupplyDriver(), IIODriver(), IIODDriver()
   ]
 }

@@ -55,8 +55,8 @@ public struct MeterSearch: Sendable {
   /// then what tells power; a battery's gauge last. Nil when there is none.
   public var best: FoundMeter? {
     let usable = found.filter { $0.obstacle == nil && $0.measuresPower }
-    return usable.first { $0.driver == "rapl" } ?? usable.first { $0.driver != "power_supply" }
-      ?? usable.first
+    return usable.first { $0.driver == "rapl" } ?? usable.first { $0.driver == "perf" }
+      ?? usable.first { $0.driver != "power_supply" } ?? usable.first
   }
 }
 

@@ -12,6 +12,7 @@
 #include "CLinuxTTY.h"
 #include "CLinuxUSBFS.h"
 #include "CLinuxOwner.h"
+#include "CLinuxPerf.h"
 #include "CLinuxTTY.h"
 #include "CLinuxTerminal.h"
 
