@@ -85,7 +85,8 @@ public protocol RemoteProcess: Sendable {
   /// grace SIGKILL, and the failure carries the partial result.
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult
 
-  /// Sends a signal to the command's process group.
+  /// Sends a signal to the command's process group; nothing after its end. Also while another thread
+  /// waits for that, except over a console.
   func signal(_ number: Int32) async throws(ConnectionFailure)
 }
 

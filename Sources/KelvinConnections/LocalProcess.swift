@@ -15,6 +15,8 @@ final class LocalProcess: RemoteProcess {
   private let marker: String
   let streams: Streams
   private let collection = Once()
+  /// Until then the group's number belongs to nobody else.
+  private let isReaped = Mutex(false)
 
   init(
     command: Command, processID: Int32, pidfd: Int32, marker: String, startTime: MonotonicTime,
@@ -59,9 +61,9 @@ final class LocalProcess: RemoteProcess {
   }
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
-    // Until it is reaped, the group's number belongs to nobody else.
-    guard !collection.hasBegun else { return }
-    kill(-processID, number)
+    isReaped.withLock { isReaped in
+      if !isReaped { kill(-processID, number) }
+    }
   }
 
   func wait(until deadline: Deadline) async throws(ConnectionFailure) -> CommandResult {
@@ -123,14 +125,18 @@ final class LocalProcess: RemoteProcess {
     var cpu: Int64 = 0
     var peak: Int64 = 0
     // In one step with the table, so that a child that gets the id next is not taken out of it.
-    let isReaped = ProcessLauncher.live.withLock { live in
-      guard kelvin_reap(processID, 1, &status, &cpu, &peak) == 1 else { return false }
-      live[processID] = nil
-      return true
+    let isNow = isReaped.withLock { isReaped in
+      let isNow = ProcessLauncher.live.withLock { live in
+        guard kelvin_reap(processID, 1, &status, &cpu, &peak) == 1 else { return false }
+        live[processID] = nil
+        return true
+      }
+      isReaped = isReaped || isNow
+      return isNow
     }
     let signal = status & 0x7f
     return (
-      signal == 0 ? .exited((status >> 8) & 0xff) : .signaled(signal), isReaped ? cpu : nil,
+      signal == 0 ? .exited((status >> 8) & 0xff) : .signaled(signal), isNow ? cpu : nil,
       // exec(2) keeps the high-water mark of the process that spawned: what is not above this
       // process's own peak says nothing of the command.
       peak > kelvin_peak_memory() ? peak : nil

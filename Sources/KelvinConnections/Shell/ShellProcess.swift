@@ -20,6 +20,8 @@ final class ShellProcess: RemoteProcess {
   /// What came with the answer to the start.
   private let received: (output: [UInt8], error: [UInt8])
   private let collection = Once()
+  /// Nothing is left to send a signal to.
+  private let ending = Once()
 
   init(
     _ command: Command, connection: ShellConnection, link: any ShellLink, nonce: String,
@@ -44,13 +46,14 @@ final class ShellProcess: RemoteProcess {
   /// Ends the whole tree at once; idempotent, and nothing after ``wait(until:)``.
   func abandon() {
     guard collection.begin() else { return }
+    _ = ending.begin()
     // A lost link leaves it: then there is no way to it.
     _ = try? tree.end(grace: 0, by: connection.run)
     link.abandon()
   }
 
   func signal(_ number: Int32) async throws(ConnectionFailure) {
-    guard !collection.hasBegun else { return }
+    guard !ending.hasBegun else { return }
     guard SignalGuard().allows(processID, startTicks: startTicks) else { return }
     let whom = hasOwnGroup ? "-\(processID)" : "\(processID)"
     _ = try connection.run(
@@ -83,6 +86,7 @@ final class ShellProcess: RemoteProcess {
     pump.begin(output: received.output, error: received.error)
     defer { link.abandon() }
     let stopped = pump.run(until: deadline, progress: progress)
+    _ = self.ending.begin()
     let endTime = MonotonicTime.now
     var ending = ProcessTree.Ending(count: 0, survivors: [])
     var lost: ConnectionFailure?

@@ -1,0 +1,58 @@
+internal import KelvinModel
+
+/// What a program's lines hold, and how they are read.
+struct LinePlan: Sendable {
+  enum Field: Sendable, Hashable { case time, unused, channel(Int) }
+
+  /// How a printed number becomes a code of its channel.
+  struct Coding: Sendable, Hashable {
+    /// Codes in one of what is printed.
+    var factor: Double
+    /// Each line holds what was added since the line before; the sum makes a counter.
+    var isSummed: Bool
+  }
+
+  /// Where the time of a line comes from.
+  enum Timing: Sendable, Hashable {
+    /// Printed, in units of 10^-digits seconds.
+    case printed(Clock, digits: Int)
+    /// Lines come at an even pace, and are counted.
+    case counted
+    /// When a line came, which is so late at most, in nanoseconds.
+    case arrival(late: Double)
+  }
+
+  /// Which clock printed times are of.
+  enum Clock: String, Sendable, Hashable, CaseIterable {
+    /// This machine's CLOCK_MONOTONIC.
+    case monotonic
+    /// The wall clock of this machine, since 1970.
+    case epoch
+    /// One that only the lines' arrival tells something about.
+    case own
+  }
+
+  var format: LineFormat
+  var fields: [Field]
+  var channels: [Channel]
+  /// Of each channel.
+  var codings: [Coding]
+  var timing: Timing
+  /// Nanoseconds from line to line, as stated; needed where lines are counted.
+  var period: Double?
+  /// Lines at the beginning that are passed over.
+  var header: Int
+  /// What lines that are passed over begin with; empty: there are none.
+  var comment: [UInt8]
+}
+
+extension LinePlan {
+  /// What would show that a line is missing.
+  var witnesses: [String] {
+    switch timing {
+    case .counted: ["host clock against line count"]
+    case .printed: period == nil ? [] : ["time stamps against rate"]
+    case .arrival: []
+    }
+  }
+}
