@@ -23,6 +23,13 @@ enum FigureText {
       + "\(fixed(uncertainty / factor, places)) \(prefix)\(unit)"
   }
 
+  /// `1.1 % + 1 mA`: a share of the value, and a fixed part.
+  static func limits(_ accuracy: Accuracy, _ unit: String) -> String {
+    let share = accuracy.gain > 0 ? ["\((accuracy.gain * 1e6).rounded() / 1e4) %"] : []
+    let fixed = accuracy.offset > 0 || share.isEmpty ? [quantity(accuracy.offset, unit)] : []
+    return (share + fixed).joined(separator: " + ")
+  }
+
   /// A share as per cent.
   static func percent(_ share: Double) -> String {
     share == 1 ? "100 %" : "\(fixed(min(share, 0.999_99) * 100, 3)) %"

@@ -44,11 +44,12 @@ struct MeterInfoCommand: AsyncParsableCommand {
         ] + properties.map { ($0.name, $0.value) }
       for line in MeterText.columns(rows) { Terminal.standardOutput.line(line) }
       TextTable(
-        header: ["CHANNEL", "SITE", "KIND", "UNIT", "ACCURACY"], right: [],
-        rows: channels.map {
+        header: ["CHANNEL", "SITE", "KIND", "UNIT", "WITHIN", "SAID BY"], right: [],
+        rows: channels.map { channel in
           [
-            $0.name, $0.site, $0.kind?.rawValue ?? "", $0.unit,
-            $0.accuracy.map(\.source) ?? "not stated"
+            channel.name, channel.site, channel.kind?.rawValue ?? "", channel.unit,
+            channel.accuracy.map { FigureText.limits($0, channel.unit) } ?? "not stated",
+            channel.accuracy?.source ?? ""
           ].map(TextTable.printable)
         }
       ).print()

@@ -117,23 +117,17 @@ extension IIODevice {
     return channel.id == "voltage0" ? "\(title).shunt" : title
   }
 
-  /// Of the INA226 alone, at 25 °C, from its data sheet (Texas Instruments SBOS547A, 6.5): the shunt's
-  /// voltage within 0.1 % and 10 uV, the bus's within 0.1 % and 7.5 mV.
+  /// As its data sheet states it.
   func accuracy(of channel: IIOChannel, _ options: IIOOptions) -> Accuracy? {
-    guard isShuntMonitor, name == "ina226" || name == "ina230" || name == "ina231" else {
-      return nil
-    }
-    let source = "INA226 data sheet, SBOS547A, 6.5, at 25 degC"
+    guard isShuntMonitor, let chip = ChipAccuracy.known[name] else { return nil }
     switch channel.id {
-    case "voltage0": return Accuracy(gain: 0.001, offset: 10e-6, source: source)
-    case "voltage1": return Accuracy(gain: 0.001, offset: 7.5e-3, source: source)
+    case "voltage0": return chip.shuntVoltage()
+    case "voltage1": return chip.voltage()
     case _ where channel.id.hasPrefix("current"):
-      // Without the resistor's own, the figure would be better than it can be.
-      guard let tolerance = options.shuntTolerance, let shunt = options.shunt ?? shunt, shunt > 0
-      else { return nil }
-      return Accuracy(
-        gain: tolerance + 0.001, offset: 10e-6 / shunt,
-        source: source + "; shunt within \(tolerance * 100) %")
+      return chip.current(
+        (options.shunt ?? shunt).map {
+          ChipAccuracy.Shunt(resistance: $0, tolerance: options.shuntTolerance)
+        })
     // Power's offset is no constant: it is the current's times the voltage, and the other way round.
     default: return nil
     }

@@ -18,6 +18,8 @@ struct HwmonChip: Sendable {
   var updateInterval: Double?
   /// In ohms; nil when the chip has none, or does not say.
   var shunt: Double?
+  /// Of chips with several, by number.
+  var shunts: [Int: Double] = [:]
   var properties: [MeterProperty]
 
   static let directory: TargetPath = "/sys/class/hwmon"
@@ -38,6 +40,7 @@ struct HwmonChip: Sendable {
   /// Whether a file of a chip is looked at before it is sampled.
   static func isLookedAt(_ file: String) -> Bool {
     file == "name" || file == "update_interval" || file == "shunt_resistor"
+      || file.hasPrefix("shunt") && file.hasSuffix("_resistor")
       || file.hasSuffix("_label") || file.hasSuffix("_average_interval")
   }
 
@@ -51,6 +54,9 @@ struct HwmonChip: Sendable {
     let converted = tree.integer(device, "update_interval").map { Double($0) / 1000 }
     updateInterval = converted.flatMap { $0 > 0 ? $0 : nil }
     shunt = tree.integer(device, "shunt_resistor").map { Double($0) * 1e-6 }
+    for number in 1...3 {
+      shunts[number] = tree.integer(device, "shunt\(number)_resistor").map { Double($0) * 1e-6 }
+    }
     (channels, files) = ([], [])
     // Drivers that register in the old way (acpi_power_meter) have their files one level up.
     let folder =

@@ -22,6 +22,10 @@ public struct HwmonDriver: MeterDriver {
           "rate", .quantity(.frequency, bare: "Hz"), range: 0.01...10_000, isDetail: true,
           "How often it is read; default: as often as it converts, at most 100 Hz."),
         .init("channels", .list(.text), isDetail: true, "Only these of its channels."),
+        .init(
+          "shunt-tolerance", .quantity(.ratio, bare: nil), range: 0...1, isDetail: true,
+          "How far the chip's shunt may be off, where its data sheet tells the rest; "
+            + "1 % is assumed."),
         AccuracyOptions.option
       ],
       verified: "drivers of real kernels on emulated chips only")
@@ -41,11 +45,12 @@ public struct HwmonDriver: MeterDriver {
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline
   ) async throws(MeterFailure) -> any Meter {
-    let chip = try KernelMeter.choose(
+    var chip = try KernelMeter.choose(
       try await chips(through: connection, until: deadline),
       "hwmon chip that measures voltage, current, power or energy",
       by: ("chip", options["chip"]?.text), of: name, on: connection.name, name: \.id
     ) { chip, word in word == chip.id || word == chip.name || word == chip.device }
+    try await state(&chip, options["shunt-tolerance"]?.number, through: connection, until: deadline)
     // No faster than it converts: what is read again is no sample of its own.
     let conversion = chip.channels.compactMap(\.averagingTime).max()
     let rate = options["rate"]?.number ?? min(100, conversion.map { 1 / $0 } ?? 10)
@@ -55,6 +60,29 @@ public struct HwmonDriver: MeterDriver {
       range: chip.shunt.map { "shunt \($0) ohm" } ?? "", channels: chip.channels,
       files: chip.files, rate: rate, properties: chip.properties, options: options,
       verified: declaration.verified ?? "", through: connection)
+  }
+
+  /// Says how far its values may be off, where its data sheet is known.
+  private func state(
+    _ chip: inout HwmonChip, _ tolerance: Double?, through connection: any Connection,
+    until deadline: Deadline
+  ) async throws(MeterFailure) {
+    guard let known = ChipAccuracy.known[chip.name] else { return }
+    var volts = 0.0
+    if let place = chip.channels.firstIndex(where: { $0.name == "in1" }) {
+      do throws(ConnectionFailure) {
+        // One that cannot be read now is told when it is sampled.
+        if case .success(let bytes) = try await connection.read(
+          [chip.files[place]], until: deadline
+        ).first {
+          let text = String(decoding: bytes.prefix(32), as: UTF8.self).trimmingASCIIWhitespace
+          volts = (Double(text) ?? 0) * chip.channels[place].scale
+        }
+      } catch {
+        throw MeterFailure(error, of: connection.name)
+      }
+    }
+    chip.state(known, tolerance: tolerance, volts: volts)
   }
 
   private func chips(
