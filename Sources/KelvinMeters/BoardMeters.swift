@@ -10,16 +10,22 @@ public struct BoardMeters: Sendable {
   /// The boards of those that it ties to others.
   public var elsewhere: [String: String]
   public var drivers: [any MeterDriver]
+  /// What is known of a meter by its name in the bench file, or by BOARD-NAME for one of a board's kernel.
+  public var calibration: @Sendable (_ place: String) throws(MeterFailure) -> MeterCalibration?
 
   /// Lists meters; a board without a bench file has those of its kernel.
   public init(
     declared: [MeterEntry] = [], tied: [String] = [], elsewhere: [String: String] = [:],
-    drivers: [any MeterDriver] = BuiltInMeters.all
+    drivers: [any MeterDriver] = BuiltInMeters.all,
+    calibration: @escaping @Sendable (_ place: String) throws(MeterFailure) -> MeterCalibration? = {
+      _ in nil
+    }
   ) {
     self.declared = declared
     self.tied = tied
     self.elsewhere = elsewhere
     self.drivers = drivers
+    self.calibration = calibration
   }
 
   /// A meter that was chosen, and not opened yet.
@@ -28,15 +34,29 @@ public struct BoardMeters: Sendable {
     public var name: String
     public var driver: any MeterDriver
     public var options: [String: Value]
+    /// By which its calibration is kept.
+    public var place: String
+    /// What references told of it; nil when nobody asked one.
+    public var calibration: MeterCalibration?
 
     /// Opens it.
     ///
-    /// - Parameter more: options over those that it was chosen with.
+    /// - Parameters:
+    ///   - more: options over those that it was chosen with.
+    ///   - isCalibrated: whether its calibration is applied, where there is one.
     public func open(
-      _ more: [String: Value] = [:], through connection: any Connection, until deadline: Deadline
+      _ more: [String: Value] = [:], isCalibrated: Bool = true,
+      through connection: any Connection, until deadline: Deadline
     ) async throws(MeterFailure) -> any Meter {
-      try await driver.open(
+      let meter = try await driver.open(
         name: name, options: options.merging(more) { $1 }, through: connection, until: deadline)
+      guard isCalibrated, let calibration else { return meter }
+      do {
+        return try CalibratedMeter(meter, calibration)
+      } catch {
+        await meter.close()
+        throw error
+      }
     }
   }
 
@@ -84,14 +104,19 @@ public struct BoardMeters: Sendable {
         .unsupported, "\(entry.name): nothing measures with a '\(entry.driver.driver)' yet",
         hint: "there are drivers for " + drivers.map(\.declaration.name).joined(separator: ", "))
     }
-    return Choice(name: entry.name, driver: driver, options: entry.driver.options)
+    return Choice(
+      name: entry.name, driver: driver, options: entry.driver.options, place: entry.name,
+      calibration: try calibration(entry.name))
   }
 
   private func choice(of found: FoundMeter, _ board: String) throws(MeterFailure) -> Choice {
     guard let driver = driver(found.driver) else {
       throw MeterFailure(.notFound, "\(board): there is no driver '\(found.driver)'")
     }
-    return Choice(name: found.name, driver: driver, options: found.options)
+    let place = "\(board)-\(found.name)"
+    return Choice(
+      name: found.name, driver: driver, options: found.options, place: place,
+      calibration: try calibration(place))
   }
 
   private func driver(_ name: String) -> (any MeterDriver)? {

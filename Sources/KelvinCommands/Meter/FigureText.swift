@@ -30,6 +30,9 @@ enum FigureText {
     return (share + fixed).joined(separator: " + ")
   }
 
+  /// Four digits.
+  static func plain(_ value: Double) -> String { value == 0 ? "0" : digits(value, 4) }
+
   /// A share as per cent.
   static func percent(_ share: Double) -> String {
     share == 1 ? "100 %" : "\(fixed(min(share, 0.999_99) * 100, 3)) %"

@@ -12,8 +12,14 @@ struct MeterCommand: AsyncParsableCommand {
         kelvin meter info hwmon/ina226
         kelvin meter live hwmon/ina226 --board rock
         kelvin meter record hwmon/ina226 --for '1 min'
+        kelvin meter selftest rail
+        kelvin meter align rail --board rock
+        kelvin meter verify rail --load 100ohm,1%
+        kelvin meter calibrate rail --reference '3.300 V ± 2 mV' --channel in1
       """,
     subcommands: [
-      MeterListCommand.self, MeterInfoCommand.self, MeterLiveCommand.self, MeterRecordCommand.self
+      MeterListCommand.self, MeterInfoCommand.self, MeterLiveCommand.self, MeterRecordCommand.self,
+      MeterSelftestCommand.self, MeterVerifyCommand.self, MeterCalibrateCommand.self,
+      MeterAlignCommand.self
     ])
 }

@@ -19,10 +19,12 @@ struct MeterOptions: ParsableArguments {
   /// - Parameters:
   ///   - name: of a meter in the bench file, or as 'kelvin meter list' tells; nil for the board's first, else the best one there is.
   ///   - options: of its driver, over what it was found with.
+  ///   - isCalibrated: whether its calibration is applied, where there is one.
   ///   - verb: for others who want the board.
   ///   - body: runs on the board's own thread.
   func withMeter<Result: Sendable>(
-    _ name: String?, _ options: [String: Value] = [:], for verb: String, until deadline: Deadline,
+    _ name: String?, _ options: [String: Value] = [:], isCalibrated: Bool = true,
+    for verb: String, until deadline: Deadline,
     _ body: @escaping @Sendable (any Meter, Target) async throws -> Result
   ) async throws -> Result {
     let board = board
@@ -33,7 +35,8 @@ struct MeterOptions: ParsableArguments {
       guard let first = choice.first else {
         throw MeterFailure(.notFound, "\(board): no meter was chosen")
       }
-      let meter = try await first.open(options, through: target.connection, until: deadline)
+      let meter = try await first.open(
+        options, isCalibrated: isCalibrated, through: target.connection, until: deadline)
       do {
         let result = try await body(meter, target)
         await meter.close()
@@ -45,11 +48,17 @@ struct MeterOptions: ParsableArguments {
     }
   }
 
+  /// Whether the bench file names such a meter.
+  func isDeclared(_ name: String) throws -> Bool {
+    try known().declared.contains { $0.name == name }
+  }
+
   /// The meters of the bench file, where there is one, and those of them that are the board's.
   private func known() throws -> BoardMeters {
     guard let paths = try? target.bench.paths(), !paths.isEmpty else { return BoardMeters() }
     let bench = try target.bench.read(.current).bench
     return BoardMeters(
-      declared: bench.meters, tied: bench.board(named: board)?.meters ?? [])
+      declared: bench.meters, tied: bench.board(named: board)?.meters ?? [],
+      calibration: CalibrationFile.reader(besides: paths))
   }
 }

@@ -10,10 +10,10 @@ internal import KelvinTargets
 extension RunBoard {
   /// - Throws: what is wrong with its switches or its boot loader, before anything is touched.
   static func equipment(
-    of entry: BoardEntry, _ profile: BoardProfile?, on bench: Bench
+    of entry: BoardEntry, _ profile: BoardProfile?, on bench: Bench, at paths: [String]
   ) throws -> BoardEquipment {
     var equipment = BoardEquipment()
-    equipment.meters = BoardMeters(of: entry.name, on: bench)
+    equipment.meters = BoardMeters(of: entry.name, on: bench, at: paths)
     if let ladder = entry.recovery ?? profile?.recovery { equipment.ladder = ladder }
     if let seconds = entry.boot.timeoutSeconds { equipment.bootSeconds = seconds }
     if let seconds = entry.boot.offSeconds { equipment.offSeconds = seconds }
@@ -47,7 +47,7 @@ extension RunBoard {
         BenchRequest(paths: paths, profileNames: hardware.names(.board)),
         declarations: environment.benchDeclarations(hardware))
     {
-      equipment.meters = BoardMeters(of: nil, on: reading.bench)
+      equipment.meters = BoardMeters(of: nil, on: reading.bench, at: paths)
     }
     return equipment
   }
@@ -71,12 +71,13 @@ extension RunBoard {
 extension BoardMeters {
   /// The meters of a bench, as a run on one of its boards, or with nil on this machine, may use them: each
   /// meter that is tied to another board is that one's.
-  init(of board: String?, on bench: Bench) {
+  init(of board: String?, on bench: Bench, at paths: [String]) {
     let others = bench.boards.filter { $0.name != board }.flatMap { other in
       other.meters.map { ($0, other.name) }
     }
     self.init(
       declared: bench.meters, tied: board.flatMap { bench.board(named: $0)?.meters } ?? [],
-      elsewhere: Dictionary(others) { first, _ in first })
+      elsewhere: Dictionary(others) { first, _ in first },
+      calibration: CalibrationFile.reader(besides: paths))
   }
 }

@@ -74,7 +74,7 @@ struct RunBoard {
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
       link: try BoardLink(of: entry, host: RunBoard.powerHost()),
       connectionChoice: entry.connection ?? entry.console,
-      equipment: try equipment(of: entry, profile, on: reading.bench),
+      equipment: try equipment(of: entry, profile, on: reading.bench, at: paths),
       deploy: entry.deploy.over(profile.deploy), entry: entry,
       profile: profile,
       connection: try connection(of: entry, profile))

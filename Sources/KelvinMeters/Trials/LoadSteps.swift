@@ -1,0 +1,158 @@
+public import KelvinConnections
+public import KelvinModel
+
+/// Steps of load on a board, at times that the board tells: what a trace of its power is aligned by.
+///
+/// A shell of the board runs a busy loop on each CPU in turn with nothing, in a pseudo-random order, and prints
+/// its wall clock before and after each step (`date +%s%N`). That clock is mapped to this machine's by the
+/// shortest of several exchanges, before and after.
+public struct LoadSteps: Sendable {
+  /// On this machine's monotonic clock, in nanoseconds.
+  public var edges: [Int64]
+  /// The standard uncertainty of all of them together, in nanoseconds: of the exchange, and of where a step is
+  /// between its two readings.
+  public var uncertainty: Double
+
+  /// Which steps, and how they are made.
+  public struct Plan: Sendable, Hashable {
+    /// 2^order − 1 dwells; 3...10.
+    public var order: Int
+    /// In seconds.
+    public var dwell: Double
+    /// Shell lines that make the load and end it; nil for busy loops.
+    public var on: String?
+    public var off: String?
+
+    /// Describes them.
+    public init(order: Int, dwell: Double, on: String? = nil, off: String? = nil) {
+      self.order = min(10, max(3, order))
+      self.dwell = dwell
+      self.on = on
+      self.off = off
+    }
+
+    /// How long all of it takes at least, in seconds: the idle times around it are two dwells each.
+    public var duration: Double { dwell * Double((1 << order) - 1 + 4) }
+
+    /// In seconds, from the beginning to the first step, and from each step to the next.
+    var pauses: [Double] {
+      let nominal = StepPattern.pseudoRandom(order: order, dwell: 1000, start: 0).edges
+      let steps = zip(nominal.dropFirst(), nominal).map { Double($0 - $1) / 1000 * dwell }
+      return [2 * dwell] + steps
+    }
+
+    /// What the board's shell does.
+    var script: String {
+      let busy = """
+        kelvin_p=
+        kelvin_on() { kelvin_i=$(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)
+        while [ "$kelvin_i" -gt 0 ]; do (while :; do :; done) & kelvin_p="$kelvin_p $!"
+        kelvin_i=$((kelvin_i-1)); done; }
+        kelvin_off() { kill $kelvin_p 2>/dev/null; wait $kelvin_p 2>/dev/null; kelvin_p=; }
+
+        """
+      let own = "kelvin_on() { \(on ?? ":")\n}\nkelvin_off() { \(off ?? ":")\n}\n"
+      var script = on == nil ? busy : own
+      script += "trap kelvin_off EXIT\n"
+      for (place, pause) in pauses.enumerated() {
+        script += "sleep \(pause)\nkelvin_a=$(date +%s%N); "
+        script += place % 2 == 0 ? "kelvin_on" : "kelvin_off"
+        script += "\necho \"step $kelvin_a $(date +%s%N)\"\n"
+      }
+      return script + "trap - EXIT\nsleep \(2 * dwell)\n"
+    }
+  }
+
+  /// A board's wall clock against this machine's monotonic one.
+  struct Exchange: Sendable, Hashable {
+    /// Host's less board's, in nanoseconds, within ± ``bound``.
+    var offset: Int64
+    var bound: Double
+  }
+
+  /// Makes the steps; the calling thread is blocked meanwhile.
+  ///
+  /// - Throws: `unsupported` when the board's shell tells no nanoseconds; `malfunction` when its clock was
+  ///   set meanwhile, or the steps did not come.
+  public static func make(
+    _ plan: Plan, on connection: any Connection, until deadline: Deadline
+  ) async throws(MeterFailure) -> LoadSteps {
+    let before: Exchange?
+    let after: Exchange?
+    let result: CommandResult
+    do throws(ConnectionFailure) {
+      before = try await exchange(connection, until: deadline)
+      result = try await connection.execute(
+        Command(["sh", "-c", plan.script], standardError: .capture(limit: 4096)), until: deadline)
+      after = try await exchange(connection, until: deadline)
+    } catch {
+      throw MeterFailure(error, of: connection.name)
+    }
+    guard let before, let after else {
+      throw MeterFailure(
+        .unsupported, "\(connection.name): 'date +%s%N' tells no nanoseconds there",
+        hint: "busybox and toybox can be built with it")
+    }
+    guard abs(Double(before.offset - after.offset)) <= before.bound + after.bound + 1e6 else {
+      throw MeterFailure(
+        .malfunction, "\(connection.name): its clock was set while the load was stepped",
+        hint: "try again")
+    }
+    let steps = Self.steps(in: result.standardOutput.text)
+    guard steps.count == plan.pauses.count else {
+      throw MeterFailure(
+        .malfunction,
+        "\(connection.name): \(steps.count) of \(plan.pauses.count) steps of load were made",
+        evidence: result.standardError.text)
+    }
+    let best = before.bound <= after.bound ? before : after
+    // Each step is somewhere between its readings, on average in their middle.
+    let width = steps.map { Double($0.after - $0.before) / 2 }.reduce(0, +) / Double(steps.count)
+    return LoadSteps(
+      edges: steps.map { $0.before + ($0.after - $0.before) / 2 + best.offset },
+      uncertainty: ((best.bound * best.bound + width * width) / 3).squareRoot())
+  }
+
+  /// The readings before and after each step; lines that are none are left out.
+  static func steps(in text: String) -> [(before: Int64, after: Int64)] {
+    text.split(separator: "\n").compactMap { line in
+      let words = line.split(separator: " ")
+      guard words.count == 3, words[0] == "step", let before = nanoseconds(words[1]),
+        let after = nanoseconds(words[2]), after >= before, after - before < 3_600_000_000_000
+      else { return nil }
+      return (before, after)
+    }
+  }
+
+  /// A reading of `date +%s%N`; nil where `%N` is no number there.
+  private static func nanoseconds(_ word: Substring) -> Int64? {
+    // Seconds alone have ten digits.
+    word.count > 15 ? Int64(word) : nil
+  }
+
+  /// The best of eight; nil when the board tells no nanoseconds.
+  private static func exchange(
+    _ connection: any Connection, until deadline: Deadline
+  ) async throws(ConnectionFailure) -> Exchange? {
+    if connection.capabilities.isThisMachine {
+      let begin = MonotonicTime.now.nanoseconds
+      let wall = MonotonicTime.wallNanoseconds
+      let end = MonotonicTime.now.nanoseconds
+      return Exchange(
+        offset: begin + (end - begin) / 2 - wall, bound: Double(end - begin) / 2)
+    }
+    var best: Exchange?
+    for _ in 0..<8 {
+      let begin = MonotonicTime.now.nanoseconds
+      let result = try await connection.execute(Command(["date", "+%s%N"]), until: deadline)
+      let end = MonotonicTime.now.nanoseconds
+      let text = result.standardOutput.text.trimmingASCIIWhitespace
+      guard let board = nanoseconds(Substring(text)) else { return nil }
+      let bound = Double(end - begin) / 2
+      if best.map({ bound < $0.bound }) ?? true {
+        best = Exchange(offset: begin + (end - begin) / 2 - board, bound: bound)
+      }
+    }
+    return best
+  }
+}
