@@ -27,12 +27,15 @@ extension ConsoleChannel {
 
   /// When a board is asked next, while an answer is waited for.
   struct Waiting {
+    /// Queries in a row without an answer after which a line is dead.
+    private static let patience = 10
+
     /// Queries since the last answer.
     private(set) var unanswered = 0
     private(set) var damages = 0
     private(set) var isRunning = false
     var losses = 0
-    var refusals = 0
+    private(set) var refusals = 0
     private var due: MonotonicTime
     private var pause = 0.25
 
@@ -51,6 +54,16 @@ extension ConsoleChannel {
     }
 
     mutating func answered() { unanswered = 0 }
+
+    /// The board has read a line that it did not understand: it is there, too.
+    mutating func refused() { (refusals, unanswered) = (refusals + 1, 0) }
+
+    /// Whether the board is to be taken for gone, or the line for one that carries nothing.
+    ///
+    /// A board that is known to work may be too busy to answer.
+    var isHopeless: Bool {
+      unanswered >= Waiting.patience * (isRunning ? 2 : 1) || damages >= 200 || refusals >= 200
+    }
 
     /// The board has said that the command runs: its end is told without being asked for, so asking
     /// only guards against loss, and more and more rarely.

@@ -31,8 +31,6 @@ package final class ConsoleChannel {
   static let scriptLimit = 120_000
   /// Bytes of a stream that a failure shows of a command that was ended.
   static let partialLimit = 16_384
-  /// Queries in a row without an answer after which a line is dead.
-  private static let patience = 10
 
   package private(set) var session = ""
   private(set) var request = ConsoleRequest(session: "", check: .cksum)
@@ -201,8 +199,8 @@ package final class ConsoleChannel {
       case .frame(let frame) where frame.id == 0:
         if frame.message == .bye { throw lost("its agent has ended") }
         guard frame.message == .refused, !isTaken else { continue }
-        if lines.count == 1, wait.refusals < 3 {
-          wait.refusals += 1
+        wait.refused()
+        if lines.count == 1, wait.refusals <= 3 {
           try resend([0], of: lines, &wait, until: deadline)
         } else {
           wait.hasten(0.02)
@@ -262,9 +260,7 @@ package final class ConsoleChannel {
   }
 
   private func ask(_ wait: inout Waiting, until deadline: Deadline) throws(ConnectionFailure) {
-    // A board that is known to work may be too busy to answer.
-    let patience = ConsoleChannel.patience * (wait.isRunning ? 2 : 1)
-    guard wait.unanswered < patience, wait.damages < 200 else { throw lost(lastSeen) }
+    guard !wait.isHopeless else { throw lost(lastSeen) }
     let inPieces = wait.damages > 3
     if inPieces { pieceSize = ConsoleChannel.smallestPiece }
     counts.queries += 1
