@@ -63,7 +63,7 @@ struct MeterTrialCommandTests {
     }
     #expect(value["passed"] as? Bool == failed.isEmpty)
     return (
-      ran.code,
+      ran.code ?? -1,
       failed.map { ($0["check"] as? String ?? "", $0["channel"] as? String ?? "") }
     )
   }

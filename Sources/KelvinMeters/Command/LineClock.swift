@@ -38,6 +38,18 @@ struct LineClock: Sendable {
     return isOver ? nil : time
   }
 
+  /// Takes a time back that is ahead of its line: nothing arrives before it was measured, so that the first
+  /// line was late, or the pace is faster than it was said to be. The clock is taken back with it.
+  ///
+  /// - Parameter last: of the line before, which stays before it.
+  mutating func takenBack(_ time: Int64, arrival: Int64, after last: Int64) -> Int64 {
+    // More than that is no delay.
+    guard isFitted, time > arrival, time &- arrival < 1_000_000_000 else { return time }
+    let right = max(arrival, last &+ 1)
+    if right < time { shift = shift.map { $0 &- (time &- right) } }
+    return min(time, right)
+  }
+
   /// Takes when a line came that is taken for good.
   mutating func observe(_ time: Int64, arrival: Int64) {
     if isFitted { fitter.observe(meter: time, host: arrival) }

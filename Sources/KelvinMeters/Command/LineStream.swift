@@ -10,6 +10,8 @@ struct LineStream {
   private var part: [UInt8] = []
   /// The line was too long, and is passed over up to its end.
   private var isCut = false
+  /// No line of the bytes that came last has been taken.
+  private var isFresh = true
   private var header: Int
   private var fields: [Range<Int>] = []
   /// Lines that were counted, for their times.
@@ -52,6 +54,7 @@ struct LineStream {
   /// - Parameter arrival: when, on the monotonic clock, in nanoseconds.
   mutating func take(_ bytes: Span<UInt8>, arrival: Int64) {
     var start = 0
+    isFresh = true
     for place in bytes.indices where bytes[place] == 10 {
       guard failure == nil else { return }
       if isCut {
@@ -88,7 +91,8 @@ struct LineStream {
     guard !isPassedOver(line) else { return }
     counted += 1
     guard plan.format.find(in: line, &fields) else { return miss(Self.excerpt(line)) }
-    guard let time = time(of: line, arrival) else { return miss(Self.excerpt(line)) }
+    guard var time = time(of: line, arrival) else { return miss(Self.excerpt(line)) }
+    if isFresh, let last { time = clock.takenBack(time, arrival: arrival, after: last.time) }
     guard isOfThisMachine(time, arrival) else { return refuseClock(line) }
     if let last, !follows(time, last, arrival) {
       backwards += 1
@@ -102,6 +106,7 @@ struct LineStream {
       return
     }
     backwards = 0
+    isFresh = false
     tellMisses(before: time)
     tellPace(time)
     clock.observe(time, arrival: arrival)

@@ -206,6 +206,24 @@ struct LineTests {
     #expect(result.sink.samples(0).times.map { $0 - 1_000_000_000 } == [0, 1_000_000, 3_000_000])
   }
 
+  /// A pace that is faster than it was said to be, and a first line that was late.
+  @Test func noLineIsAheadOfItsArrival() throws {
+    let counted = try Self.options([
+      "columns": .list([.text("power")]), "channels": .map(["power": .map(["unit": .text("W")])]),
+      "rate": .number(100)
+    ])
+    for (options, lines) in [
+      (counted, (0..<50).map { _ in "1\n" }),
+      (try Self.options([:]), (0..<50).map { "\(Double($0) / 100),a,1,1\n" })
+    ] {
+      // One each millisecond, where 10 ms are said to lie between them.
+      let result = Self.take(lines.map { Array($0.utf8) }, options)
+      let times = result.sink.samples(0).times
+      #expect(times == (0..<50).map { 1_000_000_000 + $0 * 1_000_000 })
+      #expect(result.lost == 0)
+    }
+  }
+
   @Test func aClockOfAnotherMachineIsRefused() throws {
     let options = try Self.options(["clock": .text("epoch")])
     let result = Self.take([Array("5,a,1,1\n6,a,1,1\n".utf8)], options)
