@@ -36,6 +36,8 @@ package final class DescriptorLink: ByteLink {
   package let name: String
   package let bitsPerSecond: Int?
   private let descriptor: Int32
+  /// A line is read often, for few bytes each time.
+  private var buffer = [UInt8](repeating: 0, count: 16_384)
 
   /// Takes over a descriptor, and makes it non-blocking.
   package init(_ descriptor: Int32, name: String, bitsPerSecond: Int? = nil) {
@@ -69,15 +71,12 @@ package final class DescriptorLink: ByteLink {
     into bytes: inout [UInt8], until deadline: Deadline
   ) throws(ConnectionFailure) -> Bool {
     while true {
-      let start = bytes.count
-      let room = 16_384
-      bytes.append(contentsOf: repeatElement(0, count: room))
-      let count = bytes.withUnsafeMutableBytes {
-        Glibc.read(descriptor, $0.baseAddress?.advanced(by: start), room)
-      }
+      let count = Glibc.read(descriptor, &buffer, buffer.count)
       let error = Errno.current
-      bytes.removeLast(room - max(0, count))
-      if count > 0 { return true }
+      if count > 0 {
+        bytes += buffer[..<count]
+        return true
+      }
       if count < 0, error.rawValue == EINTR { continue }
       guard count < 0, error.rawValue == EAGAIN else {
         throw count == 0

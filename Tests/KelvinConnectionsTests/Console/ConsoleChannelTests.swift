@@ -38,6 +38,54 @@ struct ConsoleChannelTests {
     #expect(channel.counts.resentLines == 0 && channel.counts.damagedFrames == 0)
   }
 
+  /// The streams' descriptors do not tell how long the files are then.
+  @Test(arguments: kinds)
+  func takesWhatWasWrittenPastTheStreamsDescriptors(kind: LineShell.Kind) throws {
+    let shell = try LineShell(kind)
+    let channel = try shell.channel()
+    let table: [(String, String, String)] = [
+      ("echo abc; echo d >/proc/self/fd/1", "d\n", ""),
+      ("printf ab; echo cd >>/proc/self/fd/1", "abcd\n", ""),
+      ("echo x >/proc/self/fd/2; echo a", "a\n", "x\n"),
+      ("echo x >/proc/self/fd/2; echo yy >&2", "", "yy\n"),
+      ("echo abcdef; : >/proc/self/fd/1", "", ""),
+      ("echo abcdef; : >/proc/self/fd/1; echo g", "\0\0\0\0\0\0\0g\n", ""),
+      ("seq 1 500 >/proc/self/fd/1; printf '1\\n2\\n'", (1...500).map { "\($0)\n" }.joined(), ""),
+      ("echo a; seq 1 500 >>/proc/self/fd/1", "a\n" + (1...500).map { "\($0)\n" }.joined(), "")
+    ]
+    for (script, output, error) in table {
+      let reply = try channel.run(script, until: .after(seconds: 20))
+      #expect(String(decoding: reply.output, as: UTF8.self) == output, "\(script)")
+      #expect(String(decoding: reply.error, as: UTF8.self) == error, "\(script)")
+      #expect(reply.status == 0)
+    }
+    #expect(channel.counts.damagedFrames == 0)
+  }
+
+  /// What asks for a login, for a command or for a key is output, where a command prints it.
+  @Test(arguments: kinds)
+  func takesPromptsInOutputForOutput(kind: LineShell.Kind) throws {
+    let shell = try LineShell(kind, prompt: "board:~# ")
+    let channel = try shell.channel()
+    let prompts = [
+      "board:~# ", "# ", "$ ", "=> ", "\nboard login: ", "Password: ", "login: root\nPassword: ",
+      "Login incorrect\n", "> ", "~\(channel.session) .\n", "\r\n\u{1B}[1;31mboard\u{1B}[0m:~# "
+    ]
+    for prompt in prompts {
+      for target in ["", " >&2"] {
+        let reply = try channel.run(
+          "cat\(target); exit 3", input: Array(prompt.utf8), until: .after(seconds: 20))
+        let said = target.isEmpty ? reply.output : reply.error
+        #expect(said == Array(prompt.utf8) && reply.status == 3, "\(prompt)")
+      }
+      // To the line itself, past the agent, in the middle of the command.
+      let reply = try channel.run(
+        "cat >&3; echo through", input: Array(prompt.utf8), until: .after(seconds: 20))
+      #expect(reply.output == Array("through\n".utf8), "\(prompt)")
+    }
+    #expect(channel.counts.resentLines == 0)
+  }
+
   @Test(arguments: kinds)
   func carriesEveryByteBothWaysAtEverySize(kind: LineShell.Kind) throws {
     let shell = try LineShell(kind)
@@ -171,6 +219,33 @@ struct ConsoleChannelTests {
     let second = try shell.channel()
     #expect(try second.run("echo two", until: .after(seconds: 10)).output == Array("two\n".utf8))
     #expect(access("/run/.kelvin-\(first.session)", F_OK) != 0)
+  }
+
+  /// Where rm would ask before it removes what may not be written, it would read the line.
+  @Test(.enabled(if: RootBoard.obstacle == nil, "\(RootBoard.obstacle ?? "")"))
+  func removesFilesOfRootsWithoutAQuestion() throws {
+    let board = try RootBoard()
+    let shell = try LineShell(
+      .dash, script: "cd /tmp; exec " + ShellWords.join(board.words(for: ["dash", "-i"])))
+    let first = try shell.channel()
+    let place = first.directory
+    for _ in 0..<2 {
+      let file = open(place + "/j1.o", O_WRONLY | O_CREAT | O_CLOEXEC, 0o400)
+      #expect(file >= 0)
+      close(file)
+      let second = try shell.channel()
+      #expect(access(place, F_OK) != 0)
+      let own = open(second.directory + "/j1.o", O_WRONLY | O_CREAT | O_CLOEXEC, 0o400)
+      close(own)
+      second.close(until: .after(seconds: 10))
+      #expect(access(second.directory, F_OK) != 0)
+      mkdir(place, 0o700)
+      chown(place, RootBoard.user, RootBoard.user)
+      let mark = open(place + "/p", O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
+      // A process that there is not.
+      _ = write(mark, "4999999\n", 8)
+      close(mark)
+    }
   }
 
   @Test func saysThatTheConnectionIsLostWhenTheShellDies() throws {

@@ -162,7 +162,7 @@ struct ConsoleCodecTests {
   }
 
   /// The figure at full length takes KELVIN_LONG_TESTS; a part of it runs always.
-  @Test(.timeLimit(.minutes(10)))
+  @Test(.timeLimit(.minutes(60)))
   func acceptsNoWrongFrameAmongAMillionUnderNoiseLossAndDuplication() {
     let isLong = getenv("KELVIN_LONG_TESTS") != nil
     var generator = SeededGenerator(seed: 20_261_126)
@@ -215,7 +215,7 @@ struct ConsoleCodecTests {
     }
     #expect(wrong == 0)
     // Noise of one kind of line is seen through; loss is not.
-    print("\(accepted.count) of \(total) frames accepted, seed 20261126")
+    print("\(accepted.count) of \(total) frames accepted, \(wrong) wrongly, seed 20261126")
     #expect(Double(accepted.count) > 0.3 * Double(total))
   }
 

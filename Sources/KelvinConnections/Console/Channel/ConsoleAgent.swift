@@ -86,24 +86,31 @@ package enum ConsoleAgent {
   // may still write to o and e, which are begun anew then. Scripts reach the line as 3, which mksh
   // hands on only where a command's own redirection says so.
   //
-  // k_f sends a frame. k_b encodes a file as letters and digits. k_e encodes a file of so many
-  // bytes: a single line by the shell alone, text by tr, all else by k_b. k_a sends the reply, k_l
-  // the head of a long one, k_g pieces of it. k_d decodes a text. k_r runs the command, k_p takes a
+  // k_c takes the check of a line, h, and with further words for it the sizes of the files o and e, j.
+  // k_f sends a frame; with sizes, only if the files have them. k_b encodes a file as letters and
+  // digits. k_e encodes a file of so many bytes: a single line by the shell alone, text by tr, all else
+  // by k_b. k_a sends the reply: by k_o, whose one cksum takes the sizes and the frame's check, where
+  // the command's own subshell (Y) knows from its descriptors 4 and 5 what the sizes should be. k_l
+  // sends the head of a long one, k_g pieces of it. k_d decodes a text. k_r runs the command, k_p takes a
   // line of it, k_n refuses it, k_q tells how it stands, k_h greets.
   private static let text = ##"""
-    exec 3>&1;I=0;J=;q=0;n=0;E=0;D=;F=;
+    exec 3>&1;I=0;J=;q=0;n=0;E=0;D=;F=;Y=;
     a=$(printf '\001\t');u="*[!$a -~]*";v="*[!${a#?} -}]*";T=$(printf '\003');
     N=$(printf '\n.');N=${N%.};
-    eval "k_c(){ h=\$(exec \$c<<E$N\$1${N}E$N)||h=\$(printf '%s\n' \"\$1\"|\$c);h=\${h%% *};}";
-    k_f(){ k_c "$S$1";printf '~%s %s %s %s\n' $S "$h" ${#1} "$1";};
+    eval "k_c(){ h=\$(exec \$c \$2 \$3 \$4<<E$N\$1${N}E$N)||h=\$(printf '%s\n' \"\$1\"|\$c \$2 \$3 \$4);set -- \$h;h=\$1 j=\${5:+\$5.\$8};}";
+    k_f(){ k_c "$S$1" $3 $4 $5;[ "$j" = "$2" ]&&printf '~%s %s %s %s\n' $S "$h" ${#1} "$1";};
     k_b(){ case $B in b)x=$(exec base64 <"$1");m=b;;o)x=$(exec od -An -v -tx1 <"$1");m=y;;
     *)x=$(exec hexdump -v -e '1/1 "%02x"' <"$1");m=y;;esac;set -- $x;IFS=;x=$*;unset IFS;};
     k_e(){ m=t;x=;case $2 in 0)return;;esac;case $3 in "");;*)k_b "$1";return;;esac;
-    if [ $2 -le $z ];then while IFS= read -r h;do case $h in $v)x=;break;;esac;x=$x$h~;done<"$1";
+    if [ $2 -le $z ];then while [ ${#x} -le $2 ]&&IFS= read -r h;do case $h in $v)x=;break;;esac;x=$x$h~;done<"$1";
     case $h in $v);;*)x=$x$h;[ ${#x} = $2 ]&&return;;esac;fi;
     x=$(exec tr '\n~\001\000' '~\001\002\002' <"$1");
     case $x in $u);;*)[ ${#x} = $2 ]&&return;;esac;k_b "$1";};
+    k_o(){ i=x b=x;read -r x i </proc/self/fdinfo/4;read -r x b </proc/self/fdinfo/5;
+    case $i$b in *[!0-9]*|??????*)return 1;;esac;[ $((i+b)) -le $z ]||return;
+    k_e $D/o $i;g=$m w=$x;k_e $D/e $b;k_f "$I r $s $g$m ${#w} $w$x" $i.$b - $D/o $D/e;};
     k_a(){ s=;read -r s <$D/s;case $s in x|"")k_f "$I x";return;;esac;
+    case $Y$F$c in 1cksum)k_o&&return;;esac;
     case $c in cksum)set -- $(exec cksum $D/o $D/e);set -- $2 $5 $1 $4;;
     *)set -- $(exec wc -c $D/o $D/e);set -- $1 $3;;esac;
     if [ "$F" = l -o ${#1} -gt 9 -o ${#2} -gt 9 -o $(($1+$2)) -gt $z ];then k_l $s "$@";return;fi;
@@ -126,8 +133,8 @@ package enum ConsoleAgent {
     [ ${#b} = $L ]||b=$(k_d $m "$w");[ ${#b} = $L ]||{ k_n;return;};
     case $h in ?)k_d $h "$d">$D/i;h=$D/i;[ $(wc -c <$h) = $M ]||{ k_n;return;};;esac;
     [ ! -e $D/f ]||rm -f $D/f $D/o $D/e;: >$D/s;E=1;F=;
-    (trap : 15;set +m;(exec sh -c "$b" $D/l <$h >$D/o 2>$D/e 3>&3) 2>/dev/null;
-    echo $? >$D/s||{ : >$D/o;: >$D/e;echo x >$D/s;};k_a)&
+    (trap : 15;set +m;{ Y=1;(exec sh -c "$b" $D/l <$h >&4 2>&5 3>&3 4>&- 5>&-) 2>/dev/null;
+    echo $? >$D/s||{ : >$D/o;: >$D/e;echo x >$D/s;};k_a;} 4>$D/o 5>$D/e;[ "$Y" ]||k_f "$I x")&
     J=$!;};
     k_n(){ E=2;k_f "$I x";};
     k_p(){ if [ $1 -gt $I ];then i=0;while [ $i -lt $n ];do unset k_$i;i=$((i+1));done;
@@ -138,7 +145,7 @@ package enum ConsoleAgent {
     case $x in "")h="$h $i";;esac;i=$((i+1));done;k_f "$I m$h";
     elif [ $E = 2 ];then k_f "$I x";elif [ -s $D/s ];then k_a;else k_f "$I w";fi;};
     for d in /run /dev/shm /tmp /var/tmp /dev $PWD;do for x in $d/.kelvin-????;do
-    [ -f "$x/p" ]&&read -r i <"$x/p"&&{ kill -0 $i 2>/dev/null||rm -r "$x";};done;
+    [ -f "$x/p" ]&&read -r i <"$x/p"&&{ kill -0 $i 2>/dev/null||rm -rf "$x";};done;
     x=$d/.kelvin-$S;mkdir -m 700 $x 2>/dev/null&&echo $$ >$x/p&&: >$x/o&&: >$x/e&&{ D=$x;break;};done;
     H=;for i in base64 od hexdump tr dd wc stty;do command -v $i>/dev/null&&H="$H $i";done;
     case $H in *base64*)B=b;;*od*)B=o;;*)B=h;;esac;set -f;set -m 2>/dev/null;exec 2>/dev/null;
@@ -149,7 +156,7 @@ package enum ConsoleAgent {
     if [ "$h" = "${l%% *}" ];then set -- ${l#* };case $2 in p)k_p "$@";;q)F=$3;k_q $1;;
     g)[ $1 = $I ]&&k_g $3 $4 $5 $6 $7 $8;;v)eval "$(k_d $3 "$4")";k_f "$1 v $?";;
     h)k_h;;z)break;;esac;else k_f "0 n";fi;;"#"*)k_f "0 n";;"$T"*|.)break;;esac;done;
-    case $E in 1)[ -s $D/s ]||kill -9 -$J;;esac 2>/dev/null;case $D in ?*)rm -r $D;;esac;
+    case $E in 1)[ -s $D/s ]||kill -9 -$J;;esac 2>/dev/null;case $D in ?*)rm -rf $D;;esac;
     exec 2>&3;stty $Z echo 2>/dev/null;k_f "0 z"
     """##
 }
