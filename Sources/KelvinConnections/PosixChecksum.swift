@@ -32,6 +32,51 @@ struct PosixChecksum {
     }
   }
 
+  /// Takes the next bytes, of which only cksum's own words are known.
+  mutating func append(_ value: UInt32, count: UInt64) {
+    // What cksum took last was the number of bytes, its lowest byte first.
+    var piece = ~value
+    var digits: [UInt8] = []
+    var length = count
+    while length != 0 {
+      digits.append(UInt8(truncatingIfNeeded: length))
+      length >>= 8
+    }
+    for digit in digits.reversed() { piece = PosixChecksum.undone(piece, byte: digit) }
+    // Bytes that follow multiply the register by x to the power of their bits, modulo the polynomial.
+    var power: UInt32 = 1
+    var square: UInt32 = 0x100
+    var rest = count
+    while rest != 0 {
+      if rest & 1 == 1 { power = PosixChecksum.product(power, square) }
+      square = PosixChecksum.product(square, square)
+      rest >>= 1
+    }
+    register = PosixChecksum.product(register, power) ^ piece
+    self.count += count
+  }
+
+  private static let polynomial: UInt32 = 0x04c1_1db7
+
+  /// The register before it took a byte.
+  private static func undone(_ register: UInt32, byte: UInt8) -> UInt32 {
+    var register = register
+    for _ in 0..<8 {
+      let bit = register & 1
+      register = (register ^ (bit == 1 ? polynomial : 0)) >> 1 | bit << 31
+    }
+    return register ^ UInt32(byte) << 24
+  }
+
+  private static func product(_ first: UInt32, _ second: UInt32) -> UInt32 {
+    var result: UInt32 = 0
+    for bit in (0..<32).reversed() {
+      result = result << 1 ^ (result >> 31 == 1 ? polynomial : 0)
+      if second >> bit & 1 == 1 { result ^= first }
+    }
+    return result
+  }
+
   private mutating func take(_ bytes: UnsafeRawBufferPointer) {
     register = PosixChecksum.tables.withUnsafeBufferPointer { tables in
       var register = register
@@ -64,7 +109,7 @@ struct PosixChecksum {
     var tables = [UInt32](repeating: 0, count: 0x800)
     for byte in 0..<0x100 {
       var register = UInt32(byte) << 24
-      for _ in 0..<8 { register = register << 1 ^ (register >> 31 == 1 ? 0x04c1_1db7 : 0) }
+      for _ in 0..<8 { register = register << 1 ^ (register >> 31 == 1 ? polynomial : 0) }
       tables[byte] = register
     }
     for index in 0x100..<0x800 {

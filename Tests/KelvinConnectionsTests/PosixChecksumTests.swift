@@ -41,4 +41,30 @@ import Testing
     for byte in bytes { withUnsafeBytes(of: byte) { single.update($0) } }
     #expect(whole.value == single.value)
   }
+
+  /// Lengths of one, two and three bytes, and none.
+  @Test func isPutTogetherFromWhatCksumSaysOfPieces() {
+    let bytes = (0..<70_000).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761) >> 9) }
+    var whole = PosixChecksum()
+    bytes.withUnsafeBytes { whole.update($0) }
+    for ends in [[70_000], [0, 70_000], [1, 255, 256, 511, 512, 66_000, 70_000, 70_000]] {
+      var together = PosixChecksum()
+      var begin = 0
+      for end in ends {
+        var piece = PosixChecksum()
+        bytes[begin..<end].withUnsafeBytes { piece.update($0) }
+        together.append(piece.value, count: piece.count)
+        begin = end
+      }
+      #expect(together.value == whole.value && together.count == whole.count, "\(ends)")
+    }
+    // The order of pieces matters, and so does each bit.
+    var swapped = PosixChecksum()
+    for range in [35_000..<70_000, 0..<35_000] {
+      var piece = PosixChecksum()
+      bytes[range].withUnsafeBytes { piece.update($0) }
+      swapped.append(piece.value, count: piece.count)
+    }
+    #expect(swapped.value != whole.value)
+  }
 }

@@ -74,14 +74,11 @@ extension ShellConnection {
     to path: TargetPath, mode: UInt16, meter: TransferMeter, isLarge: Bool,
     until deadline: Deadline
   ) throws(ConnectionFailure) {
-    // What comes of it is read back, and compared; where the target has no cksum, by its size.
-    let script =
-      "LC_ALL=C; export LC_ALL; case $1 in */*) mkdir -p -- \"${1%/*}\" || exit;; esac; umask 077; "
-      + "echo \"$4\"; if [ \"$2\" = 0 ]; then cat >\"$1\"; else cat >>\"$1\"; fi && "
-      + "{ cksum <\"$1\" 2>/dev/null || wc -c <\"$1\"; } && exit; s=$?; "
-      + "[ \"$3\" ] && [ $s -gt 128 ] || rm -f -- \"$1\"; exit $s"
     let nonce = ShellChannel.nonce()
-    let words = ["sh", "-c", script, "sh", temporary, "\(head.count)", isLarge ? "x" : "", nonce]
+    let words = [
+      "sh", "-c", ShellConnection.receiving, "sh", temporary, "\(head.count)", isLarge ? "x" : "",
+      nonce
+    ]
     let sent: (answer: [UInt8], error: [UInt8], isSuccess: Bool, checksum: PosixChecksum)
     do throws(ConnectionFailure) {
       lseek(source, off_t(head.count), SEEK_SET)
@@ -110,12 +107,8 @@ extension ShellConnection {
       throw transferFailure(error, path)
     }
     guard sent.isSuccess else { throw refusal(sent.error, path) }
-    let lines = sent.answer.split(separator: 10)
-    let answer =
-      lines.last?.split(separator: 32).map { UInt64(String(decoding: $0, as: UTF8.self)) } ?? []
-    let isWhole =
-      answer == [UInt64(sent.checksum.value), sent.checksum.count]
-      || answer == [sent.checksum.count]
+    let isWhole = ShellConnection.says(
+      sent.answer.split(separator: 10).filter { !$0.elementsEqual(nonce.utf8) }, sent.checksum)
     let (from, to) = (ShellWords.quote(temporary), ShellWords.quote(path.string))
     // A directory of that name is no place for the file: mv would put it inside.
     let reply = try run(
@@ -134,6 +127,37 @@ extension ShellConnection {
     }
     guard reply.status == 0 else { throw refusal(reply.error, path) }
     meter.finish(Int64(sent.checksum.count))
+  }
+
+  /// Takes a file, or its rest: `FILE BYTES-THERE LARGE NONCE`.
+  ///
+  /// What comes of it is read back by cksum; where the target has none, its size is told. That of a large
+  /// file begins while the rest still comes, since the target has often nothing else to do: each cksum
+  /// goes on at the one descriptor where the last one ended. It stops when it is told to, between two
+  /// of them, or when the link is gone; without a sleep of tenths it does not begin.
+  static let receiving = #"""
+    LC_ALL=C; export LC_ALL; case $1 in */*) mkdir -p -- "${1%/*}" || exit;; esac; umask 077; \#
+    echo "$4"; [ "$2" != 0 ] || : >"$1" || exit; exec 4<"$1" || exit; c=; \#
+    if [ "$3" ]; then { trap 'kill $p; exit' TERM; i=.1; \#
+    while { sleep $i 4<&- 5>&- & p=$!; wait $p; } && p= && kill -0 $$; do cksum <&4 >&5 || exit; \#
+    case $i in .1) i=.3;; *) i=1;; esac; done; } 5>&1 >/dev/null 2>&1 & c=$!; fi; \#
+    cat >>"$1"; s=$?; [ -z "$c" ] || { kill $c; wait $c; } 2>/dev/null; \#
+    [ $s != 0 ] || { { cksum <&4 2>/dev/null || wc -c <"$1"; } && exit; s=$?; }; \#
+    [ "$3" ] && [ $s -gt 128 ] || rm -f -- "$1"; exit $s
+    """#
+
+  /// Whether these lines of ``receiving`` are of those bytes.
+  static func says(_ lines: [some Collection<UInt8>], _ checksum: PosixChecksum) -> Bool {
+    var arrived = PosixChecksum()
+    for line in lines {
+      let words = line.split(separator: 32).map { String(decoding: $0, as: UTF8.self) }
+      if words == ["\(checksum.count)"], lines.count == 1 { return true }
+      guard words.count > 1, let value = UInt32(words[0]), let count = UInt64(words[1]) else {
+        return false
+      }
+      arrived.append(value, count: count)
+    }
+    return arrived.count == checksum.count && arrived.value == checksum.value
   }
 
   /// What the target's tools said when they could not store a file.
