@@ -26,6 +26,9 @@ final class PortLoop {
   private var pauseEnd: Deadline?
   private var lastRead = MonotonicTime(nanoseconds: 0)
   private var lastLog = MonotonicTime(nanoseconds: 0)
+  private var lastTold = MonotonicTime(nanoseconds: 0)
+  /// Whether the log has bytes that nobody was told of.
+  private var isUntold = false
   /// Somebody else reads and writes.
   var isLent = false
   /// What clients set, for when the line comes back.
@@ -44,8 +47,11 @@ final class PortLoop {
   static let answerTime = 2.0
   /// Bytes that follow others within so many nanoseconds are a stream.
   private static let streaming: Int64 = 3_000_000
-  /// Nanoseconds for which a stream's bytes are kept, so that whoever reads them is woken less often.
+  /// Nanoseconds for which a stream's bytes are kept, so that the log has fewer and larger chunks.
   private static let holding: Int64 = 3_500_000
+  /// Nanoseconds between two wake-ups of whoever reads a stream: each is two of the owner and one of
+  /// the reader. Its end is told at once.
+  private static let telling: Int64 = 11_500_000
 
   init(_ port: HeldPort) {
     self.port = port
@@ -151,7 +157,11 @@ final class PortLoop {
     var data = link.backlog
     link.backlog = []
     log(&data)
-    defer { log(&data) }
+    tell()
+    defer {
+      log(&data)
+      tell()
+    }
     while !port.stopping.isRaised {
       if let problem = send(link) { return problem }
       wait(link)
@@ -161,6 +171,7 @@ final class PortLoop {
       }
       if isLent {
         log(&data)
+        tell()
         guard link.isHungUp else { continue }
         return "the line hung up"
       }
@@ -179,6 +190,10 @@ final class PortLoop {
         if !data.isEmpty { lastLog = now }
         log(&data)
       }
+      if isUntold, !isStream || now - lastTold >= PortLoop.telling {
+        lastTold = now
+        tell()
+      }
       if link.answersLines { port.shared.withLock { $0.snapshot.lines = link.lines } }
       if case .gone(let reason) = result { return reason }
     }
@@ -190,9 +205,16 @@ final class PortLoop {
     guard !data.isEmpty else { return }
     if let log = purpose.log {
       data.withUnsafeBytes { log.append($0) }
-      port.onChange()
+      isUntold = true
     }
     data.removeAll(keepingCapacity: true)
+  }
+
+  /// Tells that there is more to read.
+  private func tell() {
+    guard isUntold else { return }
+    isUntold = false
+    port.onChange()
   }
 
   /// Waits until something can be read, sent, or is due.
