@@ -14,6 +14,9 @@ package struct SSHOptions: Sendable, Hashable {
   package var configuration: String?
   /// Seconds until a host that does not answer counts as not there.
   package var connectTimeout = 10
+  /// Seconds of silence after which the client asks the server whether it lives; the third question in
+  /// a row without an answer ends the link.
+  package var aliveInterval = 5
 
   /// How a host's key is checked.
   package enum HostKeyPolicy: Sendable, Hashable {
@@ -62,7 +65,7 @@ package struct SSHOptions: Sendable, Hashable {
     set("BatchMode=\(password == nil ? "yes" : "no")")
     if password != nil { set("NumberOfPasswordPrompts=1") }
     set("ConnectTimeout=\(connectTimeout)")
-    set("ServerAliveInterval=5")
+    set("ServerAliveInterval=\(aliveInterval)")
     set("ServerAliveCountMax=3")
     set("LogLevel=ERROR")
     set("PermitLocalCommand=yes")
