@@ -197,6 +197,7 @@ public enum ConnectionDeclarations {
     return Declaration(
       kind, name, summary: summary,
       description: description.isEmpty ? use : description + "\n\n" + use,
-      options: options, alternatives: alternatives, verified: verified)
+      options: options + (kind == .connection ? become(["sudo", "su"]) : []),
+      alternatives: alternatives, verified: verified)
   }
 }

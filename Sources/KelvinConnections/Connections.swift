@@ -48,7 +48,8 @@ public enum Connections {
     return ConsoleConnection(
       OwnedLine(
         board: board?.name ?? choice.driver, choice, console: board?.console, baud: baud),
-      bitsPerSecond: OwnedLine.rate(choice, baud), environment: environment
+      bitsPerSecond: OwnedLine.rate(choice, baud), environment: environment,
+      root: try rootAccess(options)
     ) { () throws(ConnectionFailure) in
       guard let user else { return nil }
       do throws(PlainFailure) {

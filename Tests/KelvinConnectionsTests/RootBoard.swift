@@ -86,14 +86,18 @@ final class RootBoard: Sendable {
   func connection(
     _ access: RootAccess?, shell: [String] = ["sh"], path: String? = nil
   ) -> ShellConnection {
+    ShellConnection(LocalShellTransport(argv: words(for: shell, path: path)), root: access)
+  }
+
+  /// What runs a shell of its user.
+  func words(for shell: [String], path: String? = nil) -> [String] {
     let bind = ["passwd", "group", "shadow", "sudoers"]
       .map { "mount --bind \(scratch.path)/\($0) /etc/\($0)" }.joined(separator: " && ")
     let id = RootBoard.user
     let script =
       "\(bind) && exec setpriv --reuid \(id) --regid \(id) --clear-groups env "
       + "PATH='\(path ?? "/usr/bin:/bin:/usr/sbin:/sbin")' \"$@\""
-    return ShellConnection(
-      LocalShellTransport(argv: ["unshare", "-m", "sh", "-c", script, "sh"] + shell), root: access)
+    return ["unshare", "-m", "sh", "-c", script, "sh"] + shell
   }
 
   /// Where the password is.

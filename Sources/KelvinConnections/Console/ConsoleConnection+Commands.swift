@@ -9,15 +9,15 @@ extension ConsoleConnection {
     try command.check(until: deadline)
     let input = try ConsoleConnection.input(of: command, until: deadline)
     let process = try use(until: deadline) { channel throws(ConnectionFailure) in
-      try checkUser(for: command, on: channel, until: deadline)
+      let ascent = try ascent(for: command, on: channel, until: deadline)
       channel.jobs += 1
       let job = "j\(channel.jobs)"
       let nonce = ConsoleConnection.nonce()
       do throws(ConnectionFailure) {
-        return try begin(command, input, job, nonce, on: channel, until: deadline)
+        return try begin(command, input, job, nonce, on: channel, as: ascent, until: deadline)
       } catch {
         // It may have begun, and only its answer come too late.
-        if error.partial != nil { end(nonce, on: channel) }
+        if error.partial != nil { end(nonce, on: channel, as: ascent) }
         _ = try? channel.run("rm -f ${0%/*}/\(job).*", until: .after(seconds: 10))
         throw error
       }
@@ -27,32 +27,20 @@ extension ConsoleConnection {
   }
 
   /// Ends what a script has started that did not come to its own end.
-  private func end(_ nonce: String, on channel: ConsoleChannel) {
+  private func end(
+    _ nonce: String, on channel: ConsoleChannel, as ascent: ConsoleAscent? = nil
+  ) {
     let tree = ConsoleTree(
       marker: ConsoleLibrary.marker(session: channel.session, nonce: nonce), root: nil,
       startTicks: nil)
     _ = try? tree.end(grace: 0) { (script, deadline) throws(ConnectionFailure) in
-      try ConsoleConnection.run(script, on: channel, until: deadline)
+      try ConsoleConnection.run(script, on: channel, as: ascent, until: deadline)
     }
-  }
-
-  /// A console has one shell, and whoever logged in runs all commands.
-  private func checkUser(
-    for command: Command, on channel: ConsoleChannel, until deadline: Deadline
-  ) throws(ConnectionFailure) {
-    guard command.asRoot else { return }
-    if channel.isRoot == nil {
-      channel.isRoot = try channel.run("id -u", until: deadline).output == [48, 10]
-    }
-    guard channel.isRoot != true else { return }
-    throw ConnectionFailure(
-      .permissionDenied, "\(command.argv[0]): who logged in is not root (\(name))",
-      hint: "let root log in there: 'login: root' in the bench file")
   }
 
   private func begin(
     _ command: Command, _ input: [UInt8], _ job: String, _ nonce: String,
-    on channel: ConsoleChannel, until deadline: Deadline
+    on channel: ConsoleChannel, as ascent: ConsoleAscent?, until deadline: Deadline
   ) throws(ConnectionFailure) -> ConsoleProcess {
     let calls = channel.calls
     let file = "\(channel.directory)/\(job)"
@@ -80,7 +68,10 @@ extension ConsoleConnection {
       + "\(ShellWords.quote(command.argv[0])) \(tools.joined().joined(separator: " ")) sh -c \"$k_in\" $$ \(file) "
       + "\(command.niceness.map(String.init) ?? "-") \(ShellWords.join(command.argv))"
     let startTime = MonotonicTime.now
-    let reply = try channel.run(script, until: deadline)
+    let reply =
+      if let ascent { try ascent.run(script, on: channel, until: deadline) } else {
+        try channel.run(script, until: deadline)
+      }
     let words = String(decoding: reply.output, as: UTF8.self).split(separator: " ", maxSplits: 3)
     // The script's shell was killed once the command could begin.
     guard reply.status == 128 + SIGKILL, words.count >= 3, let processID = Int32(words[0]),
@@ -96,21 +87,24 @@ extension ConsoleConnection {
       ConsoleProcess.Place(
         session: channel.session, job: job, nonce: nonce, processID: processID, entry: entry,
         calls: calls, uptime: Double(words[2]), readyTime: .now,
-        limit: limit <= ConsoleConnection.boardLimit ? limit : nil),
+        limit: limit <= ConsoleConnection.boardLimit ? limit : nil, ascent: ascent),
       startTime: startTime)
   }
 
   package func execute(
     _ command: Command, until deadline: Deadline
   ) async throws(ConnectionFailure) -> CommandResult {
-    guard ConsoleConnection.isShort(command) else {
-      return try await start(command, until: deadline).wait(until: deadline)
+    if ConsoleConnection.isShort(command) {
+      try command.check(until: deadline)
+      let result = try use(until: deadline) {
+        channel throws(ConnectionFailure) -> CommandResult? in
+        // What becomes root can be ended by root alone, as those are that were started.
+        guard try ascent(for: command, on: channel, until: deadline) == nil else { return nil }
+        return try short(command, on: channel, until: deadline)
+      }
+      if let result { return result }
     }
-    try command.check(until: deadline)
-    return try use(until: deadline) { channel throws(ConnectionFailure) in
-      try checkUser(for: command, on: channel, until: deadline)
-      return try short(command, on: channel, until: deadline)
-    }
+    return try await start(command, until: deadline).wait(until: deadline)
   }
 
   /// One request and one reply: for commands that nothing of may be left to end.

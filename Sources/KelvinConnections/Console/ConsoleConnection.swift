@@ -19,9 +19,17 @@ package final class ConsoleConnection: ScriptRunner {
   let line: any ConsoleLine
   private let login: @Sendable () throws(ConnectionFailure) -> ConsoleLogin?
   private let environment: [String: String]
+  private let root: RootAccess?
   private let listens: Bool
-  private let box = Mutex<Box?>(nil)
-  private let started = Mutex<[Started]>([])
+  private let shared: Shared
+  /// Whether scripts run as root, who has not logged in.
+  private let isRoots: Bool
+
+  /// What a connection has together with that of root's scripts.
+  private final class Shared: Sendable {
+    let box = Mutex<Box?>(nil)
+    let started = Mutex<[Started]>([])
+  }
 
   /// A channel is used by one thread at a time: under the lock.
   private struct Box: @unchecked Sendable {
@@ -34,7 +42,8 @@ package final class ConsoleConnection: ScriptRunner {
 
   /// A minute's worth of a common line.
   package let readLimit = 1 << 20
-  package let scriptLimit = ConsoleChannel.scriptLimit - 10
+  /// Root's scripts are quoted twice.
+  package var scriptLimit: Int { (ConsoleChannel.scriptLimit - 1000) / (isRoots ? 4 : 1) }
   /// Bytes of a stream that the board keeps of a command, in memory file systems mostly.
   static let boardLimit = 4 << 20
 
@@ -43,22 +52,48 @@ package final class ConsoleConnection: ScriptRunner {
   /// - Parameters:
   ///   - bitsPerSecond: how fast the line is, where that is known.
   ///   - environment: added to that of every command.
+  ///   - root: how the user who logs in becomes root; nil: not at all.
   ///   - listens: false where it is known that no boot loader runs.
   ///   - login: who logs in where the board asks for it; asked for each time.
   package init(
     _ line: any ConsoleLine, bitsPerSecond: Int? = nil, environment: [String: String] = [:],
-    listens: Bool = true,
+    root: RootAccess? = nil, listens: Bool = true,
     login: @escaping @Sendable () throws(ConnectionFailure) -> ConsoleLogin? = {
       () throws(ConnectionFailure) in nil
     }
   ) {
     self.line = line
     self.environment = environment
+    self.root = root
     self.listens = listens
+    shared = Shared()
+    isRoots = false
     self.login = login
     capabilities = Capabilities(
       separateStreams: true, fastSampling: false, scheduling: false, isThisMachine: false,
       keepsOutput: true, bytesPerSecond: bitsPerSecond.map { Double($0) / 10 })
+  }
+
+  /// The same console, whose scripts are root's.
+  private init(rootsOf other: ConsoleConnection) {
+    line = other.line
+    environment = other.environment
+    root = other.root
+    listens = other.listens
+    shared = other.shared
+    isRoots = true
+    login = other.login
+    capabilities = other.capabilities
+  }
+
+  package func rootRunner(
+    until deadline: Deadline
+  ) throws(ConnectionFailure) -> (any ScriptRunner)? {
+    guard root != nil, !isRoots else { return nil }
+    let isNeeded = try use(until: deadline) { channel throws(ConnectionFailure) in
+      try ascent(on: channel, until: deadline) != nil
+    }
+    return isNeeded ? ConsoleConnection(rootsOf: self) : nil
   }
 
   // MARK: The channel
@@ -67,7 +102,7 @@ package final class ConsoleConnection: ScriptRunner {
   func use<Result>(
     until deadline: Deadline, _ body: (ConsoleChannel) throws(ConnectionFailure) -> Result
   ) throws(ConnectionFailure) -> Result {
-    try box.withLock { box throws(ConnectionFailure) in
+    try shared.box.withLock { box throws(ConnectionFailure) in
       if box?.channel.isOpen != true {
         box = nil
         box = Box(channel: try open(until: deadline))
@@ -83,7 +118,7 @@ package final class ConsoleConnection: ScriptRunner {
   func use<Result>(
     session: String, _ body: (ConsoleChannel) throws(ConnectionFailure) -> Result
   ) throws(ConnectionFailure) -> Result {
-    try box.withLock { box throws(ConnectionFailure) in
+    try shared.box.withLock { box throws(ConnectionFailure) in
       guard let channel = box?.channel, channel.isOpen, channel.session == session else {
         throw ConnectionFailure(
           .connectionLost, "\(name): the session has ended in which it was started",
@@ -99,7 +134,7 @@ package final class ConsoleConnection: ScriptRunner {
   func useIfFree<Result>(
     session: String, _ body: (ConsoleChannel) throws(ConnectionFailure) -> Result
   ) throws(ConnectionFailure) -> Result? {
-    try box.withLockIfAvailable { box throws(ConnectionFailure) in
+    try shared.box.withLockIfAvailable { box throws(ConnectionFailure) in
       guard let channel = box?.channel, channel.isOpen, channel.session == session else {
         throw ConnectionFailure(
           .connectionLost, "\(name): the session has ended",
@@ -133,15 +168,49 @@ package final class ConsoleConnection: ScriptRunner {
     _ script: String, until deadline: Deadline
   ) throws(ConnectionFailure) -> ShellReply {
     try use(until: deadline) { channel throws(ConnectionFailure) in
-      try ConsoleConnection.run(script, on: channel, until: deadline)
+      try ConsoleConnection.run(
+        script, on: channel, as: isRoots ? ascent(on: channel, until: deadline) : nil,
+        until: deadline)
     }
   }
 
   static func run(
-    _ script: String, on channel: ConsoleChannel, until deadline: Deadline
+    _ script: String, on channel: ConsoleChannel, as ascent: ConsoleAscent? = nil,
+    until deadline: Deadline
   ) throws(ConnectionFailure) -> ShellReply {
-    let reply = try channel.run(". \"$0\";" + script, until: deadline)
+    let script = ". \"$0\";" + script
+    let reply =
+      if let ascent { try ascent.run(script, on: channel, until: deadline) } else {
+        try channel.run(script, until: deadline)
+      }
     return ShellReply(output: reply.output, error: reply.error, status: reply.status)
+  }
+
+  /// The way to root for a command; nil where whoever logged in runs it.
+  ///
+  /// - Throws: `permissionDenied` where no way is known.
+  func ascent(
+    for command: Command, on channel: ConsoleChannel, until deadline: Deadline
+  ) throws(ConnectionFailure) -> ConsoleAscent? {
+    guard command.asRoot else { return nil }
+    do throws(ConnectionFailure) { return try ascent(on: channel, until: deadline) } catch {
+      throw ConnectionFailure(
+        error.code, "\(command.argv[0]): \(error.message)", hint: error.hint)
+    }
+  }
+
+  /// - Returns: nil where root has logged in.
+  private func ascent(
+    on channel: ConsoleChannel, until deadline: Deadline
+  ) throws(ConnectionFailure) -> ConsoleAscent? {
+    if channel.isRoot == nil {
+      channel.isRoot = try channel.run("id -u", until: deadline).output == [48, 10]
+    }
+    guard channel.isRoot != true else { return nil }
+    if let root { return ConsoleAscent(access: root, name: name) }
+    throw ConnectionFailure(
+      .permissionDenied, "who logged in is not root (\(name))",
+      hint: "let root log in there, or say 'become: sudo' or 'become: su' in the bench file")
   }
 
   // MARK: The rest
@@ -158,7 +227,7 @@ package final class ConsoleConnection: ScriptRunner {
   /// it.
   func remember(_ process: ConsoleProcess) {
     var others: [ConsoleProcess] = []
-    started.withLock { started in
+    shared.started.withLock { started in
       others = started.compactMap(\.process)
       started = (others + [process]).map { Started(process: $0) }
     }
@@ -167,12 +236,12 @@ package final class ConsoleConnection: ScriptRunner {
   }
 
   package func close() async {
-    let processes = started.withLock { started in
+    let processes = shared.started.withLock { started in
       defer { started = [] }
       return started.compactMap(\.process)
     }
     for process in processes { process.abandon() }
-    box.withLock { box in
+    shared.box.withLock { box in
       box?.channel.close(until: .after(seconds: 5))
       box = nil
     }

@@ -33,7 +33,7 @@ enum ConsoleLibrary {
   // k_b NONCE JOB LIMIT IN OUT ERR PROGRAM ARGV starts a command that outlives its script; the ARGV is
   // of k_in, which prints its process id, the boot, seconds since then and /proc/PID/stat, and kills
   // the script's shell, which so ends with 137: what shells start in the background would ignore
-  // SIGINT. OUT and ERR: p, through a
+  // SIGINT. What waits for it outlives a terminal that sudo has made. OUT and ERR: p, through a
   // pipe of which LIMIT bytes are kept and the rest counted, f, to a file, n, nowhere. Files of job
   // J: J.o and J.e the streams, J.m and J.n bytes that were not kept (nothing in them: there was no
   // room), J.p and J.q the pipes while they are read, J.i: it has begun, J.r why not, J.s its end: the
@@ -77,7 +77,7 @@ enum ConsoleLibrary {
     k_f=$k_d.$1; }
     k_b() { k_n=$1 k_d=${0%/*}/$2 k_L=$3 k_i=$4; k_pipe p $5 o m; k_o=$k_f; k_pipe q $6 e n; k_e=$k_f
     k_p=$7; shift 7; k_find setsid; k_t=${kelvin_path:+setsid}
-    (exec 5>&1 >/dev/null; (export KELVIN_COMMAND=$k_S-$k_n
+    (trap '' HUP; exec 5>&1 >/dev/null; (trap - HUP; export KELVIN_COMMAND=$k_S-$k_n
     exec $k_t "$@" <$k_i >$k_o 2>$k_e 5>&5 3>&- 6>&- 7>&- 8<&-)
     kelvin_status=$?; k_u; kelvin_end; [ -f $k_d.i ] || exit; k_why "$k_p"
     echo $kelvin_status $kelvin_word $k_t >$k_d.s || { : >$k_d.o; : >$k_d.e

@@ -21,6 +21,8 @@ final class ConsoleProcess: RemoteProcess {
     let readyTime: MonotonicTime
     /// Bytes of each stream that are wanted at most; the board may have more, where it has no pipes.
     let limit: Int?
+    /// Nil: whoever logged in started it.
+    let ascent: ConsoleAscent?
   }
 
   let startTime: MonotonicTime
@@ -59,7 +61,7 @@ final class ConsoleProcess: RemoteProcess {
     _ script: String, until deadline: Deadline
   ) throws(ConnectionFailure) -> ShellReply {
     try connection.use(session: place.session) { channel throws(ConnectionFailure) in
-      try ConsoleConnection.run(script, on: channel, until: deadline)
+      try ConsoleConnection.run(script, on: channel, as: place.ascent, until: deadline)
     }
   }
 

@@ -182,7 +182,7 @@ extension RootAccess.Method: CustomStringConvertible {
 }
 
 extension PasswordSource {
-  fileprivate func read(for name: String) throws(ConnectionFailure) -> [UInt8] {
+  func read(for name: String) throws(ConnectionFailure) -> [UInt8] {
     do throws(PlainFailure) { return try read() } catch {
       throw ConnectionFailure(
         .permissionDenied, "\(name): root-\(error.message)", hint: error.hint)
