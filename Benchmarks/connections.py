@@ -341,7 +341,12 @@ class ConnectionBenchmarks:
 
     def console_command(self):
         """A command over a line of a baud rate, of which output and script are the payload, against
-        the time that payload and 120 bytes are on the line."""
+        the time that payload and 120 bytes are on the line; and what the same shell needs for the
+        script alone, in a shell of its own, and for one check of a line."""
+        # As the agent checks a line: a process that prints to a substitution.
+        check = self.in_dash("h=$(exec cksum </dev/null)")
+        self.row("console: one check of a line in dash, its process", check * 1e3, "ms",
+                 note=f"load {load()}")
         for baud in (115_200, 921_600):
             for size in (6, 100, 400, 1000, 10_000, 40_000):
                 relay = subprocess.Popen(
@@ -363,6 +368,17 @@ class ConnectionBenchmarks:
                 self.row(f"{what}, CPU", result["cpu_ns"] / len(times) / 1e3, "us")
                 self.row(f"{what}, ratio to the line's time", median(times) / ideal, "x",
                          "<= 1.6x", f"{result['queries']} asked again")
+                own = self.in_dash(f"(exec sh -c 'seq 100000 | head -c {size}' >{self.work}/out)")
+                self.row(f"{what}, the script alone", own * 1e3, "ms")
+                self.row(f"{what}, the same without it", (median(times) - own) / ideal, "x")
+
+    @staticmethod
+    def in_dash(script, count=100):
+        """Seconds that dash needs for a script, again and again."""
+        words = f"i=0; while [ $i -lt {count} ]; do {script}; i=$((i+1)); done"
+        begin = time.monotonic()
+        subprocess.run(["dash", "-c", words], check=True)
+        return (time.monotonic() - begin) / count
 
     def console_stream(self):
         """A console that says 1 MB/s, 64 bytes at a time, read by `kelvin bench console` from the
@@ -410,6 +426,16 @@ class ConnectionBenchmarks:
             self.row("console streaming at 1 MB/s: both", owners + readers, "% of a core", "< 5 %")
             self.row("console streaming at 1 MB/s: bytes missing",
                      expected - received, "B", "0", f"{lost} found the terminal full")
+            self.row("console streaming at 1 MB/s: both, CPU a byte",
+                     (owners + readers) / 100 * wall / max(1, received) * 1e9, "ns")
+            for pause, how in ((0, "as it comes"), (2000, "each 2 ms")):
+                result, lost = self.stream_to_c(seconds, pause)
+                self.row(f"console streaming at 1 MB/s: C that logs it {how}, without a reader",
+                         result["cpu_ns"] / result["wall_ns"] * 100, "% of a core", "",
+                         f"load {load()}; {lost} found the terminal full")
+                self.row("console streaming at 1 MB/s: the same, CPU a byte",
+                         result["cpu_ns"] / max(1, result["bytes"]), "ns", "",
+                         f"{result['batches']} batches")
         finally:
             if reader:
                 reader.kill()
@@ -418,6 +444,29 @@ class ConnectionBenchmarks:
             writer.wait()
             if owner:
                 os.kill(owner, 15)
+
+    def stream_to_c(self, seconds, pause):
+        """The same stream, to a C program that does the least that a logger does."""
+        writer = subprocess.Popen(
+            [os.path.join(BUILD, "pty-writer-c"), "1000000", str(seconds)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        reader = None
+        try:
+            name = writer.stdout.readline().strip()
+            reader = subprocess.Popen(
+                [os.path.join(BUILD, "pty-reader-c"), name, str(1_000_000 * seconds // 64 * 64),
+                 str(pause), os.path.join(self.work, f"log-{pause}")],
+                stdout=subprocess.PIPE, text=True)
+            reader.stdout.readline()
+            writer.stdin.write("go\n")
+            writer.stdin.flush()
+            result = json.loads(reader.stdout.readline())
+            return result, int(writer.stdout.readline())
+        finally:
+            for process in (reader, writer):
+                if process:
+                    process.kill()
+                    process.wait()
 
     @staticmethod
     def is_owner(process, place):
