@@ -36,8 +36,8 @@ public struct BoardMeters: Sendable {
     public var options: [String: Value]
     /// By which its calibration is kept.
     public var place: String
-    /// What references told of it; nil when nobody asked one.
-    public var calibration: MeterCalibration?
+    /// What references told of it.
+    public var calibration: @Sendable (_ place: String) throws(MeterFailure) -> MeterCalibration?
 
     /// Opens it.
     ///
@@ -50,9 +50,9 @@ public struct BoardMeters: Sendable {
     ) async throws(MeterFailure) -> any Meter {
       let meter = try await driver.open(
         name: name, options: options.merging(more) { $1 }, through: connection, until: deadline)
-      guard isCalibrated, let calibration else { return meter }
-      do {
-        return try CalibratedMeter(meter, calibration)
+      do throws(MeterFailure) {
+        guard isCalibrated, let known = try calibration(place) else { return meter }
+        return try CalibratedMeter(meter, known)
       } catch {
         await meter.close()
         throw error
@@ -106,17 +106,16 @@ public struct BoardMeters: Sendable {
     }
     return Choice(
       name: entry.name, driver: driver, options: entry.driver.options, place: entry.name,
-      calibration: try calibration(entry.name))
+      calibration: calibration)
   }
 
   private func choice(of found: FoundMeter, _ board: String) throws(MeterFailure) -> Choice {
     guard let driver = driver(found.driver) else {
       throw MeterFailure(.notFound, "\(board): there is no driver '\(found.driver)'")
     }
-    let place = "\(board)-\(found.name)"
     return Choice(
-      name: found.name, driver: driver, options: found.options, place: place,
-      calibration: try calibration(place))
+      name: found.name, driver: driver, options: found.options, place: "\(board)-\(found.name)",
+      calibration: calibration)
   }
 
   private func driver(_ name: String) -> (any MeterDriver)? {

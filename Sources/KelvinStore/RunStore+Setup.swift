@@ -60,11 +60,8 @@ extension RunStore {
     configuration.busyMode = .timeout(10)
     configuration.journalMode = .default
     configuration.prepareDatabase { database in
-      // A new database gets pages of 8 KiB: blocks of samples are written in a quarter less time than with
-      // SQLite's 4 KiB (docs/benchmarks.md), and what else is written is little.
       try database.execute(
         sql: """
-          PRAGMA page_size = 8192;
           PRAGMA trusted_schema = OFF;
           PRAGMA cell_size_check = ON;
           PRAGMA synchronous = FULL;
