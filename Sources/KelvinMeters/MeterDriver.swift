@@ -23,6 +23,13 @@ public protocol MeterDriver: Sendable {
   ) async throws(MeterFailure) -> any Meter
 }
 
+extension MeterDriver {
+  /// Nothing: of drivers whose meters must be named.
+  public func find(
+    through connection: any Connection, until deadline: Deadline
+  ) async throws(MeterFailure) -> [FoundMeter] { [] }
+}
+
 /// A meter that needs no configuration to be used.
 public struct FoundMeter: Sendable, Hashable {
   /// By which people may call it: `hwmon/ina226-i2c-1-40`; differs within a board.

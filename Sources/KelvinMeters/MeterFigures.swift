@@ -28,6 +28,7 @@ public final class MeterFigures: BlockSink {
 
   private let identity: MeterIdentity
   private let channels: [Channel]
+  private let timing: MeterTiming
   private struct Power {
     var site: String
     var integrator: EnergyIntegrator
@@ -60,8 +61,8 @@ public final class MeterFigures: BlockSink {
     self.identity = identity
     self.channels = channels
     // Steps of power matter as far around the ends as the alignment may be off: three times that.
-    let averaging = (channels.compactMap(\.averagingTime).max() ?? 0) * 1e9
-    let edgeWindow = Int64(3 * max(averaging / 3.0.squareRoot(), min(ends, 1e15)))
+    timing = MeterTiming(channels)
+    let edgeWindow = Int64(3 * max(timing.alignment, min(ends, 1e15)))
     var state = State(reached: channels.map { _ in .min })
     state.intervals = intervals.map { ($0.lowerBound, $0.upperBound) }
     for site in try MeterSite.all(of: channels, meter: identity, assuming: voltage) {
@@ -115,11 +116,11 @@ public final class MeterFigures: BlockSink {
   }
 
   /// The standard uncertainty of when values were measured, in nanoseconds: see ``MeterTiming``.
-  public var alignment: Double { MeterTiming(channels).alignment }
+  public var alignment: Double { timing.alignment }
 
   /// By how much a value is later than the middle of the time over which it is a mean, in nanoseconds: so
   /// long after an end must be waited for what was measured until then.
-  public var lag: Int64 { MeterTiming(channels).lag }
+  public var lag: Int64 { timing.lag }
 
   /// The time of the channel that is furthest behind, on the meter's clock; nil before all have begun.
   public var reached: Int64? {

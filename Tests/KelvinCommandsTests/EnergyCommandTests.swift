@@ -24,12 +24,7 @@ struct EnergyCommandTests {
       ("proc/sys/kernel/arch", "x86_64"), ("proc/sys/kernel/ostype", "Linux"),
       ("proc/sys/kernel/hostname", "board"), ("proc/cmdline", "quiet"),
       ("sys/devices/system/cpu/online", "0-3")
-    ] {
-      let path = "\(scratch.path)/tree/\(file)"
-      try FileManager.default.createDirectory(
-        atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
-      try Data((content + "\n").utf8).write(to: URL(fileURLWithPath: path))
-    }
+    ] { try scratch.writeTree(content, to: file) }
     let bench = try scratch.write(
       "bench.yaml",
       """

@@ -16,13 +16,11 @@ struct MeasureCommandTests {
 
   /// A bench of one board with a chip that measures 5 W, and nothing else.
   private static func bench(_ scratch: Scratch) throws -> [String] {
-    let chip = scratch.path + "/tree/sys/class/hwmon/hwmon0"
-    try FileManager.default.createDirectory(atPath: chip, withIntermediateDirectories: true)
     for (file, content) in [
       ("name", "ina226"), ("power1_input", "5000000"), ("in1_input", "5000"),
       ("update_interval", "2")
     ] {
-      try Data((content + "\n").utf8).write(to: URL(fileURLWithPath: "\(chip)/\(file)"))
+      try scratch.writeTree(content, to: "sys/class/hwmon/hwmon0/\(file)")
     }
     let bench = scratch.path + "/bench.yaml"
     try Data(

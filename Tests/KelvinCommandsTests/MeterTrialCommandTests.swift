@@ -42,9 +42,7 @@ struct MeterTrialCommandTests {
   }
 
   private func write(_ content: String, to file: String) throws {
-    let chip = scratch.path + "/tree/sys/class/hwmon/hwmon0"
-    try FileManager.default.createDirectory(atPath: chip, withIntermediateDirectories: true)
-    try Data((content + "\n").utf8).write(to: URL(fileURLWithPath: "\(chip)/\(file)"))
+    try scratch.writeTree(content, to: "sys/class/hwmon/hwmon0/\(file)")
   }
 
   private func run(_ arguments: [String]) async throws -> Ran {

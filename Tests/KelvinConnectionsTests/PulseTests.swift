@@ -23,27 +23,13 @@ import Testing
   func answersBesideACommand(kind: ConformanceKind) async throws {
     let connection = try kind.connection()
     let pulse = try #require(try await connection.pulse(until: soon()))
-    let end = Interrupt()
-    let asked = Mutex((beats: 0, failure: ConnectionFailure?.none))
-    let thread = try NamedThread("pulse") {
-      while !end.isRaised {
-        do throws(ConnectionFailure) {
-          try pulse.beat(until: soon())
-          asked.withLock { $0.beats += 1 }
-          try pulse.rest(until: .after(seconds: 0.05, interrupt: end))
-        } catch {
-          if error.code != .interrupted { asked.withLock { $0.failure = error } }
-          return
-        }
-      }
-    }
+    let beating = try BeatingPulse(pulse, each: 0.05)
     let result = try await connection.execute(
       Command(["sh", "-c", "echo begun; sleep 2; echo ended"]), until: soon())
-    end.raise()
-    thread.join()
+    let asked = beating.stop()
     #expect(result.standardOutput.text == "begun\nended\n")
-    #expect(asked.withLock { $0.failure } == nil)
-    #expect(asked.withLock { $0.beats } > 2)
+    #expect(asked.failure == nil)
+    #expect(asked.beats > 2)
     // The connection is as it was.
     let again = try await connection.execute(Command(["echo", "more"]), until: soon())
     #expect(again.standardOutput.text == "more\n")

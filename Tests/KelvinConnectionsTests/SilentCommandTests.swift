@@ -27,34 +27,20 @@ struct SilentCommandTests {
     let server = try SSHServer(kind, login: .dash)
     let connection = try connection(server)
     let pulse = try #require(try await connection.pulse(until: soon()))
-    let end = Interrupt()
-    let asked = Mutex((beats: 0, failure: ConnectionFailure?.none))
-    let thread = try NamedThread("pulse") {
-      while !end.isRaised {
-        do throws(ConnectionFailure) {
-          try pulse.beat(until: soon())
-          asked.withLock { $0.beats += 1 }
-          try pulse.rest(until: .after(seconds: 1, interrupt: end))
-        } catch {
-          if error.code != .interrupted { asked.withLock { $0.failure = error } }
-          return
-        }
-      }
-    }
+    let beating = try BeatingPulse(pulse, each: 1)
     let begin = MonotonicTime.now
     // Its input is its own: no question of the link's or of the pulse's is in it.
     var command = Command(
       ["sh", "-c", "sleep 5; cat; echo end >&2; exit 5"], standardInput: .bytes([0, 1, 10]))
     command.endsDescendants = endsDescendants
     let result = try await connection.execute(command, until: .after(seconds: 60))
-    end.raise()
-    thread.join()
+    let asked = beating.stop()
     #expect(result.termination == .exited(5))
     #expect(result.standardOutput.bytes == [0, 1, 10])
     #expect(result.standardError.text == "end\n")
     #expect(MonotonicTime.now - begin >= 5_000_000_000)
-    #expect(asked.withLock { $0.failure } == nil)
-    #expect(asked.withLock { $0.beats } > 3)
+    #expect(asked.failure == nil)
+    #expect(asked.beats > 3)
     pulse.close()
     await connection.close()
   }

@@ -59,20 +59,18 @@ struct MeterCalibrateCommand: AsyncParsableCommand {
       return .load(resistor)
     }
     guard let reference else { return nil }
-    let parts = reference.split(separator: "±", maxSplits: 1).map { Quantity(String($0)) }
-    guard let value = parts.first ?? nil, let unit = value.unit,
-      [.voltage, .current, .power].contains(unit.dimension), value.value != 0
-    else {
+    let found = [Dimension.voltage, .current, .power].lazy.compactMap { dimension in
+      StatedQuantity(reference, dimension).map { (dimension: dimension, quantity: $0) }
+    }.first
+    guard let (dimension, quantity) = found, quantity.value != 0 else {
       throw ValidationError(
         "--reference: expected a voltage, a current or a power such as '3.300 V ± 2 mV'")
     }
-    guard parts.count == 2, let limit = parts[1], limit.value >= 0,
-      limit.unit?.dimension == unit.dimension
-    else {
+    guard let limit = quantity.limit else {
       throw ValidationError(
-        "--reference: say how far it may be off: '\(reference) ± 2 m\(unit.dimension.baseUnit)'")
+        "--reference: say how far it may be off: '\(reference) ± 2 m\(dimension.baseUnit)'")
     }
-    return .reference(value.value, limit: limit.value, unit.dimension)
+    return .reference(quantity.value, limit: limit, dimension)
   }
 
   func run() async throws {

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import KelvinMeters
 internal import KelvinModel
 
@@ -12,26 +11,27 @@ enum EnergyFlags {
     var flags: [String] = []
     if figure.coverage < leastCoverage {
       let bound =
-        figure.lossBound.map { "at most by \(quantity($0, "J"))" }
+        figure.lossBound.map { "at most by \(FigureText.quantity($0, "J"))" }
         ?? "nobody can say by how much at most"
       flags.append(
-        "\(rail): only \(quantity(figure.coverage * 100, "%")) of the time was measured ("
+        "\(rail): only \(FigureText.percent(figure.coverage)) of the time was measured ("
           + reasons(figure)
-          + "); the rest is interpolated, which may be wrong by \(quantity(figure.likelyLost, "J")) "
+          + "); the rest is interpolated, which may be wrong by \(FigureText.quantity(figure.likelyLost, "J")) "
           + "where power stayed within what was measured (\(bound))")
     } else if figure.losses.duration > 0 {
       let count = figure.losses.count
       flags.append(
         "\(rail): \(count) gap\(count == 1 ? "" : "s"), together "
-          + quantity(Double(figure.losses.duration) * 1e-9, "s"))
+          + FigureText.quantity(Double(figure.losses.duration) * 1e-9, "s"))
     }
     if let time = figure.losses.time[.saturation] {
       flags.append(
-        "\(rail): the meter was at the end of its range for \(quantity(Double(time) * 1e-9, "s"))")
+        "\(rail): the meter was at the end of its range for \(FigureText.quantity(Double(time) * 1e-9, "s"))"
+      )
     }
     if figure.doubtful > 0 {
       flags.append(
-        "\(rail): \(quantity(Double(figure.doubtful) * 1e-9, "s")) are in the figure that do not "
+        "\(rail): \(FigureText.quantity(Double(figure.doubtful) * 1e-9, "s")) are in the figure that do not "
           + "count: that was told too late")
     }
     return flags
@@ -40,7 +40,7 @@ enum EnergyFlags {
   /// Why time was lost, and how much: `edge 0.2 s, gap 0.1 s`.
   static func reasons(_ figure: EnergyFigure) -> String {
     figure.losses.time.sorted { $0.key.rawValue < $1.key.rawValue }
-      .map { "\($0.key.rawValue) \(quantity(Double($0.value) * 1e-9, "s"))" }
+      .map { "\($0.key.rawValue) \(FigureText.quantity(Double($0.value) * 1e-9, "s"))" }
       .joined(separator: ", ")
   }
 
@@ -61,9 +61,5 @@ enum EnergyFlags {
     return "\(rail): fails by the rules \(verdict.profile.rawValue): "
       + verdict.failed.map { "\($0.rule) (\($0.found); required: \($0.required))" }
       .joined(separator: ", ")
-  }
-
-  private static func quantity(_ value: Double, _ unit: String) -> String {
-    String(format: "%.4g \(unit == "%" ? "%%" : unit)", value)
   }
 }

@@ -72,21 +72,35 @@ final class MarkFollower: Sendable {
         // Not before: no line is seen earlier than it was written.
         let time = MonotonicTime.now.nanoseconds
         state.offset += Int64(count)
-        for byte in buffer[..<count] { take(byte, at: time, &state) }
+        take(buffer[..<count], at: time, &state)
       }
     }
   }
 
-  private func take(_ byte: UInt8, at time: Int64, _ state: inout State) {
-    guard byte == UInt8(ascii: "\n") else {
-      if state.line.count < Self.longestLine {
-        state.line.append(byte)
-      } else {
-        state.isOverlong = true
-      }
-      return
+  /// Takes bytes as they came. A workload may print a lot while it is measured: only the beginnings of lines
+  /// are looked at.
+  private func take(_ bytes: ArraySlice<UInt8>, at time: Int64, _ state: inout State) {
+    var rest = bytes
+    while let end = MarkFollower.newline(in: rest) {
+      take(part: rest[..<end], &state)
+      endLine(at: time, &state)
+      rest = rest[(end + 1)...]
     }
-    defer { (state.line, state.isOverlong) = ([], false) }
+    take(part: rest, &state)
+  }
+
+  /// Appends a part of a line, as far as it may be a mark.
+  private func take(part: ArraySlice<UInt8>, _ state: inout State) {
+    let room = Self.longestLine - state.line.count
+    state.line += part.prefix(room)
+    if part.count > room { state.isOverlong = true }
+  }
+
+  private func endLine(at time: Int64, _ state: inout State) {
+    defer {
+      state.line.removeAll(keepingCapacity: true)
+      state.isOverlong = false
+    }
     guard !state.isOverlong, state.line.starts(with: PhaseMark.prefix.utf8),
       let name = PhaseMark.name(inLine: String(decoding: state.line, as: UTF8.self))
     else { return }
@@ -95,5 +109,13 @@ final class MarkFollower: Sendable {
       return
     }
     state.marks.append(PhaseMark(time: time, limit: limit, name: name))
+  }
+
+  private static func newline(in bytes: ArraySlice<UInt8>) -> Int? {
+    bytes.withUnsafeBytes { raw in
+      raw.baseAddress.flatMap { base in
+        memchr(base, 10, raw.count).map { bytes.startIndex + (UnsafeRawPointer($0) - base) }
+      }
+    }
   }
 }

@@ -71,12 +71,3 @@ extension Estimate {
     return result
   }
 }
-
-extension UncertaintyComponent {
-  /// Whether it is of when an interval was, rather than of what was measured: random from one interval to
-  /// the next, and the same for all rails of one.
-  fileprivate var isOfTime: Bool {
-    key == nil
-      && ["alignment", "ends of the interval", "rate of the meter's clock"].contains(name)
-  }
-}

@@ -23,10 +23,6 @@ public struct CommandDriver: MeterDriver {
       verified: "programs of this machine, perf among them; no vendor's tool")
   }
 
-  public func find(
-    through connection: any Connection, until deadline: Deadline
-  ) async throws(MeterFailure) -> [FoundMeter] { [] }
-
   public func open(
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline

@@ -30,11 +30,6 @@ public struct IIODDriver: MeterDriver {
             + "only one can be captured.")),
     verified: IIODDriver.verified)
 
-  /// Finds nothing: a host has to be named.
-  public func find(
-    through connection: any Connection, until deadline: Deadline
-  ) async throws(MeterFailure) -> [FoundMeter] { [] }
-
   public func open(
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline

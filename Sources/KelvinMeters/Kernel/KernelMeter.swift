@@ -9,15 +9,7 @@ enum KernelMeter {
     channels: [Channel], files: [TargetPath], rate: Double, properties: [MeterProperty],
     options: [String: Value], verified: String, through connection: any Connection
   ) throws(MeterFailure) -> FileMeter {
-    var chosen = Array(zip(channels, files))
-    if let names = options["channels"]?.list?.compactMap(\.text), !names.isEmpty {
-      for wanted in names where !channels.contains(where: { $0.name == wanted }) {
-        throw MeterFailure(
-          .invalid, "\(name): it has no channel '\(wanted)'",
-          hint: "it has " + channels.map(\.name).joined(separator: ", "))
-      }
-      chosen = chosen.filter { names.contains($0.0.name) }
-    }
+    let chosen = try select(Array(zip(channels, files)), by: options, of: name) { $0.0.name }
     let accuracy = try AccuracyOptions.read(options["accuracy"], of: name)
     let calibration = options["calibrated"]?.text ?? ""
     return FileMeter(
@@ -29,6 +21,24 @@ enum KernelMeter {
         channel.accuracy = channel.kind.flatMap { accuracy[$0] } ?? channel.accuracy
         return channel
       }, files: chosen.map(\.1), rate: rate, properties: properties, through: connection)
+  }
+
+  /// Those that the option `channels` names; all without it.
+  ///
+  /// - Throws: `invalid` for a name that is none, with those that there are.
+  static func select<Item>(
+    _ all: [Item], by options: [String: Value], of meter: String, name: (Item) -> String
+  ) throws(MeterFailure) -> [Item] {
+    guard let names = options["channels"]?.list?.compactMap(\.text), !names.isEmpty else {
+      return all
+    }
+    let known = all.map(name)
+    for wanted in names where !known.contains(wanted) {
+      throw MeterFailure(
+        .invalid, "\(meter): it has no channel '\(wanted)'",
+        hint: "it has " + known.joined(separator: ", "))
+    }
+    return all.filter { names.contains(name($0)) }
   }
 
   /// The one that an option means among those that a board has.

@@ -64,14 +64,7 @@ public struct PerfDriver: MeterDriver {
         .notFound, "\(name): \(connection.name) has no energy events in \(PerfDriver.directory)",
         hint: "virtual machines and Arm processors have none; load 'rapl' on a PC")
     }
-    if let wanted = options["channels"]?.list?.compactMap(\.text), !wanted.isEmpty {
-      for channel in wanted where !sources.contains(where: { $0.channel.name == channel }) {
-        throw MeterFailure(
-          .invalid, "\(name): it has no channel '\(channel)'",
-          hint: "it has " + sources.map(\.channel.name).joined(separator: ", "))
-      }
-      sources = sources.filter { wanted.contains($0.channel.name) }
-    }
+    sources = try KernelMeter.select(sources, by: options, of: name) { $0.channel.name }
     if let obstacle = PerfDriver.obstacle(sources, on: connection.name) { throw obstacle }
     let accuracy = try AccuracyOptions.read(options["accuracy"], of: name)[.energy]
     return PerfMeter(

@@ -60,16 +60,6 @@ public struct MeterSelfTest: Sendable {
     findings.append(Finding(check: check, channel: channel, outcome: outcome, text: text))
   }
 
-  private static func number(_ value: Double) -> String {
-    // Four digits are enough for people.
-    guard value != 0, value.isFinite else { return "\(value)" }
-    var (size, factor) = (abs(value), 1.0)
-    while size < 1000 { (size, factor) = (size * 10, factor * 10) }
-    while size >= 10_000 { (size, factor) = (size / 10, factor / 10) }
-    let rounded = (value * factor).rounded() / factor
-    return rounded == rounded.rounded() && abs(rounded) < 1e15 ? "\(Int64(rounded))" : "\(rounded)"
-  }
-
   private mutating func readable(
     _ figures: MeterStatistics.ChannelFigures, _ events: [CaptureEvent]
   ) {
@@ -97,14 +87,14 @@ public struct MeterSelfTest: Sendable {
       return
     }
     guard let rate else {
-      add(.rate, name, .ok, "\(Self.number(reached)) Hz, as it delivers")
+      add(.rate, name, .ok, "\(FigureText.plain(reached)) Hz, as it delivers")
       return
     }
     let isReached = abs(reached / rate - 1) <= 0.05
     add(
       .rate, name, isReached ? .ok : .failed,
-      "\(Self.number(reached)) Hz"
-        + (isReached ? "" : ", where it is set to \(Self.number(rate)) Hz"))
+      "\(FigureText.plain(reached)) Hz"
+        + (isReached ? "" : ", where it is set to \(FigureText.plain(rate)) Hz"))
   }
 
   private mutating func repeated(_ figures: MeterStatistics.ChannelFigures) {
@@ -114,7 +104,7 @@ public struct MeterSelfTest: Sendable {
     }
     add(
       .repeats, figures.channel.name, .note,
-      "converted each \(Self.number(repeats.conversionPeriod / 1e6)) ms and read more often: "
+      "converted each \(FigureText.plain(repeats.conversionPeriod / 1e6)) ms and read more often: "
         + "\(repeats.repeats) of \(figures.count) values are none of their own")
   }
 
@@ -127,7 +117,7 @@ public struct MeterSelfTest: Sendable {
     } else if figures.isStuck, figures.count > 20 {
       add(
         .stuck, name, .note,
-        "each of \(figures.count) values is \(Self.number(figures.mean)) \(figures.channel.unit): "
+        "each of \(figures.count) values is \(FigureText.plain(figures.mean)) \(figures.channel.unit): "
           + "a steady quantity, or a chip that does not convert")
     } else {
       add(.stuck, name, .ok, "it changes")
@@ -141,7 +131,8 @@ public struct MeterSelfTest: Sendable {
     let unit = figures.channel.unit
     let saturated = events.filter { $0.kind == .saturation }.reduce(0) { $0 + ($1.count ?? 1) }
     let count = max(saturated, figures.atEnds)
-    let extent = "\(Self.number(figures.least)) to \(Self.number(figures.greatest)) \(unit)"
+    let extent =
+      "\(FigureText.plain(figures.least)) to \(FigureText.plain(figures.greatest)) \(unit)"
     if count > 0 {
       add(.range, name, .failed, "\(count) values at an end of its range: \(extent)")
     } else if figures.channel.wrap == nil {
@@ -152,11 +143,12 @@ public struct MeterSelfTest: Sendable {
   private mutating func noise(_ figures: MeterStatistics.ChannelFigures) {
     let (name, unit) = (figures.channel.name, figures.channel.unit)
     if let power = figures.meanPower {
-      add(.noise, name, .ok, "\(Self.number(power)) W on average")
+      add(.noise, name, .ok, "\(FigureText.plain(power)) W on average")
     } else {
       add(
         .noise, name, .ok,
-        "\(Self.number(figures.mean)) \(unit), scatter \(Self.number(figures.deviation)) \(unit)")
+        "\(FigureText.plain(figures.mean)) \(unit), scatter \(FigureText.plain(figures.deviation)) \(unit)"
+      )
     }
   }
 
@@ -189,8 +181,8 @@ public struct MeterSelfTest: Sendable {
       add(.clock, nil, .ok, "times of this machine")
     } else {
       let text =
-        "\(Self.number(fit.skew * 1e6)) ppm against this machine, "
-        + "mapped within \(Self.number(fit.uncertainty / 1e6)) ms"
+        "\(FigureText.plain(fit.skew * 1e6)) ppm against this machine, "
+        + "mapped within \(FigureText.plain(fit.uncertainty / 1e6)) ms"
       add(.clock, nil, abs(fit.skew) > 1e-3 ? .failed : .ok, text)
     }
   }

@@ -143,9 +143,9 @@ public struct CounterEnergy: Sendable {
       UncertaintyComponent(
         "age of readings", update / 12.0.squareRoot() * sums.powersAtEnds.squareRoot(), .b),
       UncertaintyComponent(
-        "alignment", alignment * max(0, sums.greatest - sums.least), .b),
+        UncertaintyComponent.OfTime.alignment, alignment * max(0, sums.greatest - sums.least), .b),
       UncertaintyComponent(
-        "ends of the interval", conditions.ends * 1e-9 * mean * 2.0.squareRoot(), .b)
+        UncertaintyComponent.OfTime.ends, conditions.ends * 1e-9 * mean * 2.0.squareRoot(), .b)
     ]
     parts.removeAll { $0.value == 0 || !$0.value.isFinite }
     return UncertaintyBudget(parts)

@@ -151,15 +151,18 @@ extension EnergyIntegrator {
     ]
     if let skew = conditions.clock.skewUncertainty {
       parts.append(
-        UncertaintyComponent("rate of the meter's clock", sums.energy.value * skew, .a))
+        UncertaintyComponent(
+          UncertaintyComponent.OfTime.clockRate, sums.energy.value * skew, .a))
     }
     // The whole interval too early or too late: what comes in at one end less what goes out at the other.
-    parts.append(UncertaintyComponent("alignment", alignment * sums.greatestStep, .b))
+    parts.append(
+      UncertaintyComponent(
+        UncertaintyComponent.OfTime.alignment, alignment * sums.greatestStep, .b))
     let start = sums.atStart.highest
     let end = sums.atEnd.highest
     parts.append(
       UncertaintyComponent(
-        "ends of the interval",
+        UncertaintyComponent.OfTime.ends,
         conditions.ends * 1e-9 * (start * start + end * end).squareRoot(), .b))
     parts.append(
       UncertaintyComponent(

@@ -64,6 +64,19 @@ public struct UncertaintyComponent: Sendable, Hashable, Codable {
 
   /// Whether other figures may share it.
   public var isSystematic: Bool { key != nil }
+
+  /// Names of what is of when an interval was, rather than of what was measured.
+  enum OfTime {
+    static let alignment = "alignment"
+    static let ends = "ends of the interval"
+    static let clockRate = "rate of the meter's clock"
+  }
+
+  /// Whether it is of when an interval was: random from one interval to the next, and the same for all that
+  /// is measured in one.
+  public var isOfTime: Bool {
+    key == nil && [OfTime.alignment, OfTime.ends, OfTime.clockRate].contains(name)
+  }
 }
 
 /// All contributions to the uncertainty of one figure.

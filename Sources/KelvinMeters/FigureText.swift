@@ -1,10 +1,10 @@
 internal import Foundation
-internal import KelvinModel
+public import KelvinModel
 
 /// Values with units, and with their uncertainty, as people read them.
-enum FigureText {
+public enum FigureText {
   /// `6.27 W`, `12.5 mA`: four digits, with the prefix that makes them between 1 and 1000.
-  static func quantity(_ value: Double, _ unit: String) -> String {
+  public static func quantity(_ value: Double, _ unit: String) -> String {
     guard value.isFinite else { return "- \(unit)" }
     guard value != 0 else { return "0 \(unit)" }
     let (factor, prefix) = scale(of: abs(value), unit)
@@ -13,7 +13,9 @@ enum FigureText {
 
   /// `12.35 J ± 0.14 J`: the uncertainty to two significant digits, the value to the same place (JCGM
   /// 100:2008, 7.2.6).
-  static func quantity(_ value: Double, plusMinus uncertainty: Double, _ unit: String) -> String {
+  public static func quantity(
+    _ value: Double, plusMinus uncertainty: Double, _ unit: String
+  ) -> String {
     guard value.isFinite, uncertainty.isFinite, uncertainty > 0 else {
       return quantity(value, unit)
     }
@@ -24,17 +26,17 @@ enum FigureText {
   }
 
   /// `1.1 % + 1 mA`: a share of the value, and a fixed part.
-  static func limits(_ accuracy: Accuracy, _ unit: String) -> String {
+  public static func limits(_ accuracy: Accuracy, _ unit: String) -> String {
     let share = accuracy.gain > 0 ? ["\((accuracy.gain * 1e6).rounded() / 1e4) %"] : []
     let fixed = accuracy.offset > 0 || share.isEmpty ? [quantity(accuracy.offset, unit)] : []
     return (share + fixed).joined(separator: " + ")
   }
 
   /// Four digits.
-  static func plain(_ value: Double) -> String { value == 0 ? "0" : digits(value, 4) }
+  public static func plain(_ value: Double) -> String { value == 0 ? "0" : digits(value, 4) }
 
   /// A share as per cent.
-  static func percent(_ share: Double) -> String {
+  public static func percent(_ share: Double) -> String {
     share == 1 ? "100 %" : "\(fixed(min(share, 0.999_99) * 100, 3)) %"
   }
 
