@@ -15,6 +15,12 @@ public struct DeviceFailure: Failure, Hashable {
     case busy
     /// libudev cannot be used.
     case unavailable
+    /// It is no device of the kind that is wanted.
+    case unsuitable
+    /// It did not answer in time.
+    case timedOut
+    /// Whoever used it was told to stop.
+    case interrupted
   }
 
   public let problem: Problem
@@ -32,8 +38,9 @@ public struct DeviceFailure: Failure, Hashable {
 
   public var kind: FailureKind {
     switch problem {
-    case .absent, .vanished, .busy, .unavailable: .infrastructure
-    case .ambiguous, .notPermitted: .configuration
+    case .absent, .vanished, .busy, .unavailable, .interrupted: .infrastructure
+    case .ambiguous, .notPermitted, .unsuitable: .configuration
+    case .timedOut: .timeout
     }
   }
 

@@ -1,4 +1,5 @@
 internal import KelvinConnections
+internal import KelvinDevices
 public import KelvinModel
 
 /// Programs of this host that switch: any switch that Kelvin does not know itself.

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import KelvinDevices
 public import KelvinModel
 
 /// Relay modules of Devantech with USB: USB-RLY02, -RLY08, -RLY16, -RLY82, -OPTO-RLY88 and kin.

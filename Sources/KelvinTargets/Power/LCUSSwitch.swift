@@ -1,4 +1,5 @@
 internal import Glibc
+internal import KelvinDevices
 public import KelvinModel
 
 /// Relay boards of LC Technology (LCUS-1, -2, -4, -8) behind a CH340 serial adapter.

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import KelvinDevices
 internal import KelvinModel
 internal import KelvinSystem
 

@@ -1,3 +1,4 @@
+internal import KelvinDevices
 public import KelvinModel
 internal import Synchronization
 

@@ -1,3 +1,4 @@
+internal import KelvinDevices
 public import KelvinModel
 
 /// A plug or relay with the Tasmota firmware, over HTTP.

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import KelvinConnections
+internal import KelvinDevices
 internal import KelvinModel
 
 /// The value of an Authorization header.

@@ -1,3 +1,4 @@
+internal import KelvinDevices
 internal import KelvinModel
 
 /// Reads one response (RFC 9112) from bytes as they come. Refuses what two readers might read
