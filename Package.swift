@@ -337,6 +337,7 @@ let package = Package(
         "KelvinExecution",
         "KelvinMeters",
         "KelvinModel",
+        "KelvinSimulators",
         "KelvinStore",
         "KelvinTargets"
       ],

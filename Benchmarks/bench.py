@@ -19,6 +19,7 @@ import time
 
 import captures
 import connections
+import meters
 import powercut
 import soak
 import stages
@@ -63,8 +64,8 @@ def json_of(argv):
     return json.loads(result["output"].strip().splitlines()[-1])
 
 
-class Suite(captures.CaptureBenchmarks, connections.ConnectionBenchmarks, soak.SoakBenchmarks,
-            stages.StageBenchmarks, powercut.PowerCutBenchmarks):
+class Suite(captures.CaptureBenchmarks, connections.ConnectionBenchmarks, meters.MeterBenchmarks,
+            soak.SoakBenchmarks, stages.StageBenchmarks, powercut.PowerCutBenchmarks):
     def __init__(self, quick, has_peers):
         self.quick = quick
         self.has_peers = has_peers
@@ -373,7 +374,7 @@ def main():
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller runs")
     parser.add_argument("--peers", action="store_true", help="also run peers from PyPI")
     names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "virtual",
-             *captures.NAMES, *connections.NAMES]
+             *captures.NAMES, *connections.NAMES, *meters.NAMES]
     # What takes too long to be run with the others.
     parser.add_argument("--only", action="append", choices=names + ["peers", "powercut", "soak", "stages"])
     options = parser.parse_args()

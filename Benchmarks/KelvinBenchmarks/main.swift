@@ -24,7 +24,7 @@ func number(_ index: Int) -> Int {
         + " | ingest SAMPLES DIR | zoom DIR COUNT | samples DIR"
         + " | usb VENDOR PRODUCT ENDPOINT SECONDS | command script|program|whole COUNT CONNECTION"
         + " | values read|write|settle LIST COUNT CONNECTION | copy push|pull LIST CONNECTION"
-        + " | console PTY BAUD SIZE COUNT"
+        + " | console PTY BAUD SIZE COUNT | ppk2 write|decode|live PATH COUNT"
     )
   }
   return number
@@ -166,6 +166,8 @@ do {
     try await ConnectionBenchmarks.copy(arguments[2], arguments[3], arguments[4...])
   case "console" where arguments.count > 5:
     try await ConnectionBenchmarks.console(arguments[2], number(3), number(4), number(5))
+  case "ppk2" where arguments.count > 4:
+    try await MeterBenchmarks.ppk2(arguments[2], arguments[3], number(4))
   default: _ = number(99)
   }
 } catch {

@@ -1,0 +1,106 @@
+import Glibc
+import KelvinConnections
+import KelvinMeters
+import KelvinModel
+import KelvinSimulators
+import Synchronization
+
+/// Drivers of meters, against C programs that do the same.
+enum MeterBenchmarks {
+  /// Counts what comes, and drops it.
+  private final class CountingSink: BlockSink {
+    let samples = Atomic<Int>(0)
+    let sum = Atomic<Int64>(0)
+    let gaps = Atomic<Int>(0)
+
+    func take(_ blocks: [SampleBlock]) {
+      guard let block = blocks.first else { return }
+      samples.wrappingAdd(block.codes.count, ordering: .relaxed)
+      sum.wrappingAdd(block.codes.last ?? 0, ordering: .relaxed)
+    }
+
+    func take(_ event: CaptureEvent) {
+      if event.kind == .gap { gaps.wrappingAdd(1, ordering: .relaxed) }
+    }
+  }
+
+  /// `ppk2 write FILE SAMPLES`, `ppk2 decode FILE COUNT`, `ppk2 live PATH SECONDS`.
+  static func ppk2(_ mode: String, _ path: String, _ count: Int) async throws {
+    switch mode {
+    case "write": try write(path, Int64(count))
+    case "decode": try decode(path, count)
+    default: try await live(path, count)
+    }
+  }
+
+  private static func write(_ path: String, _ samples: Int64) throws {
+    let wave = PPK2Waveform(PPK2Unit(), volts: 3.3)
+    guard let file = fopen(path, "wb") else { fail("\(path): errno \(errno)") }
+    defer { fclose(file) }
+    for sample in 0..<samples {
+      var word = wave.word(sample).littleEndian
+      guard fwrite(&word, 4, 1, file) == 1 else { fail("\(path): errno \(errno)") }
+    }
+    print(#"{"samples": \#(samples)}"#)
+  }
+
+  private static func decode(_ path: String, _ count: Int) throws {
+    guard let file = fopen(path, "rb") else { fail("\(path): errno \(errno)") }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    while case let more = fread(&buffer, 1, buffer.count, file), more > 0 {
+      bytes += buffer[..<more]
+    }
+    guard let calibration = PPK2Calibration(nil, volts: 3.3) else { fail("no calibration") }
+    var best = Int64.max
+    var (sum, samples, gaps) = (Int64(0), 0, 0)
+    for _ in 0..<count {
+      var stream = PPK2Stream()
+      var decoder = PPK2Decoder(calibration, isFiltered: true)
+      samples = 0
+      let begin = MonotonicTime.processCPUNanoseconds
+      func give(_ part: PPK2Stream.Part, _ span: Span<UInt8>) {
+        guard case .samples(_, let range) = part else {
+          gaps += 1
+          return
+        }
+        let count = range.count / 4
+        let codes = [Int64](capacity: count) { output in
+          _ = decoder.decode(span.extracting(range).bytes, into: &output)
+        }
+        samples += count
+        sum &+= codes.last ?? 0
+      }
+      var place = 0
+      while place < bytes.count {
+        let end = min(place + 4096, bytes.count)
+        stream.take(bytes.span.extracting(place..<end), give: give)
+        place = end
+      }
+      let nothing: [UInt8] = []
+      stream.take(nothing.span, isLast: true, give: give)
+      best = min(best, MonotonicTime.processCPUNanoseconds - begin)
+    }
+    print(
+      #"{"samples": \#(samples), "broken": \#(gaps), "cpu_ns": \#(best), "sum": \#(sum)}"#)
+  }
+
+  private static func live(_ path: String, _ seconds: Int) async throws {
+    let meter = try await PPK2Driver().open(
+      name: "ppk2",
+      options: ["path": .text(path), "mode": .text("source"), "voltage": .text("3.3 V")],
+      through: LocalConnection(), until: .after(seconds: 10))
+    let sink = CountingSink()
+    let cpu = MonotonicTime.processCPUNanoseconds
+    try await meter.start(into: sink, until: .after(seconds: 10))
+    sleep(UInt32(seconds))
+    let summary = await meter.stop(until: .after(seconds: 10))
+    let used = MonotonicTime.processCPUNanoseconds - cpu
+    await meter.close()
+    if let failure = summary.failure { fail(failure.message) }
+    print(
+      #"{"samples": \#(summary.samples[0]), "broken": \#(sink.gaps.load(ordering: .relaxed)), "#
+        + #""cpu_ns": \#(used), "sum": \#(sink.sum.load(ordering: .relaxed))}"#)
+  }
+}

@@ -1,0 +1,268 @@
+internal import CLinux
+internal import Glibc
+internal import KelvinDevices
+internal import KelvinModel
+internal import KelvinSystem
+internal import Synchronization
+
+/// A capture of a PPK2, on a thread of its own.
+final class PPK2Capture: Sendable {
+  /// Raised when the first samples have been given out.
+  let hasBegun = Interrupt()
+  /// Raised when it has ended, by itself or not.
+  let isOver = Interrupt()
+  private let isAsked = Interrupt()
+  private let result = Mutex(CaptureSummary(samples: []))
+  private let thread = Mutex<NamedThread?>(nil)
+
+  init(
+    _ port: PPK2Port, _ decoder: PPK2Decoder, inputs: [Int], millivolts: Int64?,
+    into sink: any BlockSink
+  ) throws(MeterFailure) {
+    do throws(PlainFailure) {
+      let thread = try NamedThread("ppk2") { [self] in
+        var worker = PPK2Worker(
+          port, decoder, inputs: inputs, millivolts: millivolts, into: sink, hasBegun: hasBegun)
+        let summary = worker.run(until: isAsked)
+        result.withLock { $0 = summary }
+        isOver.raise()
+      }
+      self.thread.withLock { $0 = thread }
+    } catch {
+      throw MeterFailure(.malfunction, "\(port.name): \(error.message)")
+    }
+  }
+
+  /// Ends it, after all that was sent before the meter stopped. Idempotent.
+  func end() -> CaptureSummary {
+    isAsked.raise()
+    thread.take()?.join()
+    return result.withLock { $0 }
+  }
+
+  /// Ends it without waiting.
+  func abandon() { isAsked.raise() }
+}
+
+/// What the thread of a capture owns.
+struct PPK2Worker {
+  private let port: PPK2Port
+  private let sink: any BlockSink
+  private let inputs: [Int]
+  private let millivolts: Int64?
+  private let hasBegun: Interrupt
+  private var decoder: PPK2Decoder
+  private var stream = PPK2Stream()
+  private var witness = PPK2LossWitness()
+  private var fitter = ClockFitter(greatestSkew: 5e-4)
+  /// The host's time of sample 0, as the first arrival tells it.
+  private var origin: Int64?
+  private var samples: Int64 = 0
+  private var voltages: Int64 = 0
+  private var switches: Int64 = 0
+  private var saturated: Int64 = 0
+  private var foreign = 0
+
+  /// From one look at the port to the next, in nanoseconds: the kernel keeps 4,096 bytes of a line that
+  /// nobody reads (drivers/tty/n_tty.c), which is 10 ms of samples.
+  private static let pause: Int64 = 3_000_000
+  private static let lineSize = 4095
+  /// Between those of the samplers and the kernel's own threads.
+  private static let priority: Int32 = 40
+  /// How long nothing may come, in seconds.
+  private static let patience = 1.0
+  /// Bytes without a sample after which it is no PPK2 that sends them: a second's worth.
+  private static let mostUnreadable = 400_000
+
+  init(
+    _ port: PPK2Port, _ decoder: PPK2Decoder, inputs: [Int], millivolts: Int64?,
+    into sink: any BlockSink, hasBegun: Interrupt
+  ) {
+    self.port = port
+    self.decoder = decoder
+    self.inputs = inputs
+    self.millivolts = millivolts
+    self.sink = sink
+    self.hasBegun = hasBegun
+  }
+
+  mutating func run(until isAsked: Interrupt) -> CaptureSummary {
+    let isRealtime = kelvin_set_fifo(Self.priority) == 0
+    var failure: MeterFailure?
+    do throws(MeterFailure) {
+      try port.send(.start, until: .after(seconds: 2))
+      try measure(until: isAsked)
+    } catch { failure = error }
+    if failure == nil { failure = wind() }
+    take([], isLast: true, arrival: nil)
+    return summary(failure, isRealtime)
+  }
+
+  private mutating func measure(until isAsked: Interrupt) throws(MeterFailure) {
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      switch Deadline.after(seconds: Self.patience, interrupt: isAsked)
+        .wait(for: port.line.descriptor)
+      {
+      case .interrupted: return
+      case .passed:
+        throw MeterFailure(
+          .timedOut, "\(port.name): it sends nothing any more",
+          hint: "unplug it and plug it in again; what came before is kept")
+      case .ready: break
+      }
+      let count = try receive(&buffer)
+      // Behind: the line was full, and what it could not take is about to be lost.
+      guard count < Self.lineSize else { continue }
+      // What comes meanwhile is read at once, and costs one call and not twenty.
+      var time = timespec(tv_sec: 0, tv_nsec: Int(Self.pause))
+      nanosleep(&time, nil)
+    }
+  }
+
+  /// - Returns: how many bytes came.
+  @discardableResult
+  private mutating func receive(_ buffer: inout [UInt8]) throws(MeterFailure) -> Int {
+    let count: Int
+    do throws(DeviceFailure) {
+      count = try port.line.read(into: &buffer)
+    } catch { throw MeterFailure(error, of: port.name) }
+    let arrival = MonotonicTime.now.nanoseconds
+    guard count > 0 else { return 0 }
+    take(buffer[..<count], isLast: false, arrival: arrival)
+    guard stream.unreadable < Self.mostUnreadable else {
+      throw MeterFailure(
+        .malfunction, "\(port.name): what it sends holds no samples of a PPK2",
+        evidence: Excerpt.hex(Array(buffer[..<min(count, 32)])),
+        hint: "another program may have changed what it does; unplug it and plug it in again")
+    }
+    return count
+  }
+
+  /// Tells the meter to stop, and takes what it had sent by then.
+  private mutating func wind() -> MeterFailure? {
+    do throws(MeterFailure) {
+      try port.send(.stop, until: .after(seconds: 2))
+      var buffer = [UInt8](repeating: 0, count: 65_536)
+      let limit = Deadline.after(seconds: 2)
+      while limit.limited(toSeconds: 0.05).wait(for: port.line.descriptor) == .ready,
+        !limit.hasPassed
+      {
+        try receive(&buffer)
+      }
+      return nil
+    } catch { return error }
+  }
+
+  private mutating func take(_ bytes: ArraySlice<UInt8>, isLast: Bool, arrival: Int64?) {
+    // The stream calls back while it is changed: it is taken out meanwhile.
+    var stream = self.stream
+    self.stream = PPK2Stream()
+    let before = stream.number
+    stream.take(bytes.span, isLast: isLast) { part, bytes in
+      switch part {
+      case .samples(let first, let range): give(first, bytes.extracting(range), arrival)
+      case .gap(let after, let next, let count, let bytes): gap(after, next, count, bytes)
+      }
+    }
+    self.stream = stream
+    guard let arrival, let origin, stream.number > before else { return }
+    // The last whole sample of what came; those that are held back came as well.
+    let time = origin &+ (stream.newest &* PPK2Limits.period)
+    fitter.observe(meter: time, host: arrival)
+    if let finding = witness.observe(meter: time, host: arrival) { add(finding) }
+  }
+
+  private func time(_ number: Int64) -> Int64 { (origin ?? 0) &+ number &* PPK2Limits.period }
+
+  private mutating func give(_ first: Int64, _ bytes: Span<UInt8>, _ arrival: Int64?) {
+    let count = bytes.count / PPK2Word.size
+    if origin == nil {
+      let now = arrival ?? MonotonicTime.now.nanoseconds
+      origin = now &- Int64(count + PPK2Resync.window) &* PPK2Limits.period
+    }
+    var notes = PPK2Decoder.Notes()
+    let codes = [Int64](capacity: count) { output in
+      notes = decoder.decode(bytes.bytes, into: &output)
+    }
+    let times = SampleTimes.regular(
+      first: time(first), step: Double(PPK2Limits.period), count: count)
+    var blocks = [SampleBlock(channel: 0, times: times, codes: codes)]
+    for (place, input) in inputs.enumerated() {
+      let levels = (0..<count).map { Int64(bytes[$0 * PPK2Word.size + 3] >> UInt8(input) & 1) }
+      blocks.append(SampleBlock(channel: 1 + place, times: times, codes: levels))
+    }
+    if let millivolts {
+      // What it is told to supply, or what somebody said: at both ends, and nothing in between.
+      let ends = count > 1 ? [times[0], times[count - 1]] : [times[0]]
+      blocks.append(
+        SampleBlock(
+          channel: 1 + inputs.count, times: ends, codes: ends.map { _ in millivolts }))
+      voltages += Int64(ends.count)
+    }
+    samples += Int64(count)
+    sink.take(blocks)
+    report(notes, times)
+    hasBegun.raise()
+  }
+
+  private mutating func report(_ notes: PPK2Decoder.Notes, _ times: SampleTimes) {
+    if notes.saturated.count > 0 {
+      saturated += Int64(notes.saturated.count)
+      sink.take(
+        CaptureEvent(
+          .saturation, channel: 0, from: times[notes.saturated.first],
+          to: times[notes.saturated.last], count: Int64(notes.saturated.count)))
+    }
+    if notes.switched.count > 0 {
+      switches += Int64(notes.switched.count)
+      sink.take(
+        CaptureEvent(
+          .rangeSwitch, channel: 0, from: times[notes.switched.first],
+          to: times[notes.switched.last], count: Int64(notes.switched.count)))
+    }
+  }
+
+  private mutating func gap(_ after: Int64, _ next: Int64, _ count: Int64, _ bytes: Int) {
+    decoder.restart()
+    foreign += bytes
+    sink.take(
+      CaptureEvent(
+        .gap, from: time(max(after, 0)), to: time(next), count: count,
+        note: "by the counter; the two samples beside the break are left out with it"))
+  }
+
+  private mutating func add(_ finding: PPK2LossWitness.Finding) {
+    let from = time(stream.number - 1)
+    stream.count(finding.samples)
+    let between = "between \(finding.from) and \(finding.to) ns"
+    guard finding.samples > 0 else {
+      // Times never go back: they are late from the moment on at which they were taken for lost.
+      sink.take(
+        CaptureEvent(
+          .clockStep, from: from, to: from,
+          note:
+            "\(-finding.samples) samples that the clock told to be lost had been late, \(between)"))
+      return
+    }
+    decoder.restart()
+    sink.take(
+      CaptureEvent(
+        .gap, from: from, to: time(stream.number), count: finding.samples,
+        note: "by the clock, \(between): a multiple of 64, which the counter cannot show"))
+  }
+
+  private func summary(_ failure: MeterFailure?, _ isRealtime: Bool) -> CaptureSummary {
+    var counts: [String: Value] = [
+      "range switches": .integer(switches), "realtime": .boolean(isRealtime)
+    ]
+    if saturated > 0 { counts["saturated"] = .integer(saturated) }
+    if stream.stale > 0 { counts["stale bytes"] = .integer(Int64(stream.stale)) }
+    if foreign > 0 { counts["foreign bytes"] = .integer(Int64(foreign)) }
+    return CaptureSummary(
+      samples: [samples] + inputs.map { _ in samples } + (millivolts == nil ? [] : [voltages]),
+      lost: max(0, stream.lost),
+      witnesses: ["six-bit counter", "host clock against sample count"],
+      clock: fitter.fit ?? .host, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
+  }
+}

@@ -1,0 +1,81 @@
+public import KelvinConnections
+internal import KelvinDevices
+public import KelvinModel
+
+/// `driver: ppk2`: Nordic's Power Profiler Kit II, on this machine's USB.
+public struct PPK2Driver: MeterDriver {
+  /// Creates the driver.
+  public init() {}
+
+  static let verified = "simulator only"
+
+  public let declaration = Declaration(
+    .meter, "ppk2", summary: "Nordic's Power Profiler Kit II.",
+    description: """
+      Currents up to 1 A, 100,000 a second, and eight digital inputs, over a USB serial port. It \
+      supplies the board itself (mode: source), or stands between it and another supply (mode: ampere). \
+      The board is connected when it measures first and disconnected when the meter is closed. It \
+      measures no voltage: what 'voltage' says is what power is computed with, and its limit is part of \
+      the uncertainty. Lost samples are told by its counter, and by the clock where that cannot.
+      Source: NordicSemiconductor/pc-nrfconnect-ppk; observations of tipoLi5890/ppk2lab.
+      """,
+    options: PPK2Options.declared,
+    alternatives: [.init(["path", "match"], required: false)], verified: PPK2Driver.verified)
+
+  /// Those that are plugged into this machine.
+  public func find(
+    through connection: any Connection, until deadline: Deadline
+  ) async throws(MeterFailure) -> [FoundMeter] {
+    guard connection is LocalConnection, let context = try? UDevContext() else { return [] }
+    let devices = context.devices(.usbDevice)
+    return devices.filter { KnownDevices.lookUp($0)?.driver == "ppk2" }.map { device in
+      let match = MatchSuggestion.match(for: device, among: devices)
+      var obstacle: MeterFailure?
+      do throws(DeviceFailure) {
+        let found = try DeviceMatcher.find(.serialPort, of: match, in: context)
+        try found.parts[0].requireAccess()
+      } catch { obstacle = MeterFailure(error, of: "ppk2") }
+      return FoundMeter(
+        name: "ppk2/\(device.serialNumber ?? device.name)", driver: "ppk2",
+        options: ["match": Self.value(match)],
+        summary: "Nordic Power Profiler Kit II",
+        channels: [
+          Channel(
+            name: "current", unit: "A", scale: PPK2Decoder.scale, kind: .current,
+            range: PPK2Limits.current)
+        ], obstacle: obstacle)
+    }
+  }
+
+  private static func value(_ match: DeviceMatch) -> Value {
+    .map(
+      Dictionary(
+        uniqueKeysWithValues: match.keys.map {
+          (($0.inAncestors ? "@" : "") + $0.name, .text($0.value))
+        }))
+  }
+
+  public func open(
+    name: String, options: [String: Value], through connection: any Connection,
+    until deadline: Deadline
+  ) async throws(MeterFailure) -> any Meter {
+    let choices = try PPK2Options(options, of: name)
+    let (path, match) = (options["path"]?.text, DeviceMatch(options["match"]))
+    guard path == nil || match == nil else {
+      throw MeterFailure(
+        .invalid, "\(name): both 'match' and 'path'", hint: "name the meter in one way")
+    }
+    let port = try PPK2Port(name: name, path: path, match: match, until: deadline)
+    try port.quiet(until: deadline)
+    let metadata = try port.metadata(until: deadline)
+    let supply = choices.voltage.map { ", \($0.value) V" } ?? ""
+    return try PPK2Meter(
+      MeterIdentity(
+        name: name, driver: "ppk2", model: "Power Profiler Kit II",
+        serial: match?.keys.first { $0.name == "ID_SERIAL_SHORT" }?.value ?? "",
+        firmware: metadata.hardware.map { "hardware \($0)" } ?? "", location: port.line.path,
+        range: "automatic, \(choices.mode.rawValue) mode\(supply)",
+        verified: Self.verified),
+      port, choices, metadata, limit: options["max-voltage"]?.number)
+  }
+}
