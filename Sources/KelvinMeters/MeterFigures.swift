@@ -43,7 +43,51 @@ public final class MeterFigures: BlockSink {
     var events: [CaptureEvent] = []
     var intervals: [(from: Int64, to: Int64?)] = []
     var reached: [Int64]
+    /// What is not summed yet, from ``next`` on: see ``hold``.
+    var held: [Held] = []
+    var next = 0
     var failure: FigureFailure?
+
+    /// Sums up what has waited for long enough: up to a time of the meter's clock.
+    mutating func release(until time: Int64) {
+      while next < held.count {
+        switch held[next] {
+        case .blocks(let blocks, let last):
+          guard last <= time else { return compact() }
+          sum(blocks)
+        case .event(let event): sum(event)
+        }
+        next += 1
+      }
+      compact()
+    }
+
+    private mutating func compact() {
+      guard next == held.count || next > 64 else { return }
+      held.removeFirst(next)
+      next = 0
+    }
+
+    private mutating func sum(_ blocks: [SampleBlock]) {
+      if sums.isEmpty {
+        counted += blocks.filter { block in counters.contains { $0.channel == block.channel } }
+      }
+      for index in sums.indices { sums[index].take(blocks) }
+      for index in powers.indices {
+        do throws(FigureFailure) {
+          try powers[index].integrator.take(blocks)
+        } catch {
+          if failure == nil { failure = error }
+        }
+      }
+    }
+
+    private mutating func sum(_ event: CaptureEvent) {
+      // For the counters, which are summed at the end.
+      if !counters.isEmpty, sums.isEmpty { events.append(event) }
+      for index in sums.indices { sums[index].take(event) }
+      for index in powers.indices { powers[index].integrator.take(event) }
+    }
   }
   private let state: Mutex<State>
 
@@ -60,6 +104,7 @@ public final class MeterFigures: BlockSink {
   ) throws {
     self.identity = identity
     self.channels = channels
+    hold = intervals.isEmpty ? 500_000_000 : 0
     // Steps of power matter as far around the ends as the alignment may be off: three times that.
     timing = MeterTiming(channels)
     let edgeWindow = Int64(3 * max(timing.alignment, min(ends, 1e15)))
@@ -85,34 +130,30 @@ public final class MeterFigures: BlockSink {
     self.state = Mutex(state)
   }
 
+  /// What waits to be summed.
+  private enum Held: Sendable {
+    case blocks([SampleBlock], last: Int64)
+    case event(CaptureEvent)
+  }
+
+  /// How long samples wait, in nanoseconds: who says when an interval begins or ends may be late with it, and
+  /// the clock of a meter that counts its own samples a little ahead.
+  private let hold: Int64
+
   public func take(_ blocks: [SampleBlock]) {
     state.withLock { state in
       for block in blocks {
         if let last = block.times.last { state.reached[block.channel] = last }
       }
-      if state.sums.isEmpty {
-        state.counted += blocks.filter { block in
-          state.counters.contains { $0.channel == block.channel }
-        }
-      }
-      for index in state.sums.indices { state.sums[index].take(blocks) }
-      for index in state.powers.indices {
-        do throws(FigureFailure) {
-          try state.powers[index].integrator.take(blocks)
-        } catch {
-          if state.failure == nil { state.failure = error }
-        }
-      }
+      let newest = state.reached.max() ?? .min
+      let last = blocks.compactMap { $0.times.last }.max() ?? .min
+      state.held.append(.blocks(blocks, last: last))
+      state.release(until: newest > .min + hold ? newest - hold : .min)
     }
   }
 
   public func take(_ event: CaptureEvent) {
-    state.withLock { state in
-      // For the counters, which are summed at the end.
-      if !state.counters.isEmpty, state.sums.isEmpty { state.events.append(event) }
-      for index in state.sums.indices { state.sums[index].take(event) }
-      for index in state.powers.indices { state.powers[index].integrator.take(event) }
-    }
+    state.withLock { state in state.held.append(.event(event)) }
   }
 
   /// The standard uncertainty of when values were measured, in nanoseconds: see ``MeterTiming``.
@@ -127,7 +168,7 @@ public final class MeterFigures: BlockSink {
     state.withLock { state in state.reached.min().flatMap { $0 == .min ? nil : $0 } }
   }
 
-  /// Opens an interval, at a time of the meter's clock that is not before what was taken; gives its number.
+  /// Opens an interval, at a time of the meter's clock that is not before what was summed; gives its number.
   @discardableResult
   public func begin(at time: Int64) throws -> Int {
     try state.withLock { state in
@@ -153,6 +194,7 @@ public final class MeterFigures: BlockSink {
     under conditions: (_ interval: Int) -> FigureConditions
   ) throws -> [[SiteFigure]] {
     try state.withLock { state in
+      state.release(until: .max)
       if let failure = state.failure { throw failure }
       let closed = state.intervals.indices.filter { index in
         state.intervals[index].to.map { $0 >= state.intervals[index].from } ?? false

@@ -31,7 +31,7 @@ struct MeasureCommandTests {
           connection: {local: {root: \(scratch.path)/tree}}
       meters:
         rail: {driver: hwmon, chip: ina226, channels: [power1], accuracy: {power: 1 % + 2 mW}}
-        ppk: {driver: ppk2, match: {ID_SERIAL_SHORT: 'E1A2'}}
+        scope: {driver: joulescope-js220, match: {ID_SERIAL_SHORT: 'E1A2'}}
 
       """.utf8
     ).write(to: URL(fileURLWithPath: bench))
@@ -59,9 +59,11 @@ struct MeasureCommandTests {
     let info = try await run(["meter", "info", "rail"] + board)
     #expect(info.code == 0, "\(info.errors)")
     #expect(info.output.contains("bench file: 1 % + 2 mW") && !info.output.contains("in1"))
-    let none = try await run(["measure", "--meter", "ppk"] + board + ["--", "true"])
+    let none = try await run(["measure", "--meter", "scope"] + board + ["--", "true"])
     #expect(none.code == 2)
-    #expect(none.errors.contains("ppk: nothing measures with a 'ppk2' yet"), "\(none.errors)")
+    #expect(
+      none.errors.contains("scope: nothing measures with a 'joulescope-js220' yet"),
+      "\(none.errors)")
   }
 
   @Test func showsWhatAMeterMeasures() async throws {

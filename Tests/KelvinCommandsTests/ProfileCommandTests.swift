@@ -26,7 +26,7 @@ import Testing
     #expect(shown.output.contains("source: RS Components'"))
     let ppk2 = try await KelvinBinary.run(["show", "meter", "ppk2"], in: scratch.path)
     #expect(ppk2.output.contains("channel        current, current, 200 nA to 1 A\n"))
-    #expect(ppk2.output.contains("verified       no such meter; from documentation\n"))
+    #expect(ppk2.output.contains("verified       simulator only\n"))
   }
 
   @Test(.timeLimit(.minutes(1)))

@@ -55,10 +55,12 @@ struct PPK2Worker {
   private var stream = PPK2Stream()
   private var witness = PPK2LossWitness()
   private var fitter = ClockFitter(greatestSkew: 5e-4)
-  /// The host's time of sample 0, as the first arrival tells it.
+  /// The host's time of sample 0; nil until it is known.
   private var origin: Int64?
+  /// What came before it was, and how early sample 0 can have been.
+  private var early: [UInt8] = []
+  private var earliest: Int64?
   private var samples: Int64 = 0
-  private var voltages: Int64 = 0
   private var switches: Int64 = 0
   private var saturated: Int64 = 0
   private var foreign = 0
@@ -69,6 +71,8 @@ struct PPK2Worker {
   private static let lineSize = 4095
   /// Between those of the samplers and the kernel's own threads.
   private static let priority: Int32 = 40
+  /// Of a tenth of a second.
+  private static let anchorSize = 40_000
   /// How long nothing may come, in seconds.
   private static let patience = 1.0
   /// Bytes without a sample after which it is no PPK2 that sends them: a second's worth.
@@ -154,33 +158,45 @@ struct PPK2Worker {
     } catch { return error }
   }
 
+  /// Takes what came. The first tenth of a second waits: when sample 0 was taken is told by the promptest
+  /// arrival, and the first one may be late.
   private mutating func take(_ bytes: ArraySlice<UInt8>, isLast: Bool, arrival: Int64?) {
+    guard origin == nil else { return join(bytes, isLast: isLast, arrival: arrival) }
+    early += bytes
+    if let arrival {
+      let first = arrival &- Int64(early.count / PPK2Word.size) &* PPK2Limits.period
+      earliest = min(earliest ?? first, first)
+    }
+    guard isLast || early.count >= Self.anchorSize, let earliest else { return }
+    origin = earliest
+    join(early[...], isLast: isLast, arrival: arrival)
+    early = []
+  }
+
+  /// Puts samples together, and gives them out.
+  private mutating func join(_ bytes: ArraySlice<UInt8>, isLast: Bool, arrival: Int64?) {
     // The stream calls back while it is changed: it is taken out meanwhile.
     var stream = self.stream
     self.stream = PPK2Stream()
     let before = stream.number
     stream.take(bytes.span, isLast: isLast) { part, bytes in
       switch part {
-      case .samples(let first, let range): give(first, bytes.extracting(range), arrival)
+      case .samples(let first, let range): give(first, bytes.extracting(range))
       case .gap(let after, let next, let count, let bytes): gap(after, next, count, bytes)
       }
     }
     self.stream = stream
-    guard let arrival, let origin, stream.number > before else { return }
+    guard let arrival, stream.number > before else { return }
     // The last whole sample of what came; those that are held back came as well.
-    let time = origin &+ (stream.newest &* PPK2Limits.period)
+    let time = time(stream.newest)
     fitter.observe(meter: time, host: arrival)
     if let finding = witness.observe(meter: time, host: arrival) { add(finding) }
   }
 
   private func time(_ number: Int64) -> Int64 { (origin ?? 0) &+ number &* PPK2Limits.period }
 
-  private mutating func give(_ first: Int64, _ bytes: Span<UInt8>, _ arrival: Int64?) {
+  private mutating func give(_ first: Int64, _ bytes: Span<UInt8>) {
     let count = bytes.count / PPK2Word.size
-    if origin == nil {
-      let now = arrival ?? MonotonicTime.now.nanoseconds
-      origin = now &- Int64(count + PPK2Resync.window) &* PPK2Limits.period
-    }
     var notes = PPK2Decoder.Notes()
     let codes = [Int64](capacity: count) { output in
       notes = decoder.decode(bytes.bytes, into: &output)
@@ -193,12 +209,11 @@ struct PPK2Worker {
       blocks.append(SampleBlock(channel: 1 + place, times: times, codes: levels))
     }
     if let millivolts {
-      // What it is told to supply, or what somebody said: at both ends, and nothing in between.
-      let ends = count > 1 ? [times[0], times[count - 1]] : [times[0]]
+      // What it is told to supply, or what somebody said; it costs no space, and power needs no pairing.
       blocks.append(
         SampleBlock(
-          channel: 1 + inputs.count, times: ends, codes: ends.map { _ in millivolts }))
-      voltages += Int64(ends.count)
+          channel: 1 + inputs.count, times: times,
+          codes: [Int64](repeating: millivolts, count: count)))
     }
     samples += Int64(count)
     sink.take(blocks)
@@ -260,7 +275,7 @@ struct PPK2Worker {
     if stream.stale > 0 { counts["stale bytes"] = .integer(Int64(stream.stale)) }
     if foreign > 0 { counts["foreign bytes"] = .integer(Int64(foreign)) }
     return CaptureSummary(
-      samples: [samples] + inputs.map { _ in samples } + (millivolts == nil ? [] : [voltages]),
+      samples: [samples] + inputs.map { _ in samples } + (millivolts == nil ? [] : [samples]),
       lost: max(0, stream.lost),
       witnesses: ["six-bit counter", "host clock against sample count"],
       clock: fitter.fit ?? .host, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
