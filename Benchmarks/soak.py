@@ -1,18 +1,28 @@
 """A soak: many jobs on three virtual boards at once, each with its own run, and a fault in one of five,
 drawn from a seed. What counts: every job ends with a verdict that is right and explained, none is lost
 or counted twice, no setting is left behind, and the time is what boots and work take anyway."""
+import collections
 import json
 import os
 import random
+import shutil
 import socket
 import sqlite3
 import subprocess
 import threading
 import time
 
+import timeline
+
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BOARDS = ("x86-a", "x86-b", "arm")
 GOVERNOR = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"
+# Seconds for which a power cycle has a board off.
+OFF = 0.3
+# A second of work, with the board's own clock around it.
+WORK = (
+    f"read b x </proc/uptime; cat {GOVERNOR}; sleep 1; echo answer $((6 * 7)); "
+    "read e x </proc/uptime; echo took $b $e")
 
 
 class Guest:
@@ -24,6 +34,14 @@ class Guest:
         with open(os.path.join(self.folder, "guest.json")) as file:
             self.port = json.load(file)["ssh_port"]
         self.console = record["console"]
+        # Kept open, and its events with their times, where times are asked for.
+        self.machine = None
+        self.cables = []
+
+    def watch(self):
+        """Keeps from now on when the machine was reset, and when its console said what."""
+        self.machine = timeline.Machine(self.connect)
+        self.words = timeline.ConsoleTimes(os.path.join(self.folder, "console.log"))
 
     def entry(self):
         console = (
@@ -36,10 +54,9 @@ class Guest:
             f"config: {self.folder}/ssh_config}}}}\n"
             f"    console: {{{console}}}\n"
             f"    power: {{qmp: {self.folder}/qmp.sock}}\n"
-            "    boot: {timeout: 2 min, off: 0.3 s}\n")
+            f"    boot: {{timeout: 2 min, off: {OFF} s}}\n")
 
-    def qmp(self, *commands):
-        """Orders to QEMU, by the socket that is not Kelvin's."""
+    def connect(self):
         link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         link.settimeout(10)
         # The whole path may be too long for a socket's address.
@@ -48,6 +65,15 @@ class Guest:
             link.connect(f"/proc/self/fd/{folder}/control.sock")
         finally:
             os.close(folder)
+        return link
+
+    def qmp(self, *commands):
+        """Orders to QEMU, by the socket that is not Kelvin's."""
+        if self.machine:
+            for command, arguments in commands:
+                self.machine.order(command, arguments)
+            return
+        link = self.connect()
         stream = link.makefile("rw")
         stream.readline()
         for command, arguments in (("qmp_capabilities", None), *commands):
@@ -84,9 +110,11 @@ class Guest:
 
     def unplug(self):
         """The cable is out for longer than the heartbeat's period."""
+        begin = time.monotonic()
         self.qmp(("set_link", {"name": "net", "up": False}))
         time.sleep(15)
         self.qmp(("set_link", {"name": "net", "up": True}))
+        self.cables.append((begin, time.monotonic()))
 
     def meddle(self):
         """Another program changes what the job has set."""
@@ -113,9 +141,10 @@ class BoardRun(threading.Thread):
             job: self.random.choice(FAULTS) for job in range(1, jobs + 1)
             if self.random.random() < 0.2}
         self.directory = os.path.join(suite.work, f"soak-{guest.name}")
-        self.seconds = 0.0
         self.recoveries = []
         self.injected = []
+        # When Kelvin told of the begin and the end of attempts.
+        self.marks = []
         self.error = None
 
     def agenda(self):
@@ -130,8 +159,11 @@ class BoardRun(threading.Thread):
                 "  - name: command\n"
                 f"    iterations: {self.jobs}\n"
                 "    params:\n"
-                f"      argv: [sh, -c, 'cat {GOVERNOR}; sleep 1; echo answer $((6 * 7))']\n"
-                "      metrics: {answer: 'answer ([0-9]+)'}\n")
+                f"      argv: [sh, -c, '{WORK}']\n"
+                "      metrics:\n"
+                "        answer: 'answer ([0-9]+)'\n"
+                "        began: 'took ([0-9.]+)'\n"
+                "        ended: 'took [0-9.]+ ([0-9.]+)'\n")
         return path
 
     def run(self):
@@ -141,7 +173,7 @@ class BoardRun(threading.Thread):
             self.error = f"{self.guest.name}: {error!r}"
 
     def carry_out(self):
-        begin = time.monotonic()
+        self.begin = time.monotonic()
         process = subprocess.Popen(
             [os.path.join(TOP, ".build", "release", "kelvin"), "run", self.agenda(), "--board",
              self.guest.name, "--bench", self.bench, "-d", self.directory, "--log-format", "json"],
@@ -150,6 +182,8 @@ class BoardRun(threading.Thread):
             if not line.startswith("{"):
                 continue
             event = json.loads(line)
+            if event["event"] in ("job started", "attempt ended"):
+                self.marks.append((time.monotonic(), event["event"]))
             if event["event"] == "recovery ended":
                 self.recoveries.append(event)
             if event["event"] != "stage" or event["stage"] != "running":
@@ -160,7 +194,7 @@ class BoardRun(threading.Thread):
                 threading.Timer(
                     self.random.uniform(0, 0.8), getattr(self.guest, fault)).start()
         self.code = process.wait()
-        self.seconds = time.monotonic() - begin
+        self.end = time.monotonic()
 
     def judge(self):
         """What is wrong with the run's results; empty when nothing is."""
@@ -195,13 +229,35 @@ class BoardRun(threading.Thread):
             problems.append(f"left behind: governor '{governor}'")
         return [f"{self.guest.name}: {problem}" for problem in problems]
 
-    def times(self):
-        """Seconds of work (setup to teardown of attempts), and of bringing the board back."""
-        database = sqlite3.connect(f"file:{self.directory}/run.db?mode=ro", uri=True)
-        work = database.execute(
-            "SELECT sum(teardown_end_ns - setup_start_ns) / 1e9 FROM attempts "
-            "WHERE verdict IN ('ok', 'partial')").fetchone()[0] or 0.0
-        return work, sum(event["seconds"] for event in self.recoveries)
+    def timeline(self):
+        """The run's time, painted with what it could not do without."""
+        machine, console = self.guest.machine, list(self.guest.words.times)
+        resets, stops = machine.times("RESET"), machine.times("STOP")
+        line = timeline.Timeline(self.begin, self.end)
+        timeline.board_times(
+            line, resets, stops, machine.times("RESUME"), console, self.guest.cables, OFF)
+        self.attempts = timeline.read_attempts(self.directory)
+        losses = resets + stops + [begin for begin, _ in self.guest.cables]
+        losses += [at for at, word in console if word != b" login: "]
+        timeline.paint_work(line, self.attempts, losses)
+        return line
+
+    def shares(self, line):
+        pieces = timeline.stages_of(self.attempts, self.marks, self.begin, self.end)
+        return timeline.own_shares(line, pieces, dict(self.injected))
+
+    def keep(self, folder):
+        """Everything that the times were made from."""
+        with open(os.path.join(folder, f"soak-{self.guest.name}.json"), "w") as file:
+            json.dump({
+                "begin": self.begin, "end": self.end, "marks": self.marks,
+                "injected": self.injected, "recoveries": self.recoveries,
+                "machine": self.guest.machine.events, "cables": self.guest.cables,
+                "console": [(at, word.decode()) for at, word in self.guest.words.times],
+                "attempts": self.attempts}, file, indent=1)
+        shutil.copy(
+            os.path.join(self.directory, "run.db"),
+            os.path.join(folder, f"soak-{self.guest.name}.db"))
 
 
 class SoakBenchmarks:
@@ -225,6 +281,8 @@ class SoakBenchmarks:
             bench("start", *BOARDS, "--any-port", "--for", "60m")
             records = {r["name"]: r for r in json.loads(bench("status", "--format", "json"))}
             guests = [Guest(name, records[name]) for name in BOARDS]
+            for guest in guests:
+                guest.watch()
             path = os.path.join(self.work, "soak-bench.yaml")
             with open(path, "w") as file:
                 file.write("boards:\n" + "".join(guest.entry() for guest in guests))
@@ -245,13 +303,37 @@ class SoakBenchmarks:
             self.row("soak: wrong verdicts, lost or doubled results", len(problems), "", "0")
             for problem in problems:
                 print("    " + problem)
-            for run in runs:
-                if run.error:
-                    continue
-                work, back = run.times()
-                self.row(
-                    f"soak: {run.guest.name}, time by work and recoveries",
-                    run.seconds / (work + back), "x", "<= 1.1",
-                    f"{run.seconds:.0f} s, work {work:.0f}, {len(run.recoveries)} recoveries {back:.0f}")
+            self.tell_times([run for run in runs if not run.error])
         finally:
             subprocess.run([script, "stop"], env=environment, cwd=TOP, capture_output=True)
+
+    def tell_times(self, runs):
+        own, away = collections.defaultdict(collections.Counter), {}
+        counts = collections.Counter(fault for run in runs for _, fault in run.injected)
+        counts[""] = sum(run.jobs - len(run.injected) for run in runs)
+        folder = os.environ.get("KELVIN_SOAK_KEEP")
+        for run in runs:
+            line = run.timeline()
+            sums = line.sums()
+            rest = sums.pop("")
+            self.row(
+                f"soak: {run.guest.name}, time by the unavoidable", (run.end - run.begin) / sums.total(),
+                "x", "<= 1.1", f"{run.end - run.begin:.0f} s: "
+                + ", ".join(f"{label} {sums[label]:.0f}" for label in sorted(sums))
+                + f"; Kelvin's {rest:.0f}; {len(run.recoveries)} recoveries")
+            shares = run.shares(line)
+            for fault in shares[0]:
+                own[fault].update(shares[0][fault])
+                away.setdefault(fault, collections.Counter()).update(shares[1][fault])
+            if folder:
+                run.keep(folder)
+        for fault, count in sorted(counts.items()):
+            if not count:
+                continue
+            self.row(
+                f"soak: Kelvin's own, a job with {fault or 'no fault'}", own[fault].total() / count,
+                "s", "", ", ".join(
+                    f"{stage} {own[fault][stage] / count:.2f}" for stage in timeline.STAGES
+                    if own[fault][stage] / count >= 0.005)
+                + "; beside " + ", ".join(
+                    f"{label} {away[fault][label] / count:.2f}" for label in sorted(away[fault])))
