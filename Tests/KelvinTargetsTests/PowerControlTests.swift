@@ -91,6 +91,32 @@ struct PowerControlTests {
     #expect(found?.hint.hasSuffix(remedy) == true)
   }
 
+  @Test func aCycleStaysOffUntilTheMeterSaysSo() async throws {
+    let asked = Mutex<[PowerState]>([])
+    let (server, control) = try make()
+    _ = try await control.set(.on, until: soon)
+    let confirmed = control.confirmed { [board] (_, wanted, _) throws(PowerFailure) in
+      #expect(board.relays == [wanted == .on])
+      asked.withLock { $0.append(wanted) }
+      return wanted == .off ? PowerReading(.off, .measured) : nil
+    }
+    #expect(
+      try await confirmed.cycle(offSeconds: 0, until: soon) == PowerReading(.on, .commanded))
+    #expect(asked.withLock { $0 } == [.off, .on])
+    server.stop()
+  }
+
+  @Test func aBoardThatIsNotDischargedIsSwitchedOnAllTheSame() async throws {
+    let (server, control) = try make { (_, _, _) throws(PowerFailure) in
+      throw PowerFailure("still at 2 V")
+    }
+    let failure = await failure { _ = try await control.cycle(offSeconds: 0, until: soon) }
+    #expect(failure?.message == "power of 'rock' (lcus): still at 2 V")
+    #expect(failure?.leavesOff == false && failure?.hint == "")
+    #expect(board.relays == [true])
+    server.stop()
+  }
+
   @Test func goesOnWithoutAMeter() async throws {
     let (server, control) = try make { (_, _, _) throws(PowerFailure) in nil }
     #expect(try await control.set(.on, until: soon) == PowerReading(.on, .commanded))

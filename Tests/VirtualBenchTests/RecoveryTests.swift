@@ -19,7 +19,7 @@ struct RecoveryTests {
   }
 
   /// A bench file with the guest as `rock`.
-  private func text(_ more: String...) throws -> String {
+  func text(_ more: String...) throws -> String {
     """
     boards:
       rock:
@@ -31,16 +31,16 @@ struct RecoveryTests {
     """
   }
 
-  private var console: String { "console: {socket: \(board.folder)/console.sock}" }
-  private var power: String { "power: {qmp: \(board.folder)/qmp.sock}" }
+  var console: String { "console: {socket: \(board.folder)/console.sock}" }
+  var power: String { "power: {qmp: \(board.folder)/qmp.sock}" }
 
-  private func write(_ agenda: String, _ name: String) throws -> String {
+  func write(_ agenda: String, _ name: String) throws -> String {
     let path = "\(folder)/\(name).yaml"
     try agenda.write(toFile: path, atomically: true, encoding: .utf8)
     return path
   }
 
-  private func run(_ agenda: String, _ name: String, _ bench: String) throws -> VirtualGuest.Done {
+  func run(_ agenda: String, _ name: String, _ bench: String) throws -> VirtualGuest.Done {
     try self.bench.kelvin(
       ["run", try write(agenda, name), "--board", "rock", "-d", "\(folder)/\(name)"], bench: bench)
   }
@@ -50,7 +50,7 @@ struct RecoveryTests {
       .split(separator: "\n").map(String.init)
   }
 
-  private func query(_ run: String, _ sql: String) throws -> [String] {
+  func query(_ run: String, _ sql: String) throws -> [String] {
     try VirtualGuest.program("/usr/bin/sqlite3", ["\(folder)/\(run)/run.db", sql]).output
       .split(separator: "\n").map(String.init)
   }

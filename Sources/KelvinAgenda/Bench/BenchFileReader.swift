@@ -144,6 +144,9 @@ struct BenchFileReader {
     if let ladder = keys.first(where: { $0.key == "recovery" }), !ladder.value.isNull {
       readRecovery(ladder.value, into: &board, owner)
     }
+    if let supply = keys.first(where: { $0.key == "supply" }), !supply.value.isNull {
+      readSupply(supply.value, into: &board, owner)
+    }
     bench.boards.append(board)
   }
 

@@ -38,6 +38,9 @@ public enum BenchKeys {
       "deploy", .structure(deploy, shorthand: nil),
       "How images get onto it: one or several ways, each with its options."),
     .init("meters", .list(.text), default: [], "Names of the meters that measure it."),
+    .init(
+      "supply", .structure(SupplyKeys.all, shorthand: nil),
+      "What one of its meters tells of its supply: that it browns out, that it is discharged."),
     .init("labels", .map(.text), default: [:], "Tags of your own, by which boards are chosen."),
     .init(
       "lease", .structure(lease, shorthand: nil),

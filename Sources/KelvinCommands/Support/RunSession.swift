@@ -50,6 +50,10 @@ struct RunSession {
           try await lease.switchingOff(resource, reason: "\($0) in run \(runID)")
         }, end: { try await lease.switched(resource) })
     }
+    equipment.supply = board.entry?.supply.map {
+      BoardSupply(
+        $0, of: board.name, meters: equipment.meters, through: target.connection)
+    }
     // A console of this name that could not be held may be another board's.
     if console == nil {
       equipment.sysRq = nil

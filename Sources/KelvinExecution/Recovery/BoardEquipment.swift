@@ -15,6 +15,8 @@ public struct BoardEquipment: Sendable {
   public var outage = OutageJournal()
   /// What measures it.
   public var meters = BoardMeters()
+  /// What one of them tells of its supply; nil: none is asked.
+  public var supply: BoardSupply?
   /// How its boot loader is reached.
   package var bootLoader: BootLoaderLink?
   /// What is tried, in which order.
@@ -78,8 +80,22 @@ public struct BoardEquipment: Sendable {
   func cyclePower(_ plan: RungPlan, until deadline: Deadline) async throws {
     guard let power else { return }
     try await withoutPower("a power cycle") {
-      _ = try await power.cycle(
+      _ = try await confirmed(power).cycle(
         offSeconds: plan.offSeconds ?? offSeconds, until: deadline)
+    }
+  }
+
+  /// Seconds for the order to cycle its power.
+  func cycleSeconds(_ plan: RungPlan) -> Double {
+    let discharge = supply.map { $0.description.tellsOff ? $0.description.offSeconds : 0 } ?? 0
+    return 60 + max(plan.offSeconds ?? offSeconds, discharge)
+  }
+
+  /// Where a meter tells when the board is off, that is waited for.
+  private func confirmed(_ power: PowerControl) -> PowerControl {
+    guard let supply, supply.description.tellsOff else { return power }
+    return power.confirmed { (_, wanted, deadline) throws(PowerFailure) in
+      wanted == .off ? try await supply.waitUntilOff(until: deadline) : nil
     }
   }
 

@@ -81,6 +81,9 @@ public final class BoardWatch: Sendable {
   /// What the console's kernel said since the watch began, whole reports included.
   public func signs() -> [KernelSign] { state.signs.signs }
 
+  /// Adds what somebody else has found; a fatal one raises the alarm.
+  func add(_ finding: Finding) { state.add(finding) }
+
   /// How often the board has answered.
   public var beats: Int { state.beats }
 

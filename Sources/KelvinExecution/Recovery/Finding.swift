@@ -13,6 +13,8 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
     case linkAway
     /// It starts again and again, and does not come up.
     case bootLoop
+    /// A meter sees less at its supply than it needs.
+    case brownOut
   }
 
   public let kind: Kind
@@ -48,7 +50,7 @@ public struct Finding: Sendable, Hashable, CustomStringConvertible {
   /// The failure that an attempt ends with for it: of the board, or of the bench around it.
   public var failure: PlainFailure {
     PlainFailure(
-      kind == .linkAway ? .infrastructure : .target, message,
+      kind == .linkAway || kind == .brownOut ? .infrastructure : .target, message,
       evidence: evidence.joined(separator: "; "))
   }
 

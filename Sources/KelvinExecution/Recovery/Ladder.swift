@@ -162,6 +162,7 @@ struct Ladder {
   }
 
   private func orderSeconds(_ plan: RungPlan) -> Double {
+    if plan.rung == .powerCycle { return equipment.cycleSeconds(plan) }
     guard plan.rung == .bootloader else { return Ladder.orderSeconds }
     let usual = plan.rescue.flash.isEmpty ? Ladder.rescueSeconds : Ladder.flashSeconds
     return plan.timeoutSeconds ?? max(usual, equipment.bootSeconds)

@@ -35,7 +35,7 @@ extension Runner {
       await runStages(workload, attempt)
     }
     if case .failed(let error) = result { attempt.fail(error) }
-    endWatch(attempt)
+    await endWatch(attempt)
     do {
       try attempt.state.take(.end)
     } catch {
@@ -152,6 +152,7 @@ final class Attempt {
   /// Stops what goes on: the run is to stop, or the board is lost.
   let interrupt: Interrupt
   var watch: BoardWatch?
+  var supply: SupplyWatch?
   var state = AttemptState.starting
   var stages = StageTimes()
   var overhead: Overhead?

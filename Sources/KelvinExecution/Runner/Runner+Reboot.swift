@@ -162,7 +162,7 @@ extension Runner {
     }
     await wrap(.reboot) {}.ignore()
     let distrust = await checkRecovered(by: nil).map { "; \($0)" } ?? ""
-    return Outcome(isOwn ? outcome.verdict : .failed(.target), text + distrust)
+    return Outcome(isOwn ? outcome.verdict : .failed(blamed), text + distrust)
   }
 
   /// Climbs the ladder; at its end no further job may begin.
@@ -175,7 +175,7 @@ extension Runner {
       bailReason = "\(finding); reboot_policy is 'never'"
       run.targetResponds = false
       return Outcome(
-        job.deploymentFailed ? outcome.verdict : .failed(.target),
+        job.deploymentFailed ? outcome.verdict : .failed(blamed),
         finding + evidence(of: outcome, besides: finding))
     }
     let before = targetFingerprint["boot id"]
@@ -191,7 +191,7 @@ extension Runner {
         bailReason = reason
         request.isLost(reason)
       }
-      return Outcome(job.deploymentFailed ? outcome.verdict : .failed(.target), reason)
+      return Outcome(job.deploymentFailed ? outcome.verdict : .failed(blamed), reason)
     }
     if steps.last?.rung == .reconnect {
       guard targetFingerprint["boot id"] == before else { return await rebooted(outcome, job) }
@@ -203,7 +203,7 @@ extension Runner {
     let distrust = await checkRecovered(by: last).map { "; \($0)" } ?? ""
     return Outcome(
       job.deploymentFailed
-        ? outcome.verdict : .failed(last == .reconnect ? .infrastructure : .target),
+        ? outcome.verdict : .failed(last == .reconnect ? .infrastructure : blamed),
       "\(finding); back after \(seconds) s by \(last.rawValue)"
         + evidence(of: outcome, besides: finding) + distrust)
   }
@@ -283,6 +283,9 @@ extension Runner {
           position: job?.position, finding: finding, steps: steps, isBack: isBack,
           duration: .now - begin)))
   }
+
+  /// Whose fault it is that the board was lost: a supply that gives too little is not the board's own.
+  private var blamed: FailureKind { lossOfBoard?.kind == .brownOut ? .infrastructure : .target }
 
   private func evidence(of outcome: Outcome, besides known: String = "") -> String {
     outcome.verdict == .ok || outcome.reason.isEmpty || known.contains(outcome.reason)

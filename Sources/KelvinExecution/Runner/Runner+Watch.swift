@@ -22,13 +22,30 @@ extension Runner {
         options: options, alarm: attempt.job.alarm)
     } catch {
       run.log.log(.warning, source: "recovery", "\(run.target.name) is not watched: \(error)")
+      return
     }
+    await beginSupplyWatch(attempt)
   }
 
   /// Goes on with other expectations: the workload has said what it is about to do.
   func beginWatchAnew(_ attempt: Attempt) async {
-    endWatch(attempt)
+    await endWatch(attempt)
     await beginWatch(attempt)
+  }
+
+  private func beginSupplyWatch(_ attempt: Attempt) async {
+    guard let supply = run.equipment.supply, supply.description.brownOut != nil,
+      let watch = attempt.watch
+    else { return }
+    do {
+      attempt.supply = try await supply.watch(
+        until: .after(seconds: 10, interrupt: attempt.interrupt)
+      ) { watch.add($0) }
+    } catch {
+      attempt.job.record(
+        .warning, source: "recovery",
+        "\(run.target.name): its supply is not watched: \(PlainFailure(error))")
+    }
   }
 
   private func boardPulse() async -> (any Pulse)? {
@@ -51,8 +68,10 @@ extension Runner {
   }
 
   /// Ends the watch, and records what it found: what was fatal is the attempt's failure.
-  func endWatch(_ attempt: Attempt) {
+  func endWatch(_ attempt: Attempt) async {
     guard let watch = attempt.watch else { return }
+    let seen = await attempt.supply?.stop(until: .after(seconds: 10))
+    attempt.supply = nil
     watch.stop()
     attempt.watch = nil
     let findings = watch.findings()
@@ -72,7 +91,12 @@ extension Runner {
     for finding in findings where finding.severity == .serious {
       job.markPartial("\(finding.message)")
     }
-    guard let fatal = findings.first(where: { $0.severity == .fatal }) else { return }
+    for note in seen ?? [] { job.record(.warning, source: "recovery", note) }
+    // A board whose supply goes does all sorts of things then; the supply is why.
+    guard
+      let fatal = findings.first(where: { $0.kind == .brownOut })
+        ?? findings.first(where: { $0.severity == .fatal })
+    else { return }
     lossOfBoard = fatal
     // Its way died with the board, and callbacks that need it are spared the wait.
     pulse = nil

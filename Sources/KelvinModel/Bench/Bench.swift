@@ -38,6 +38,8 @@ public struct BoardEntry: Sendable, Hashable {
   public var deploy: DeployWays
   /// Names of meters of the same bench.
   public var meters: [String]
+  /// What one of them tells of its supply; nil: none is asked.
+  public var supply: SupplyDescription?
   public var labels: [String: String]
   /// Asks another system before the board is used; nil: nobody else books it.
   public var lease: ExternalLease?
@@ -50,7 +52,7 @@ public struct BoardEntry: Sendable, Hashable {
     bootloader: DriverChoice? = nil, power: DriverChoice? = nil, reset: DriverChoice? = nil,
     link: DriverChoice? = nil, boot: BootDescription = BootDescription(),
     recovery: RecoveryLadder? = nil, deploy: DeployWays = DeployWays(), meters: [String] = [],
-    labels: [String: String] = [:],
+    supply: SupplyDescription? = nil, labels: [String: String] = [:],
     lease: ExternalLease? = nil,
     location: SourceLocation
   ) {
@@ -66,6 +68,7 @@ public struct BoardEntry: Sendable, Hashable {
     self.recovery = recovery
     self.deploy = deploy
     self.meters = meters
+    self.supply = supply
     self.labels = labels
     self.lease = lease
     self.location = location

@@ -69,6 +69,16 @@ public struct PowerControl: Sendable {
     self.confirm = confirm
   }
 
+  /// The same with somebody who asks a meter.
+  public func confirmed(by confirm: @escaping Confirmation) -> PowerControl {
+    PowerControl(self, confirm)
+  }
+
+  private init(_ other: PowerControl, _ confirm: @escaping Confirmation) {
+    (board, subject, kind, power) = (other.board, other.subject, other.kind, other.power)
+    self.confirm = confirm
+  }
+
   /// Switches, and gives what is known of the supply afterwards.
   ///
   /// - Throws: also when the switch acknowledged but itself, or the meter, says otherwise.
@@ -81,13 +91,19 @@ public struct PowerControl: Sendable {
     } catch { throw error.of(subject) }
   }
 
-  /// Off for this long, then on; the time counts from when the switch acknowledged.
+  /// Off for this long, then on; the time counts from when the switch acknowledged. Where a meter tells, the
+  /// board stays off until that says so, too.
+  ///
+  /// - Throws: also when the meter never does; the board has been switched on again then.
   public func cycle(
     offSeconds: Double, until deadline: Deadline
   ) async throws(PowerFailure) -> PowerReading {
     do {
-      try await power.cycle(offSeconds: offSeconds, until: deadline)
-      return try await check(.on, deadline)
+      guard confirm != nil else {
+        try await power.cycle(offSeconds: offSeconds, until: deadline)
+        return try await check(.on, deadline)
+      }
+      return try await cycleConfirmed(offSeconds, until: deadline)
     } catch {
       throw error.of(
         subject,
@@ -97,6 +113,23 @@ public struct PowerControl: Sendable {
             ? "the board's link is off: 'kelvin power on \(board.name) --link'"
             : "the board is off: 'kelvin power on \(board.name)'")
     }
+  }
+
+  private func cycleConfirmed(
+    _ offSeconds: Double, until deadline: Deadline
+  ) async throws(PowerFailure) -> PowerReading {
+    try await power.set(.off, until: deadline)
+    let end = deadline.limited(toSeconds: offSeconds)
+    var doubt: PowerFailure?
+    do {
+      _ = try await check(.off, deadline)
+    } catch {
+      doubt = error
+    }
+    _ = end.wait()
+    try await power.setOnAgain(until: deadline)
+    if let doubt { throw doubt }
+    return try await check(.on, deadline)
   }
 
   /// What the supply is now: what a meter sees where one watches, else what the switch says.

@@ -42,6 +42,13 @@ extension PowerSwitch {
   func setOffAndOn(_ offSeconds: Double, until deadline: Deadline) async throws(PowerFailure) {
     try await set(.off, until: deadline)
     _ = deadline.limited(toSeconds: offSeconds).wait()
+    try await setOnAgain(until: deadline)
+  }
+
+  /// Switches on what was switched off.
+  ///
+  /// - Throws: when the board stays off, a failure that says so.
+  func setOnAgain(until deadline: Deadline) async throws(PowerFailure) {
     if deadline.isInterrupted {
       throw PowerFailure(
         .infrastructure, "stopped after it was switched off", leavesOff: true)

@@ -18,6 +18,8 @@ MEMORY = 256
 
 # capacity-dmips-mhz, dynamic-power-coefficient, operating points in MHz with microvolts.
 LITTLE = {"capacity": 446, "power": 100, "points": {600: 700_000, 1000: 800_000, 1400: 900_000}}
+# An interconnect of i.MX8 for devfreq: its driver asks for nothing but a clock and operating points.
+BUS = (100, 200, 400)
 BIG = {"capacity": 1024, "power": 400, "points": {800: 750_000, 1500: 850_000, 2400: 1_000_000}}
 
 
@@ -65,6 +67,20 @@ def patched(source: str) -> str:
                 f"opp-microvolt = <{microvolts}>; clock-latency-ns = <100000>; }};\n"
             )
         tables += "\t};\n"
+
+    clock, table = free + 4, free + 5
+    tables += (
+        f"\tclock-bus {{ compatible = \"fixed-clock\"; #clock-cells = <0>; "
+        f"clock-frequency = <{BUS[-1] * 1_000_000}>; phandle = <{clock}>; }};\n"
+        f"\topp-bus {{ compatible = \"operating-points-v2\"; phandle = <{table}>;\n"
+    )
+    for megahertz in BUS:
+        tables += f"\t\topp-{megahertz} {{ opp-hz = /bits/ 64 <{megahertz * 1_000_000}>; }};\n"
+    tables += (
+        "\t};\n"
+        f"\tinterconnect {{ compatible = \"fsl,imx8m-nic\"; clocks = <{clock}>; "
+        f"operating-points-v2 = <{table}>; }};\n"
+    )
 
     def cpu(match: re.Match) -> str:
         cluster, clock, table = clusters[0 if int(match.group(2)) < 2 else 1]

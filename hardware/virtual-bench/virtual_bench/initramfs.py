@@ -27,6 +27,9 @@ SPARE_MODULES = """
 virtio_blk ext4 crc32c_generic zram dummy xhci-pci usbhid hid-generic
 """.split()
 
+# A device whose frequency devfreq sets.
+ARM_SPARE_MODULES = "imx-bus governor_userspace governor_simpleondemand".split()
+
 HOST_MODULES = """
 dummy_hcd libcomposite configfs usb_f_acm usb_f_fs usb_f_hid usb_f_mass_storage usb_f_ecm
 usb_f_ss_lb gadgetfs i2c-stub i2c-dev lm75 ina2xx-adc industrialio
@@ -274,7 +277,7 @@ def arm_board(kernel: kernels.Kernel) -> Path:
         for program in ("vb-work", "vb-report"):
             archive.file(f"bin/{program}", built(program, "aarch64-linux-gnu-gcc"), 0o755)
         archive.file("etc/vb-modules", ("\n".join(ARM_MODULES) + "\n").encode())
-        modules(archive, kernel, ARM_MODULES + SPARE_MODULES, None)
+        modules(archive, kernel, ARM_MODULES + SPARE_MODULES + ARM_SPARE_MODULES, None)
         shutil.rmtree(root, ignore_errors=True)
         return archive.bytes()
 
