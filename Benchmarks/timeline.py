@@ -22,6 +22,8 @@ class Machine(threading.Thread):
         super().__init__(daemon=True)
         self.events = []
         self.link = connect()
+        # It is read from for as long as it lasts.
+        self.link.settimeout(None)
         self.stream = self.link.makefile("rw")
         self.stream.readline()
         self.replies = collections.deque()

@@ -31,14 +31,16 @@ extension Target {
 
   /// Waits until the board answers with another boot id.
   ///
+  /// - Parameter ready: called before each question; returns when that is worth while.
   /// - Throws: `timedOut`, with how far it came; `unsupported` when it has rebooted and its boot id is the
   ///   same; `interrupted`; what cannot get better by waiting.
   public func waitForBoot(
-    after old: String, until deadline: Deadline
+    after old: String, until deadline: Deadline, ready: (Deadline) -> Void = { _ in }
   ) async throws(ConnectionFailure) {
     let begin = MonotonicTime.now
     var last = ""
     while true {
+      ready(deadline)
       var isSame = false
       do throws(ConnectionFailure) {
         let id = try await bootID(until: deadline.limited(toSeconds: answerSeconds))

@@ -74,6 +74,29 @@ extension SettingsTests {
     try keyboard.pull("keys")
   }
 
+  /// An interconnect whose driver asks for nothing but a clock and operating points.
+  @Test func aDeviceOfDevfreqIsSetAndPutBack() throws {
+    try board.run("modprobe -a governor_simpleondemand governor_userspace imx-bus")
+    let see = "cd /sys/class/devfreq/interconnect; echo $(cat governor min_freq max_freq)"
+    let before = try board.run(see)
+    #expect(before == "userspace 100000000 400000000")
+    let done = try run(
+      """
+      config: {augmentations: [execution_time], max_retries: 0}
+      workloads:
+        - name: command
+          runtime_params: {devfreq: {interconnect: {min_frequency: 200 MHz, max_frequency: 200 MHz}}}
+          params: {argv: [sh, -c, '\(see)']}
+      """, "devfreq")
+    #expect(done.code == 0, "\(done)")
+    #expect(try output(of: "devfreq", job: 1) == "userspace 200000000 200000000")
+    #expect(try board.run(see) == before)
+    let refused = try target("set", "arm", "devfreq={interconnect: {max_frequency: 300 MHz}}")
+    #expect(refused.code != 0 && refused.error.contains("200 MHz"), "\(refused)")
+    let listed = try target("settings", "arm")
+    #expect(listed.output.contains("devfreq: interconnect: governor"), "\(listed)")
+  }
+
   /// By its console a board can be without any network; the way to it, and the default route, come back.
   @Test func aBoardOnItsConsoleIsWithoutNetwork() throws {
     let look = "ip -4 addr show dev eth0 | grep -o 'inet [^ ]*'; ip route | sort"

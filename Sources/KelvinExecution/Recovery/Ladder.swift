@@ -17,6 +17,8 @@ struct Ladder {
   var consoleLog: String?
   /// Seconds for a link to come back by itself, where something else is left to be done.
   var reconnectSeconds = 10.0
+  /// Where its network is asked; nil: nowhere.
+  var link: LinkQuestion?
   /// Called as each rung begins and ends.
   let note: (String) -> Void
 
@@ -201,6 +203,7 @@ struct Ladder {
   private func answer(until deadline: Deadline) async throws(ConnectionFailure) {
     await target.connection.close()
     while true {
+      LinkKnock(link)?.wait(until: deadline)
       do throws(ConnectionFailure) {
         _ = try await target.bootID(until: deadline.limited(toSeconds: target.answerSeconds))
         return
@@ -215,7 +218,9 @@ struct Ladder {
   func waitUntilUp(until deadline: Deadline) async throws(ConnectionFailure) {
     await target.connection.close()
     if let bootID {
-      try await target.waitForBoot(after: bootID, until: deadline)
+      try await target.waitForBoot(after: bootID, until: deadline) {
+        LinkKnock(link)?.wait(until: $0)
+      }
     } else {
       try await answer(until: deadline)
     }

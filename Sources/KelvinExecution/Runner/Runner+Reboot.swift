@@ -70,7 +70,7 @@ extension Runner {
   func ladder() -> Ladder {
     Ladder(
       target: run.target, equipment: request.equipment, bootID: targetFingerprint["boot id"],
-      consoleLog: run.consoleLog
+      consoleLog: run.consoleLog, link: request.connectionChoice.flatMap { LinkQuestion($0) }
     ) { [log = run.log] in log.log(.info, source: "recovery", $0) }
   }
 

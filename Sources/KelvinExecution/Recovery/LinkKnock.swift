@@ -1,0 +1,51 @@
+internal import KelvinModel
+internal import KelvinSystem
+
+/// Waits until a program of a board that boots speaks on its network.
+///
+/// What is sent to a board that is not there yet is lost, and repeated after seconds that double each time (RFC
+/// 6298, section 2.1 and 5): a connection that begins too early may come about long after the board could have
+/// answered. So new ones are begun all the time, each from another port, until one of them is spoken to.
+struct LinkKnock {
+  let question: LinkQuestion
+
+  /// At most so many connections are open: servers shut out who has many without a login (dropbear five).
+  private static let hands = 3
+  /// Seconds for each.
+  private static let patience = 1.5
+  /// Seconds between attempts that are refused at once.
+  private static let pause = 0.1
+  /// Seconds in all: a server whose first word takes longer than ``patience`` is to be asked all the same.
+  private static let limit = 5.0
+
+  /// Nil where nothing speaks first.
+  init?(_ question: LinkQuestion?) {
+    guard let question, question.speaksFirst else { return nil }
+    self.question = question
+  }
+
+  /// Returns when the board has spoken, or after 5 s.
+  func wait(until deadline: Deadline) {
+    let answered = Interrupt()
+    let limit = deadline.limited(toSeconds: LinkKnock.limit)
+    let either = Deadline(
+      time: limit.time,
+      interrupt: Interrupt(with: [answered] + (limit.interrupt.map { [$0] } ?? [])))
+    let threads = (0..<LinkKnock.hands).compactMap { hand in
+      // Without a thread there is one hand less.
+      try? NamedThread("kelvin-knock") { [question] in
+        let begin = Double(hand) * LinkKnock.patience / Double(LinkKnock.hands)
+        _ = either.limited(toSeconds: begin).wait()
+        while !either.hasPassed, !either.isInterrupted {
+          switch question.ask(until: either.limited(toSeconds: LinkKnock.patience)) {
+          case .served, .unknown: answered.raise()
+          case .accepted, .silent: break
+          case .refused: _ = either.limited(toSeconds: LinkKnock.pause).wait()
+          }
+        }
+      }
+    }
+    _ = either.wait()
+    for thread in threads { thread.join() }
+  }
+}
