@@ -19,9 +19,11 @@ BOARDS = ("x86-a", "x86-b", "arm")
 GOVERNOR = "/sys/devices/system/cpu/cpufreq/policy0/scaling_governor"
 # Seconds for which a power cycle has a board off.
 OFF = 0.3
-# A second of work, with the board's own clock around it.
+# Seconds of a job's work.
+SECONDS = os.environ.get("KELVIN_SOAK_WORK", "1")
+# Work with the board's own clock around it.
 WORK = (
-    f"read b x </proc/uptime; cat {GOVERNOR}; sleep 1; echo answer $((6 * 7)); "
+    f"read b x </proc/uptime; cat {GOVERNOR}; sleep {SECONDS}; echo answer $((6 * 7)); "
     "read e x </proc/uptime; echo took $b $e")
 
 
@@ -296,7 +298,8 @@ class SoakBenchmarks:
             problems = [run.error for run in runs if run.error]
             problems += [text for run in runs if not run.error for text in run.judge()]
             injected = sum(len(run.injected) for run in runs)
-            self.row("soak: jobs", jobs * len(runs), "jobs", ">= 500", f"seed {seed}")
+            self.row("soak: jobs", jobs * len(runs), "jobs", ">= 500",
+                     f"{SECONDS} s of work each, seed {seed}")
             self.row("soak: faults", injected, "faults", "1 of 5", ", ".join(
                 f"{fault} {sum(f == fault for run in runs for _, f in run.injected)}"
                 for fault in FAULTS))

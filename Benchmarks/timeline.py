@@ -148,11 +148,11 @@ def board_times(line, resets, stops, resumes, console, cables, off):
     for reset in resets:
         stop = max((at for at in stops if at < reset), default=None)
         resumed = first_after(resumes, reset, line.end)
-        # Reset while it stood still: it boots when it is resumed, after the time that it is to be off.
+        # Reset while it stood still: a switch had it off, and resets it when it switches it on.
         is_off = stop is not None and not any(stop < at < reset for at in resumes)
         begin = resumed if is_off else reset
         if is_off:
-            line.paint(reset, min(resumed, reset + off), "off")
+            line.paint(max(stop, reset - off), reset, "off")
         again = first_after(resets, reset, line.end)
         line.paint(begin, min(first_after(logins, begin, line.end), again), "boot")
         # From its last word to its reset a board that panics waits for a second.

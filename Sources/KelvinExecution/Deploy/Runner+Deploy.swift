@@ -213,7 +213,7 @@ extension Runner {
         .target, "\(board): does not come up with what was deployed by \(way.rawValue)",
         evidence: error.message, hint: "look at its console: 'kelvin bench console \(board)'")
     }
-    try await boardHasBooted()
+    try await boardHasBooted(isDeployed: true)
     let running = try await RunningKernel.read(
       through: run.target.connection, until: .after(seconds: 60, interrupt: run.stop))
     if let difference = running.difference(from: images) {

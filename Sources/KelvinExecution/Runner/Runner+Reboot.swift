@@ -67,31 +67,6 @@ extension Runner {
     run.log.log(.info, source: "runner", "\(run.target.name): up again after \(seconds) s")
   }
 
-  func ladder() -> Ladder {
-    Ladder(
-      target: run.target, equipment: request.equipment, bootID: targetFingerprint["boot id"],
-      consoleLog: run.consoleLog, link: request.connectionChoice.flatMap { LinkQuestion($0) }
-    ) { [log = run.log] in log.log(.info, source: "recovery", $0) }
-  }
-
-  /// Learns anew what a boot changes. Settings are applied again by the next job.
-  func boardHasBooted() async throws {
-    run.target.forgetFacts()
-    request.settings?.forget()
-    pulse = nil
-    let facts = try await run.target.facts(until: .after(seconds: 60, interrupt: run.stop))
-    targetFingerprint = facts.fingerprint
-    try await noteBoot()
-    run.targetResponds = true
-  }
-
-  /// Notes which boot the board is in, to be compared with after each attempt.
-  func noteBoot() async throws {
-    guard watchesBoard else { return }
-    boot = try await BootState.read(
-      through: run.target.connection, until: .after(seconds: 10, interrupt: run.stop))
-  }
-
   // MARK: What became of the board in a job
 
   /// Looks whether the board is the one that it was when an attempt began, and brings it back when it

@@ -1,4 +1,5 @@
 public import KelvinModel
+internal import KelvinSystem
 
 /// A board's power switch or reset line, by the name of the board: makes the switch, says whose it is
 /// when it fails, and has the result confirmed.

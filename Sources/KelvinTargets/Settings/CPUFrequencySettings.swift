@@ -8,6 +8,8 @@ struct CPUFrequencySettings: SettingFamily {
   private static let frequency = OptionType.word(
     ["min", "max"], or: .quantity(.frequency, bare: "kHz"))
 
+  static let staysOverBoots = true
+
   static let declarations: [SettingDeclaration] = [
     .init("governor", .text, reach: .cpus, group: "cpufreq", "What chooses the frequency."),
     .init(

@@ -5,6 +5,8 @@ internal import KelvinModel
 ///
 /// Source: Linux Documentation/core-api/cpu_hotplug.rst.
 struct CPUHotplugSettings: SettingFamily {
+  static let staysOverBoots = true
+
   static let declarations: [SettingDeclaration] = [
     .init(
       "num_cores", .integer, reach: .cpus, range: 0...8192, group: "hotplug",

@@ -109,7 +109,16 @@ public struct CPUTopology: Sendable, Hashable {
 }
 
 extension CPUTopology {
-  private static let root = "/sys/devices/system/cpu"
+  static let root = "/sys/devices/system/cpu"
+
+  /// Says which CPUs are online.
+  ///
+  /// - Returns: false where that cannot be: a CPU is not known, or none of them would be online.
+  mutating func setOnline(_ online: Set<Int>) -> Bool {
+    guard !online.isEmpty, online.isSubset(of: numbers) else { return false }
+    for index in cpus.indices { cpus[index].isOnline = online.contains(cpus[index].number) }
+    return true
+  }
 
   /// Reads a board's CPUs in three round trips.
   static func read(

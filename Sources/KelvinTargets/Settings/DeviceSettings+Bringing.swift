@@ -18,6 +18,7 @@ extension DeviceSettings {
     } else {
       catalog = try await SettingsCatalog.read(target, profile: profile, until: deadline)
     }
+    try await catalog.readOnlineAfterBoot(until: deadline)
     let read = catalog
     state.withLock { $0.catalog = read }
     let online = try CPUHotplugSettings.online(

@@ -34,9 +34,12 @@ public final class DeviceSettings: Sendable {
   }
 
   /// Forgets what a reboot may have changed. What is to be put back stays known.
-  public func forget() {
+  ///
+  /// - Parameter isSameSystem: the same kernel with the same command line has booted, on the same firmware:
+  ///   its CPUs offer what they did, and only which of them are online is asked.
+  public func forget(isSameSystem: Bool = false) {
     state.withLock { state in
-      state.catalog = nil
+      state.catalog = isSameSystem ? state.catalog?.afterBoot() : nil
       state.known = [:]
       state.holding = []
     }

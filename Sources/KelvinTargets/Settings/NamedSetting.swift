@@ -30,6 +30,9 @@ public struct NamedSetting: Sendable, Hashable {
 protocol SettingFamily: Sendable {
   static var declarations: [SettingDeclaration] { get }
 
+  /// Whether what was read of it holds when the same system boots again.
+  static var staysOverBoots: Bool { get }
+
   /// Contradictions between settings that are right each by itself.
   static func conflicts(_ settings: [NamedSetting]) -> [SettingVocabulary.Problem]
 
@@ -50,6 +53,7 @@ protocol SettingFamily: Sendable {
 }
 
 extension SettingFamily {
+  static var staysOverBoots: Bool { false }
   static func conflicts(_ settings: [NamedSetting]) -> [SettingVocabulary.Problem] { [] }
 }
 

@@ -8,6 +8,8 @@ public struct SettingsCatalog: Sendable {
   private let profile: BoardProfile?
   /// By the index of their type in ``DeviceSettings/families``.
   private var families: [Int: any SettingFamily] = [:]
+  /// Whether the board has booted since its CPUs were looked at.
+  private var hasBooted = false
 
   /// Reads the board's CPUs.
   public static func read(
@@ -27,10 +29,31 @@ public struct SettingsCatalog: Sendable {
     self.profile = profile
   }
 
+  /// What of it holds after a boot of the same system: what is known by the numbers of CPUs. Other devices may
+  /// be found in another order.
+  func afterBoot() -> SettingsCatalog {
+    var catalog = self
+    catalog.families = families.filter { DeviceSettings.families[$0.key].staysOverBoots }
+    catalog.hasBooted = true
+    return catalog
+  }
+
+  /// Reads which CPUs are online where a boot may have changed that; all of them anew where others are there.
+  mutating func readOnlineAfterBoot(until deadline: Deadline) async throws(ConnectionFailure) {
+    guard hasBooted else { return }
+    let text = try await reader.texts([CPUTopology.root + "/online"], until: deadline)[0]
+    if let online = CPUList.parse(text ?? ""), cpus.setOnline(Set(online)) {
+      hasBooted = false
+    } else {
+      try await readCPUs(until: deadline)
+    }
+  }
+
   /// Reads the CPUs anew, and forgets families whose files come and go with them.
   mutating func readCPUs(until deadline: Deadline) async throws(ConnectionFailure) {
     cpus = try await CPUTopology.read(reader, profile: profile, until: deadline)
     families = [:]
+    hasBooted = false
   }
 
   /// Reads what is needed to resolve settings.
