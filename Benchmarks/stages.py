@@ -198,7 +198,7 @@ class Case:
         # Still there when the next attempt begins, unless somebody ends it.
         return 20.0 if (self.stage, self.fault) == ("run", "ssh-killed") else 0.8
 
-    def agenda(self, folder, payload):
+    def agenda(self, folder, payload, files_count=12):
         """Two jobs with settings, files and results; a stage that is over too soon is made longer."""
         def pause(stage):
             if stage != self.stage:
@@ -221,7 +221,7 @@ class Case:
                 f"rm -f {RUNNING}\n"
                 "echo answer $((6 * 7))\n")
         files = [payload]
-        for index in range(12):
+        for index in range(files_count):
             files.append(os.path.join(folder, f"small-{index}"))
             with open(files[-1], "w") as file:
                 file.write(f"{index}\n")
@@ -294,18 +294,19 @@ class Case:
 
     def run(self, board, kelvin, folder):
         # By its console a board is asked once in a minute, and a login takes its time.
-        seconds = 360 if board.by_console else 180
+        # Files come slowly that way, too: few and small ones show the same.
+        seconds = 420 if board.by_console else 180
         self.folder = os.path.join(folder, self.name.replace(":", "-"))
         os.makedirs(self.folder)
         payload = os.path.join(self.folder, "payload")
         with open(payload, "wb") as file:
-            file.write(random.Random(self.name).randbytes(PAYLOAD // (50 if board.by_console else 1)))
+            file.write(random.Random(self.name).randbytes(PAYLOAD // (200 if board.by_console else 1)))
         with open(payload, "rb") as file:
             self.checksum = hashlib.sha256(file.read()).hexdigest()
         bench = os.path.join(self.folder, "bench.yaml")
         with open(bench, "w") as file:
             file.write("boards:\n" + board.entry())
-        agenda = self.agenda(self.folder, payload)
+        agenda = self.agenda(self.folder, payload, 2 if board.by_console else 12)
         # An owner of ports of its own: a console has one reader. Its socket's name must be short.
         places = tempfile.mkdtemp(prefix="stages-")
         environment = {

@@ -108,7 +108,7 @@ struct PowerControlTests {
 
   @Test func aBoardThatIsNotDischargedIsSwitchedOnAllTheSame() async throws {
     let (server, control) = try make { (_, _, _) throws(PowerFailure) in
-      throw PowerFailure("still at 2 V")
+      throw PowerFailure(.infrastructure, "still at 2 V")
     }
     let failure = await failure { _ = try await control.cycle(offSeconds: 0, until: soon) }
     #expect(failure?.message == "power of 'rock' (lcus): still at 2 V")

@@ -1,6 +1,7 @@
 public import KelvinConnections
 public import KelvinMeters
 public import KelvinModel
+internal import KelvinSystem
 internal import KelvinTargets
 internal import Synchronization
 
@@ -54,49 +55,49 @@ public struct BoardSupply: Sendable {
   ///
   /// - Throws: when it does not in time, with what the meter read last; when the meter cannot tell.
   func waitUntilOff(until deadline: Deadline) async throws(PowerFailure) -> PowerReading {
+    let left: String
     do throws(MeterFailure) {
-      let meter = try await open(until: deadline)
-      let limits: [SupplyLevel.Limit]
-      do throws(MeterFailure) {
-        limits = try self.limits(of: meter)
-      } catch {
-        await meter.close()
-        throw error
+      guard let charge = try await charge(until: deadline) else {
+        return PowerReading(.off, .measured)
       }
-      let level = SupplyLevel(limits)
-      let end = deadline.limited(toSeconds: description.offSeconds)
-      var summary: CaptureSummary?
-      do throws(MeterFailure) {
-        try await meter.start(into: level, until: deadline)
-        _ = Deadline(
-          time: end.time,
-          interrupt: Interrupt(with: [level.reached] + (end.interrupt.map { [$0] } ?? []))
-        ).wait()
-        summary = await meter.stop(until: .after(seconds: 10))
-      } catch {
-        await meter.close()
-        throw error
-      }
-      await meter.close()
-      if level.reached.isRaised { return PowerReading(.off, .measured) }
-      if let failure = summary?.failure { throw failure }
-      throw MeterFailure(.timedOut, level.text)
+      left = charge
     } catch {
-      if deadline.isInterrupted {
-        throw PowerFailure(.infrastructure, "stopped while its supply was measured")
-      }
-      guard error.code == .timedOut else {
-        throw PowerFailure(
-          .infrastructure, "its meter cannot tell that it is off: \(error.message)",
-          evidence: error.evidence, hint: error.hint)
-      }
       throw PowerFailure(
-        .infrastructure,
-        "switched off, and still not discharged after \(Int(description.offSeconds)) s, says "
-          + "'\(description.meter)': \(error.message)",
-        hint:
-          "does a serial adapter, USB or HDMI feed it? else allow more: 'supply: {off_timeout: ...}'"
-      )
+        .infrastructure, "its meter cannot tell that it is off: \(error.message)",
+        evidence: error.evidence, hint: error.hint)
+    }
+    if deadline.isInterrupted {
+      throw PowerFailure(.infrastructure, "stopped while its supply was measured")
+    }
+    throw PowerFailure(
+      .infrastructure,
+      "switched off, and still not discharged after \(Int(description.offSeconds)) s, says "
+        + "'\(description.meter)': \(left)",
+      hint:
+        "does a serial adapter, USB or HDMI feed it? else allow more: 'supply: {off_timeout: ...}'")
+  }
+
+  /// Measures until its board counts as off, or the time is over.
+  ///
+  /// - Returns: what the meter read last; nil when the board is off.
+  private func charge(until deadline: Deadline) async throws(MeterFailure) -> String? {
+    let meter = try await open(until: deadline)
+    do throws(MeterFailure) {
+      let level = SupplyLevel(try limits(of: meter))
+      let end = deadline.limited(toSeconds: description.offSeconds)
+      try await meter.start(into: level, until: end)
+      _ = Deadline(
+        time: end.time,
+        interrupt: Interrupt(with: [level.reached] + (end.interrupt.map { [$0] } ?? []))
+      ).wait()
+      let summary = await meter.stop(until: .after(seconds: 10))
+      await meter.close()
+      if level.reached.isRaised { return nil }
+      if let failure = summary.failure { throw failure }
+      return level.text
+    } catch {
+      await meter.close()
+      throw error
     }
   }
 

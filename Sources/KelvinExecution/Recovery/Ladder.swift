@@ -17,6 +17,8 @@ struct Ladder {
   var consoleLog: String?
   /// Seconds for a link to come back by itself, where something else is left to be done.
   var reconnectSeconds = 10.0
+  /// The same where the link is the console: a board that boots by itself speaks there long before it answers.
+  private static let consoleSeconds = 30.0
   /// Where its network is asked; nil: nowhere.
   var link: LinkQuestion?
   /// Called as each rung begins and ends.
@@ -115,7 +117,8 @@ struct Ladder {
 
   private func take(_ plan: RungPlan, _ interrupt: Interrupt) async throws {
     if plan.rung == .reconnect {
-      let seconds = plan.timeoutSeconds ?? reconnectSeconds
+      let isConsole = target.connection is ConsoleConnection
+      let seconds = plan.timeoutSeconds ?? (isConsole ? Ladder.consoleSeconds : reconnectSeconds)
       return try await answer(until: .after(seconds: seconds, interrupt: interrupt))
     }
     // What is typed into a boot loader has it say its name, as a start does.

@@ -1,5 +1,6 @@
 internal import KelvinConnections
 internal import KelvinModel
+internal import KelvinStore
 internal import KelvinTargets
 
 // What brings a board back, and what is to be learned of one that has booted.
