@@ -35,12 +35,13 @@ import Testing
   }
 
   @Test func anotherSystemIsReadAnew() async throws {
-    let (_, settings) = try await booted()
+    let (tree, settings) = try await booted()
     settings.forget()
     let failure = await #expect(throws: SettingFailure.self) {
       try await settings.apply(Self.big, until: soon)
     }
     #expect(failure?.code == .notOffered)
+    #expect(try tree["/\(Self.cpu)/cpufreq/policy2/scaling_governor"] == "ondemand")
   }
 
   @Test func whichCPUsAreOnlineIsAskedAfterABoot() async throws {

@@ -73,15 +73,12 @@ struct BoardSupplyTests {
     #expect(
       found?.message
         == "switched off, and still not discharged after 1 s, says 'rail': in1 reads 2.125 V, off is "
-        + "300 mV")
+        + "300.0 mV")
   }
 
   @Test(arguments: [
     ("exit 3", "its meter cannot tell that it is off: "),
-    (
-      "exec sleep 60",
-      "switched off, and still not discharged after 1 s, says 'rail': in1 reads nothing"
-    )
+    ("exec sleep 60", "its meter cannot tell that it is off: ")
   ])
   func aMeterThatGivesNothingProvesNothing(program: String, message: String) async {
     let found = await failure(
@@ -124,10 +121,10 @@ struct BoardSupplyTests {
     #expect(findings.count == 1)
     let finding = try #require(findings.first)
     #expect(finding.kind == .brownOut && finding.severity == .fatal)
-    #expect(finding.message == "rock: its supply browns out: 4.25 V, and it needs 4.65 V")
+    #expect(finding.message == "rock: its supply browns out: 4.250 V, and it needs 4.650 V")
     #expect(finding.evidence == ["meter 'rail', channel 'in1'"])
     #expect(finding.failure.kind == .infrastructure)
-    #expect(notes.count == 1 && notes[0].contains("the lowest 4.25 V"), "\(notes)")
+    #expect(notes.count == 1 && notes[0].contains("the lowest 4.250 V"), "\(notes)")
   }
 
   @Test func aSupplyThatHoldsSaysNothing() async throws {
