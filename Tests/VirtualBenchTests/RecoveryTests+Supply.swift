@@ -128,7 +128,8 @@ extension RecoveryTests {
   // MARK: A panic loop
 
   /// A board that panics in each boot: known by its console, and taken out with what it said.
-  @Test func aPanicLoopIsKnownAndEndsInQuarantine() throws {
+  @Test(.enabled(if: getenv("KELVIN_LONG_TESTS") != nil, "KELVIN_LONG_TESTS is not set"))
+  func aPanicLoopIsKnownAndEndsInQuarantine() throws {
     let hook = "\(board.folder)/share/boot"
     defer { unlink(hook) }
     let path = try write(

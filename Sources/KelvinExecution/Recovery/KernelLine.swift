@@ -8,6 +8,10 @@ internal import KelvinConnections
 /// middle of others' lines, too; or when what stands before it has no letter and no quotation mark:
 /// a prefix that noise has damaged, or a prompt.
 ///
+/// What Kelvin itself reads over a console comes as replies in one line each, `~SESSION CHECKSUM ...`, with `~` in
+/// the place of line ends: a timestamp at the beginning of such a content's line is that of a log that is read,
+/// and no kernel that speaks.
+///
 /// Prefixes: `<6>` (syslog level), `[   12.345678]` and `[   12.345678][   T42]` (kernel/printk:
 /// CONFIG_PRINTK_TIME and _CALLER), `6,1234,12345678,-;` (/dev/kmsg), `kern  :info  : ` (dmesg -x),
 /// `[Thu Nov 26 13:42:12 2026]` and `2026-11-26T13:42:12,345678+00:00` (dmesg's other times), and
@@ -40,11 +44,14 @@ struct KernelLine {
     let first = Message(
       text: prefix.rest, time: prefix.time, isMarked: prefix.isMarked, caller: prefix.caller)
     var result = [first]
+    let isReply = isReply(bytes)
     // A timestamp further on.
     var index = first.text.startIndex
     while let bracket = bytes[index...].firstIndex(of: UInt8(ascii: "[")) {
       index = bracket + 1
       guard bracket > 0 else { continue }
+      // The content begins behind a blank.
+      if isReply, bytes[bracket - 1] == 126 || bytes[bracket - 1] == 32 { continue }
       var inner = KernelPrefix(bytes[bracket...])
       guard inner.skipTime() else { continue }
       result.append(
@@ -59,6 +66,18 @@ struct KernelLine {
       result.append(Message(text: bytes[letter...], time: nil, isMarked: false, caller: []))
     }
     return result
+  }
+
+  /// Whether it is a reply of the console's agent.
+  private static func isReply(_ bytes: [UInt8]) -> Bool {
+    guard bytes.first == 126 else { return false }
+    let session = bytes.dropFirst().prefix(13).prefix { isLetter($0) || (48...57).contains($0) }
+    let rest = bytes[session.endIndex...]
+    let sum = rest.dropFirst().prefix(40).prefix {
+      (48...57).contains($0) || (97...102).contains($0)
+    }
+    return (2...12).contains(session.count) && rest.first == 32 && sum.count >= 4
+      && bytes[sum.endIndex...].first == 32
   }
 
   private static func isLetter(_ byte: UInt8) -> Bool {

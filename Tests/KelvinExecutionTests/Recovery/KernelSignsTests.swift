@@ -56,6 +56,22 @@ import Testing
     #expect(try report(KernelTexts.schedulingWhileAtomic).last?.hasSuffix("</TASK>") == true)
   }
 
+  /// A kernel's log that is read over the console itself comes in replies of one line each.
+  @Test(arguments: [
+    "[    0.000000] Linux version 6.1.0-56-amd64~[    0.000000] Command line: quiet~",
+    "x~[   71.250000] Kernel panic - not syncing: sysrq triggered crash~[   71.260000] CPU: 1~",
+    "[   71.250000] Kernel panic - not syncing: sysrq triggered crash"
+  ])
+  func aLogThatKelvinReadsIsNoKernelThatSpeaks(content: String) {
+    let head = "~lA2a 8b9806487cb43787771cee549272fa59 244 26 r 0 tt 184 "
+    #expect(kinds(head + content + "\n") == [])
+    // In anybody else's lines it is one.
+    #expect(kinds("login: " + content + "\n") != [])
+    // A kernel that speaks in the middle of a reply is heard.
+    #expect(kinds(head + "abc[   80.000000] Kernel panic - not syncing: x\n") == [.panic])
+    #expect(kinds(head + "abc\n[   80.000000] Kernel panic - not syncing: x\n") == [.panic])
+  }
+
   // MARK: Documented texts
 
   @Test(arguments: [
