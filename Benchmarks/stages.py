@@ -187,6 +187,7 @@ class Case:
         self.name = f"{stage}:{fault}"
         self.problems = []
         self.note = ""
+        self.by_console = False
         self.seconds = 0.0
         self.struck_at = None
 
@@ -295,6 +296,7 @@ class Case:
     def run(self, board, kelvin, folder):
         # By its console a board is asked once in a minute, and a login takes its time.
         # Files come slowly that way, too: few and small ones show the same.
+        self.by_console = board.by_console
         seconds = 420 if board.by_console else 180
         self.folder = os.path.join(folder, self.name.replace(":", "-"))
         os.makedirs(self.folder)
@@ -396,7 +398,8 @@ class Case:
         if self.fault in LOSSES and not lost and self.stage in (
                 "settings", "setup", "before-window", "run"):
             self.problems.append("a false PASS: no attempt was lost")
-        if self.fault == "console-unplugged" and lost:
+        # Where the console is the connection, its cable is the link.
+        if self.fault == "console-unplugged" and lost and not self.by_console:
             self.problems.append("a console's cable cost an attempt")
         answers = database.execute(
             "SELECT job, count(*) FROM results WHERE metric = 'answer' AND value = 42 AND is_last "

@@ -25,7 +25,10 @@ struct LinkKnock {
   }
 
   /// Returns when the board has spoken, or after 5 s.
-  func wait(until deadline: Deadline) {
+  ///
+  /// - Returns: whether it has, or nothing can be told of it that way.
+  @discardableResult
+  func wait(until deadline: Deadline) -> Bool {
     let answered = Interrupt()
     let limit = deadline.limited(toSeconds: LinkKnock.limit)
     let either = Deadline(
@@ -47,5 +50,6 @@ struct LinkKnock {
     }
     _ = either.wait()
     for thread in threads { thread.join() }
+    return answered.isRaised
   }
 }
