@@ -7,7 +7,7 @@ internal import Synchronization
 /// Samples files of this machine on a thread of its own, at absolute deadlines.
 ///
 /// Tick n is due at t0 + n * period, whatever happened to earlier ones: there is no drift. Between
-/// start and stop the thread allocates nothing and takes no lock.
+/// start and stop the thread allocates nothing and takes no lock, but after a suspend.
 final class LocalSampler: SampleSource {
   private let worker: Worker
   private let thread = Mutex<NamedThread?>(nil)
@@ -31,6 +31,8 @@ final class LocalSampler: SampleSource {
 
   func drain() -> [Sample] { worker.ring.drain() }
 
+  func suspensions() -> [Suspension] { worker.suspensions.take() }
+
   func stop() async -> SampleSummary {
     worker.stop.raise()
     thread.take()?.join()
@@ -42,6 +44,7 @@ final class LocalSampler: SampleSource {
 private final class Worker: Sendable {
   let ring: SampleRing
   let stop = Interrupt()
+  let suspensions = SuspensionList()
   /// Written once, when the thread ends.
   let summary = Mutex(SampleSummary())
   private let plan: SamplePlan
@@ -108,8 +111,11 @@ private final class Worker: Sendable {
     var tick: Int64 = 0
     var taken: Int64 = 0
     var sumOfLateness: Int64 = 0
+    var watch = SuspendWatch()
     while sleep(until: start &+ tick &* period) {
-      let lateness = MonotonicTime.now.nanoseconds &- (start &+ tick &* period)
+      let begin = MonotonicTime.now.nanoseconds
+      if let suspension = watch.look(at: begin) { suspensions.add(suspension) }
+      let lateness = begin &- (start &+ tick &* period)
       sumOfLateness &+= lateness
       if lateness > summary.maxLateness { summary.maxLateness = lateness }
       if lateness > lateLimit { summary.lateTicks &+= 1 }
@@ -117,7 +123,10 @@ private final class Worker: Sendable {
       taken &+= 1
       tick &+= 1
       // Ticks whose whole period has gone are left out, not made up for in a bunch.
-      let passed = (MonotonicTime.now.nanoseconds &- start) / period
+      let end = MonotonicTime.now.nanoseconds
+      // In the middle of a tick, too, so that what was read before it is told from what was read after it.
+      if let suspension = watch.look(at: end) { suspensions.add(suspension) }
+      let passed = (end &- start) / period
       if passed > tick {
         summary.overruns &+= passed &- tick
         tick = passed

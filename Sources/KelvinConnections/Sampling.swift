@@ -90,9 +90,16 @@ public protocol SampleSource: Sendable {
   func start() async throws(ConnectionFailure)
   /// Takes the samples that have come since the last drain, oldest first; never blocks.
   func drain() -> [Sample]
+  /// Takes the suspends that were noticed since the last call. After a ``drain()``, those of its samples are among
+  /// what was taken until then, and perhaps such whose samples are still to come.
+  func suspensions() -> [Suspension]
   /// Stops, and gives what was counted. Samples not yet drained stay for a last ``drain()``.
   /// Idempotent.
   func stop() async -> SampleSummary
+}
+
+extension SampleSource {
+  public func suspensions() -> [Suspension] { [] }
 }
 
 /// What a sampler did, as counted by itself.

@@ -32,6 +32,23 @@ public enum FigureText {
     return (share + fixed).joined(separator: " + ")
   }
 
+  /// What is known of the time in which nothing was measured: `the rest is interpolated, which may be ...`.
+  public static func doubt(_ figure: EnergyFigure) -> String {
+    let bound =
+      figure.lossBound.map { "at most by \(quantity($0, "J"))" }
+      ?? "nobody can say by how much at most"
+    let likely = quantity(figure.likelyLost, "J")
+    guard figure.suspended > 0 else {
+      return
+        "the rest is interpolated, which may be wrong by \(likely) where power stayed within what was "
+        + "measured (\(bound))"
+    }
+    let asleep = quantity(Double(figure.suspended) * 1e-9, "s")
+    return "what was used in a suspend of \(asleep) is not known"
+      + (figure.losses.interpolated == 0 ? " and not in the figure" : "")
+      + ", which may be wrong by \(likely) where power was no higher than what was measured (\(bound))"
+  }
+
   /// Four digits.
   public static func plain(_ value: Double) -> String { value == 0 ? "0" : digits(value, 4) }
 

@@ -7,12 +7,13 @@
 // and stop. It ends with its standard input, with who reads its output, and after LIMIT_S at the latest.
 #include "counts.h"
 #include "samples.h"
+#include "suspend.h"
 #include "system.h"
 
 void *find_clock(uintptr_t image);
 
 static int64_t period;
-static int streams;
+static int streams, notices_suspends;
 
 // MARK: the link
 
@@ -44,10 +45,11 @@ static int wait_for_link(int64_t nanoseconds, int wants_output) {
 
 static void answer_clock(int64_t nonce, int64_t received) {
   static struct frame frame;
+  suspend_look(received);
   frame_begin(&frame, 'C');
   put_signed(&frame, nonce);
-  put_signed(&frame, received);
-  put_signed(&frame, monotonic());
+  put_signed(&frame, received + asleep);
+  put_signed(&frame, monotonic() + asleep);
   frame_end(&frame);
   write_frame(&frame);
 }
@@ -135,15 +137,20 @@ static char sample(void) {
   count_board(0);
   counted.bytes_in = counted.bytes_out = 0;
   count_usage(-1);
-  counted.begin = last_taken = monotonic();
-  int64_t due = counted.begin, late = (int64_t)divide((uint64_t)period, 10, NULL);
+  int64_t due = last_taken = monotonic();
+  suspend_look(due);
+  counted.begin = due + asleep;
+  int64_t late = (int64_t)divide((uint64_t)period, 10, NULL);
   int64_t next_service = due + service_interval;
   while (!(command = wait_until(due, &next_service))) {
     int64_t now = monotonic(), lateness = now - due;
+    suspend_look(now);
     counted.lateness += lateness;
     if (lateness > counted.most_late) counted.most_late = lateness;
     if (lateness > late) counted.late++;
     now = files_sample(now);
+    // In the middle of a tick, too, so that what was read before it is told from what was read after it.
+    suspend_look(now);
     counted.taken++;
     counted.ticks++;
     due += period;
@@ -155,7 +162,7 @@ static char sample(void) {
       due += passed * period;
     }
   }
-  counted.end = monotonic();
+  counted.end = monotonic() + asleep;
   count_usage(1);
   int64_t bytes = counted.bytes_out;
   count_board(1);
@@ -171,14 +178,15 @@ static char sample(void) {
 static void say_hello(long realtime, long locked, size_t buffer) {
   static struct frame frame;
   frame_begin(&frame, 'H');
-  put_signed(&frame, 1);
+  put_signed(&frame, 2);
   put_signed(&frame, CALL(getpid, 0, 0, 0, 0));
   put_signed(&frame, -realtime);
   put_signed(&frame, -locked);
   put_signed(&frame, (int64_t)buffer);
   put_signed(&frame, files_opened());
   put_signed(&frame, fast_clock != NULL);
-  put_signed(&frame, monotonic());
+  put_signed(&frame, monotonic() + asleep);
+  put_signed(&frame, notices_suspends);
   frame_end(&frame);
   write_frame(&frame);
 }
@@ -190,7 +198,8 @@ static void say_end(void) {
       counted.begin, counted.end, counted.ticks, counted.taken, counted.late, counted.overruns,
       (int64_t)store_samples(), (int64_t)store_lost(), counted.lateness, counted.most_late,
       counted.cpu, counted.switches, counted.preemptions, counted.faults, counted.bytes_out,
-      counted.bytes_in, counted.link_cpu, counted.link_runs, counted.forks};
+      counted.bytes_in, counted.link_cpu, counted.link_runs, counted.forks,
+      notices_suspends ? suspends : -1, notices_suspends ? asleep : -1};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) put_signed(&frame, numbers[i]);
   frame_end(&frame);
   write_frame(&frame);
@@ -224,6 +233,7 @@ __attribute__((used)) _Noreturn void begin(uintptr_t *stack) {
       break;
     }
   frames_prepare();
+  notices_suspends = suspend_prepare();
   if (count < 7 || count - 6 > most_files) system_exit(2);
   period = number_at(words[1]);
   int64_t buffer = number_at(words[2]), priority = number_at(words[4]), limit = number_at(words[5]);

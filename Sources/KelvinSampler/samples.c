@@ -1,4 +1,5 @@
 #include "samples.h"
+#include "suspend.h"
 #include "system.h"
 
 // MARK: numbers
@@ -92,7 +93,7 @@ int64_t files_sample(int64_t now) {
     }
     // One reading of the clock lies between two values: the end of one and the beginning of the next.
     int64_t after = monotonic(), mantissa;
-    int64_t time = now + ((after - now) >> 1);
+    int64_t time = now + ((after - now) >> 1) + asleep;
     now = after;
     if (after >= file->next_look) {
       int failure = file->failure;
@@ -157,20 +158,36 @@ void store_add(int channel, int64_t time, int64_t mantissa, unsigned kind) {
   sample_count++;
 }
 
+// Gives 0 when there is no room for it.
+static int store_add_frame(const struct frame *frame) {
+  if (ring_size - ring_used < frame->count) return 0;
+  size_t end = ring_begin + ring_used;
+  if (end >= ring_size) end -= ring_size;
+  size_t first = ring_size - end < frame->count ? ring_size - end : frame->count;
+  memcpy(ring + end, frame->bytes, first);
+  memcpy(ring, frame->bytes + first, frame->count - first);
+  ring_used += frame->count;
+  return 1;
+}
+
 void store_close_frame(void) {
   if (current_samples == 0) return;
   frame_end(&current);
-  if (ring_size - ring_used < current.count) {
-    lost_count += (uint64_t)current_samples;
-  } else {
-    size_t end = ring_begin + ring_used;
-    if (end >= ring_size) end -= ring_size;
-    size_t first = ring_size - end < current.count ? ring_size - end : current.count;
-    memcpy(ring + end, current.bytes, first);
-    memcpy(ring, current.bytes + first, current.count - first);
-    ring_used += current.count;
-  }
+  if (!store_add_frame(&current)) lost_count += (uint64_t)current_samples;
   current_samples = 0;
+}
+
+void store_add_suspend(int64_t number, int64_t from, int64_t to, int64_t slept) {
+  static struct frame frame;
+  store_close_frame();
+  frame_begin(&frame, 'S');
+  put_signed(&frame, number);
+  put_signed(&frame, from);
+  put_signed(&frame, to);
+  put_signed(&frame, slept);
+  frame_end(&frame);
+  // Without room it shows in the counts at the end.
+  store_add_frame(&frame);
 }
 
 int store_has_frame(void) { return ring_used > 0; }

@@ -17,6 +17,8 @@ size_t store_prepare(size_t size);
 void store_add(int channel, int64_t time, int64_t mantissa, unsigned kind);
 // Puts the frame that is being filled into the store, if it holds anything.
 void store_close_frame(void);
+// A sleep of the board, after the samples before it: times on the clock that goes on.
+void store_add_suspend(int64_t number, int64_t from, int64_t to, int64_t slept);
 // Takes the oldest frame. Gives 0 when there is none.
 int store_take(struct frame *);
 int store_has_frame(void);

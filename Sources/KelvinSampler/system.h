@@ -15,12 +15,12 @@
 #include <stdint.h>
 
 // The kernel's timespec of the architecture's own long. On armv7 seconds have 32 bits, which is
-// enough: only CLOCK_MONOTONIC and CPU time are told.
+// enough: only CLOCK_MONOTONIC, CLOCK_BOOTTIME and CPU time are told.
 struct instant {
   long seconds, nanoseconds;
 };
 
-enum { clock_monotonic = 1, clock_process_cpu = 2, absolute_time = 1 };
+enum { clock_monotonic = 1, clock_process_cpu = 2, clock_boottime = 7, absolute_time = 1 };
 
 #if defined(__x86_64__)
 static inline long call6(long number, long a, long b, long c, long d, long e, long f) {

@@ -92,13 +92,8 @@ enum MeasurementText {
     }
     for site in figures where site.figure.losses.duration > 0 {
       let lost = FigureText.quantity(Double(site.figure.losses.duration) * 1e-9, "s")
-      let bound =
-        site.figure.lossBound.map { "at most by \(FigureText.quantity($0, "J"))" }
-        ?? "nobody can say by how much at most"
       remarks.append(
-        "\(site.site): nothing was measured for \(lost), which is interpolated; that may be wrong by "
-          + FigureText.quantity(site.figure.likelyLost, "J")
-          + " where power stayed within what was measured (\(bound))")
+        "\(site.site): nothing was measured for \(lost); \(FigureText.doubt(site.figure))")
     }
     var kinds: [CaptureEvent.Kind: Int] = [:]
     for site in figures { kinds.merge(site.figure.events) { $0 + $1 } }
@@ -144,6 +139,7 @@ enum MeasurementText {
       "least_power": figure.least.map { .number($0) } ?? .null,
       "coverage": .number(figure.coverage), "samples": .integer(figure.samples),
       "lost": .number(Double(figure.losses.duration) * 1e-9),
+      "suspended": .number(Double(figure.suspended) * 1e-9),
       "loss_bound": figure.lossBound.map { .number($0) } ?? .null,
       "components": .list(
         figure.budget.components.map { component in

@@ -76,7 +76,7 @@ struct MeterRecordCommand: AsyncParsableCommand {
     var interrupt: Interrupt
   }
 
-  /// Four times a second what has come is stored.
+  /// Four times a second what has come is stored; in seconds.
   private static let pause = 0.25
 
   /// - Returns: whether something was recorded.
@@ -102,12 +102,13 @@ struct MeterRecordCommand: AsyncParsableCommand {
     let status = Terminal.standardError
     var failure: StoreFailure?
     while !limit.hasPassed, !limit.isInterrupted, failure == nil {
-      _ = limit.limited(toSeconds: pause).wait()
+      let next = limit.limited(toSeconds: pause)
       do throws(StoreFailure) { try recorder.flush() } catch { failure = error }
       if status.isTerminal {
         let state = recorder.isTriggered ? "\(recorder.counts.stored) samples" : "no trigger yet"
         status.write("\r\u{1b}[K\(DurationText.short(MonotonicTime.now - begin))  \(state)")
       }
+      _ = next.wait()
     }
     let summary = await meter.stop(until: .after(seconds: 10))
     if status.isTerminal { status.write("\r\u{1b}[K") }
@@ -119,6 +120,14 @@ struct MeterRecordCommand: AsyncParsableCommand {
       "\(recorder.counts.stored) samples of \(meter.channels.count) channels in "
         + DurationText.short(MonotonicTime.now - begin)
         + (lost > 0 ? ", \(lost) lost" : ""))
+    if let suspends = summary.counts["suspends"]?.integer {
+      let asleep = summary.counts["asleep"]?.integer.map {
+        ", \(FigureText.quantity(Double($0) * 1e-9, "s")) altogether"
+      }
+      status.line(
+        "\(suspends) suspend\(suspends == 1 ? "" : "s") meanwhile\(asleep ?? ""): nothing was measured then"
+      )
+    }
     if let failure = summary.failure { throw failure }
     return recorder.isTriggered
   }

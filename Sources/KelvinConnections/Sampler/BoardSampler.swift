@@ -45,6 +45,8 @@ final class BoardSampler: SampleSource {
 
   func drain() -> [Sample] { worker.drain() }
 
+  func suspensions() -> [Suspension] { worker.suspensions.take() }
+
   func stop() async -> SampleSummary {
     worker.stopping.raise()
     let thread = thread.withLock { $0 }

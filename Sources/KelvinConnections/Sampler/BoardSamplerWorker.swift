@@ -6,6 +6,7 @@ internal import Synchronization
 /// What the thread of a ``BoardSampler`` does: takes what the board says until it is to stop.
 final class BoardSamplerWorker: Sendable {
   let stopping = Interrupt()
+  let suspensions = SuspensionList()
   private let plan: SamplePlan
   /// The thread's while it runs, the caller's before.
   private let work: Mutex<Work>
@@ -16,8 +17,11 @@ final class BoardSamplerWorker: Sendable {
     var link: SamplerLink
     var hello: SamplerMessage.Hello
     var clock = BoardClock()
-    /// Samples on the board's clock that wait for the last reading of it.
+    /// Samples and suspends on the board's clock that wait for the last reading of it.
     var kept: [Sample] = []
+    var keptSuspends: [SamplerMessage.Suspend] = []
+    /// Suspends of the board that were told.
+    var suspends: Int64 = 0
     var end: SamplerMessage.End?
     var delivered: Int64 = 0
     var live = LiveClock()
@@ -94,6 +98,7 @@ final class BoardSamplerWorker: Sendable {
         failure = error
       }
       work.link.link.abandon()
+      noteHostSleep(&work)
       deliverKept(&work)
       return conclude(work, begin: begin, failure: failure)
     }
@@ -106,13 +111,16 @@ final class BoardSamplerWorker: Sendable {
     var interval = 1.0
     var nextQuestion = plan.buffer == nil ? Deadline.after(seconds: interval) : .never
     while !stopping.isRaised {
-      let deadline = Deadline(time: nextQuestion.time, interrupt: stopping)
-      if let (message, time) = try work.link.next(until: deadline) {
+      // It looks after this machine's own sleep each second, too.
+      let deadline = Deadline(time: nextQuestion.time, interrupt: stopping).limited(toSeconds: 1)
+      let next = try work.link.next(until: deadline)
+      noteHostSleep(&work)
+      if let (message, time) = next {
         if case .clock(let answer) = message, let asked = question, asked.nonce == answer.nonce {
           question = nil
           let reading = ClockReading(
             sent: asked.sent, boardReceived: answer.received, boardSent: answer.sent,
-            received: time.nanoseconds)
+            received: time)
           if reading.isPlausible {
             work.clock.add([reading])
             work.live.follow(work.clock)
@@ -142,6 +150,13 @@ final class BoardSamplerWorker: Sendable {
     switch message {
     case .hello, .clock: break
     case .end(let end): work.end = end
+    case .suspend(let suspend):
+      work.suspends += 1
+      if plan.buffer != nil {
+        work.keptSuspends.append(suspend)
+      } else {
+        deliver(suspend, work, work.live.host)
+      }
     case .data(let data):
       work.delivered += Int64(data.samples.count)
       if plan.buffer != nil {
@@ -149,6 +164,9 @@ final class BoardSamplerWorker: Sendable {
       } else {
         var samples = data.samples
         work.live.map(&samples)
+        for index in samples.indices {
+          samples[index].nanoseconds = work.link.sleep.monotonic(samples[index].nanoseconds)
+        }
         deliver(samples, limit: plan.capacity)
       }
     }
@@ -162,10 +180,28 @@ final class BoardSamplerWorker: Sendable {
     }
   }
 
+  /// A sleep of the board, before the samples that follow it.
+  private func deliver(
+    _ suspend: SamplerMessage.Suspend, _ work: Work, _ host: (Int64) -> Int64
+  ) {
+    suspensions.add(
+      Suspension(
+        .board, from: work.link.sleep.monotonic(host(suspend.from)),
+        to: work.link.sleep.monotonic(host(suspend.to)), asleep: suspend.asleep))
+  }
+
+  private func noteHostSleep(_ work: inout Work) {
+    _ = work.link.sleep.now()
+    for suspension in work.link.sleep.takeSuspensions() { suspensions.add(suspension) }
+  }
+
   private func deliverKept(_ work: inout Work) {
-    guard !work.kept.isEmpty, let fit = work.clock.fit else { return }
+    guard let fit = work.clock.fit else { return }
+    for suspend in work.keptSuspends { deliver(suspend, work, fit.safeHost) }
+    work.keptSuspends = []
     for index in work.kept.indices {
-      work.kept[index].nanoseconds = fit.safeHost(work.kept[index].nanoseconds)
+      let time = fit.safeHost(work.kept[index].nanoseconds)
+      work.kept[index].nanoseconds = work.link.sleep.monotonic(time)
     }
     deliver(work.kept, limit: .max)
     work.kept = []
@@ -215,6 +251,14 @@ final class BoardSamplerWorker: Sendable {
     if work.hello.lockError != 0 {
       notes.append(
         "its memory was not locked (\(Errno(Int32(clamping: work.hello.lockError))))")
+    }
+    if !work.hello.noticesSuspends {
+      notes.append(
+        "a suspend of the board would go unnoticed: its sampler or its kernel is too old")
+    } else if let end = work.end, end.suspends > work.suspends {
+      notes.append(
+        "\(end.suspends - work.suspends) suspend(s) of the board are not marked: what told of them was lost"
+      )
     }
     if work.link.frames.damaged > 0 {
       notes.append("\(work.link.frames.damaged) frame(s) arrived damaged")

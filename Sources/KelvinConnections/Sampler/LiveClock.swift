@@ -37,6 +37,9 @@ struct LiveClock: Sendable {
     isNew = true
   }
 
+  /// A time on the host's clock.
+  func host(_ time: Int64) -> Int64 { fit?.safeHost(time) ?? time }
+
   /// Puts samples on the host's clock, in the order of time also where the mapping has just changed.
   mutating func map(_ samples: inout [Sample]) {
     guard let fit, let first = samples.first, let last = samples.last else { return }

@@ -8,6 +8,9 @@ enum SamplerMessage: Hashable, Sendable {
     var lockError: Int64
     /// Bytes of its buffer; 0 when there was no memory for it, and then it has ended.
     var bufferBytes: Int64
+    /// Whether a suspend of the board is noticed. If not, its clock stands still meanwhile: a program of version 1,
+    /// or a kernel without CLOCK_BOOTTIME.
+    var noticesSuspends = false
   }
 
   /// It read a question of the host at the first time and answered at the second, on its own clock.
@@ -24,6 +27,15 @@ enum SamplerMessage: Hashable, Sendable {
     var samples: [Sample]
   }
 
+  /// The board slept; times on its clock, which counts the sleep.
+  struct Suspend: Hashable, Sendable {
+    /// From 1 on.
+    var number: Int64
+    var from: Int64
+    var to: Int64
+    var asleep: Int64
+  }
+
   /// What it counted from start to stop; times in nanoseconds, and less than 0 what the board does not
   /// tell.
   struct End: Hashable, Sendable {
@@ -32,11 +44,15 @@ enum SamplerMessage: Hashable, Sendable {
     var sumOfLateness, maxLateness: Int64
     var cpu, switches, preemptions, faults, bytesOut, bytesIn: Int64
     var linkCPU, linkRuns, forks: Int64
+    /// How often and how long the board slept since the program began; -1 when it does not notice.
+    var suspends: Int64 = -1
+    var asleep: Int64 = -1
   }
 
   case hello(Hello)
   case clock(Clock)
   case data(Data)
+  case suspend(Suspend)
   case end(End)
 }
 
@@ -123,34 +139,46 @@ private struct SamplerPayload {
   mutating func message(_ type: UInt8, files: Int) -> SamplerMessage? {
     switch type {
     case UInt8(ascii: "H"):
-      guard let n = numbers(8), n[0] == 1 else { return nil }
+      guard let n = numbers(8...9), n[0] == n.count - 7 else { return nil }
       return .hello(
-        .init(processID: n[1], realtimeError: n[2], lockError: n[3], bufferBytes: n[4]))
+        .init(
+          processID: n[1], realtimeError: n[2], lockError: n[3], bufferBytes: n[4],
+          noticesSuspends: n.count == 9 && n[8] == 1))
     case UInt8(ascii: "C"):
-      guard let n = numbers(3) else { return nil }
+      guard let n = numbers(3...3) else { return nil }
       return .clock(.init(nonce: n[0], received: n[1], sent: n[2]))
     case UInt8(ascii: "D"): return data(files: files).map(SamplerMessage.data)
+    case UInt8(ascii: "S"):
+      // Of less than 36 years, and no more than from one time to the other.
+      guard let n = numbers(4...4), n.allSatisfy({ $0 >= 0 && $0 < 1 << 60 }), n[0] > 0,
+        n[1] <= n[2], n[3] <= n[2] - n[1]
+      else { return nil }
+      return .suspend(.init(number: n[0], from: n[1], to: n[2], asleep: n[3]))
     case UInt8(ascii: "E"):
-      // Counts and nanoseconds of less than 36 years, whose sums fit; -1 is what is not known.
-      guard let n = numbers(19), n.allSatisfy({ $0 >= -1 && $0 < 1 << 60 }) else { return nil }
-      return .end(
-        .init(
-          begin: n[0], end: n[1], ticks: n[2], taken: n[3], late: n[4], overruns: n[5],
-          samples: n[6], lost: n[7], sumOfLateness: n[8], maxLateness: n[9], cpu: n[10],
-          switches: n[11], preemptions: n[12], faults: n[13], bytesOut: n[14], bytesIn: n[15],
-          linkCPU: n[16], linkRuns: n[17], forks: n[18]))
+      // Counts and nanoseconds of less than 36 years, whose sums fit; -1 is what is not known. Version 1 has no
+      // suspends.
+      guard let n = numbers(19...21), n.count != 20,
+        n.allSatisfy({ $0 >= -1 && $0 < 1 << 60 })
+      else { return nil }
+      var end = SamplerMessage.End(
+        begin: n[0], end: n[1], ticks: n[2], taken: n[3], late: n[4], overruns: n[5],
+        samples: n[6], lost: n[7], sumOfLateness: n[8], maxLateness: n[9], cpu: n[10],
+        switches: n[11], preemptions: n[12], faults: n[13], bytesOut: n[14], bytesIn: n[15],
+        linkCPU: n[16], linkRuns: n[17], forks: n[18])
+      if n.count == 21 { (end.suspends, end.asleep) = (n[19], n[20]) }
+      return .end(end)
     default: return nil
     }
   }
 
-  /// Exactly so many signed numbers, and nothing behind them.
-  private mutating func numbers(_ count: Int) -> [Int64]? {
+  /// So many signed numbers, and nothing behind them.
+  private mutating func numbers(_ counts: ClosedRange<Int>) -> [Int64]? {
     var numbers: [Int64] = []
-    for _ in 0..<count {
-      guard let number = signed() else { return nil }
+    while position < bytes.count {
+      guard numbers.count < counts.upperBound, let number = signed() else { return nil }
       numbers.append(number)
     }
-    return position == bytes.count ? numbers : nil
+    return counts.contains(numbers.count) ? numbers : nil
   }
 
   private mutating func data(files: Int) -> SamplerMessage.Data? {

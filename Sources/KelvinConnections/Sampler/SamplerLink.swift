@@ -5,6 +5,8 @@ internal import KelvinSystem
 struct SamplerLink {
   let link: any ShellLink
   let name: String
+  /// Times of questions and arrivals are those of its time that goes on.
+  var sleep = HostSleep()
   private(set) var frames: SamplerFrames
   private var waiting: [SamplerMessage] = []
   private var nonce: Int64 = 0
@@ -53,11 +55,11 @@ struct SamplerLink {
   /// - Throws: `connectionLost` when nothing comes any more.
   mutating func next(
     until deadline: Deadline
-  ) throws(ConnectionFailure) -> (message: SamplerMessage, time: MonotonicTime)? {
+  ) throws(ConnectionFailure) -> (message: SamplerMessage, time: Int64)? {
     while true {
       if !waiting.isEmpty { return (waiting.removeFirst(), lastArrival) }
       guard link.wait(toSend: false, until: deadline) == .ready else { return nil }
-      lastArrival = .now
+      lastArrival = sleep.now()
       let event = try link.receive(into: &output, error: &error)
       waiting += frames.take(output)
       output.removeAll(keepingCapacity: true)
@@ -72,7 +74,7 @@ struct SamplerLink {
       if deadline.hasPassed, waiting.isEmpty { return nil }
     }
   }
-  private var lastArrival = MonotonicTime.now
+  private var lastArrival: Int64 = 0
 
   /// Asks for the board's time.
   ///
@@ -81,7 +83,7 @@ struct SamplerLink {
     until deadline: Deadline
   ) throws(ConnectionFailure) -> (nonce: Int64, sent: Int64) {
     nonce += 1
-    let sent = MonotonicTime.now.nanoseconds
+    let sent = sleep.now()
     try send("p \(nonce)", until: deadline)
     return (nonce, sent)
   }
@@ -97,7 +99,7 @@ struct SamplerLink {
         guard case .clock(let answer) = message, answer.nonce == question.nonce else { continue }
         let reading = ClockReading(
           sent: question.sent, boardReceived: answer.received, boardSent: answer.sent,
-          received: time.nanoseconds)
+          received: time)
         if reading.isPlausible { readings.append(reading) }
         break
       }

@@ -8,13 +8,15 @@ internal import Synchronization
 /// have several.
 ///
 /// It ticks at absolute deadlines too, but the samples of one tick share one time stamp, the middle
-/// of the round trip. The shell reads the numbers itself: no process for each file.
+/// of the round trip. The shell reads the numbers itself: no process for each file. A suspend of the board is
+/// known by the kernel's count of them, which is read with the rest; how long it was is not.
 final class ShellSampler: SampleSource {
   private let plan: SamplePlan
   private let connection: any ScriptRunner
   private let ownsConnection: Bool
   private let reason: String
   private let ring: SampleRing
+  private let noticed = SuspensionList()
   private let stopping = Interrupt()
   private let summary = Mutex(SampleSummary())
   private let thread = Mutex<NamedThread?>(nil)
@@ -50,6 +52,8 @@ final class ShellSampler: SampleSource {
 
   func drain() -> [Sample] { ring.drain() }
 
+  func suspensions() -> [Suspension] { noticed.take() }
+
   func stop() async -> SampleSummary {
     stopping.raise()
     thread.take()?.join()
@@ -65,7 +69,10 @@ final class ShellSampler: SampleSource {
     if !reason.isEmpty { summary.note += "; \(reason)" }
     let period = max(1, plan.periodNanoseconds)
     let start = MonotonicTime.now.nanoseconds
-    let script = plan.files.map(ShellSampler.snippet).joined(separator: "\n")
+    let script = (plan.files.map(ShellSampler.snippet) + [ShellSampler.suspendCount])
+      .joined(separator: "\n")
+    var watch = SuspendWatch()
+    var sleeps = SleepCount()
     var tick: Int64 = 0
     var taken: Int64 = 0
     var sumOfLateness: Int64 = 0
@@ -79,8 +86,13 @@ final class ShellSampler: SampleSource {
         let reply = try? connection.run(
           script, until: .after(seconds: 10, interrupt: stopping))
       else { break }
-      let time = begin + (MonotonicTime.now.nanoseconds - begin) / 2
-      push(reply.output, time: time)
+      let end = MonotonicTime.now.nanoseconds
+      if let suspension = watch.look(at: end) { noticed.add(suspension) }
+      let parts = reply.output.split(separator: 0, omittingEmptySubsequences: false)
+      if let suspension = sleeps.take(parts.dropFirst(plan.files.count).first, begin, end) {
+        noticed.add(suspension)
+      }
+      push(parts, time: begin + (end - begin) / 2)
       taken += 1
       tick += 1
       let passed = (MonotonicTime.now.nanoseconds - start) / period
@@ -88,6 +100,9 @@ final class ShellSampler: SampleSource {
         summary.overruns += passed - tick
         tick = passed
       }
+    }
+    if !sleeps.isKnown {
+      summary.note += "; this kernel does not count suspends, so one of the board goes unnoticed"
     }
     summary.ticks = tick
     summary.meanLateness = taken > 0 ? Double(sumOfLateness) / Double(taken) : 0
@@ -109,8 +124,14 @@ final class ShellSampler: SampleSource {
       """
   }
 
-  private func push(_ output: [UInt8], time: Int64) {
-    let parts = output.split(separator: 0, omittingEmptySubsequences: false)
+  /// Prints how often the board has slept since it booted (Linux, Documentation/ABI/testing/sysfs-power), then NUL;
+  /// where the kernel does not count, the NUL alone, without a process.
+  private static let suspendCount = """
+    v=; { IFS= read -r v; } 2>/dev/null </sys/power/suspend_stats/success
+    printf '%s\\000' "$v"
+    """
+
+  private func push(_ parts: [ArraySlice<UInt8>], time: Int64) {
     for index in plan.files.indices {
       var sample = Sample(
         nanoseconds: time, mantissa: Int64(EIO), channel: UInt16(truncatingIfNeeded: index),
@@ -143,5 +164,26 @@ final class ShellSampler: SampleSource {
       }
     }
     return false
+  }
+}
+
+/// What a kernel's count of suspends tells from one reading to the next.
+struct SleepCount {
+  /// Whether there is one.
+  private(set) var isKnown = false
+  private var last: (count: Int64, time: Int64)?
+
+  /// - Parameters:
+  ///   - text: what the file held.
+  ///   - begin, end: the host's clock before and after it was read.
+  /// - Returns: the suspend since the last reading, if there was one.
+  mutating func take(
+    _ text: ArraySlice<UInt8>?, _ begin: Int64, _ end: Int64
+  ) -> Suspension? {
+    guard let text, let count = Int64(String(decoding: text, as: UTF8.self)) else { return nil }
+    isKnown = true
+    defer { last = (count, begin) }
+    guard let last, count > last.count else { return nil }
+    return Suspension(.board, from: last.time, to: end, asleep: nil)
   }
 }

@@ -10,14 +10,9 @@ enum EnergyFlags {
   static func flags(_ rail: String, _ figure: EnergyFigure) -> [String] {
     var flags: [String] = []
     if figure.coverage < leastCoverage {
-      let bound =
-        figure.lossBound.map { "at most by \(FigureText.quantity($0, "J"))" }
-        ?? "nobody can say by how much at most"
       flags.append(
         "\(rail): only \(FigureText.percent(figure.coverage)) of the time was measured ("
-          + reasons(figure)
-          + "); the rest is interpolated, which may be wrong by \(FigureText.quantity(figure.likelyLost, "J")) "
-          + "where power stayed within what was measured (\(bound))")
+          + reasons(figure) + "); " + FigureText.doubt(figure))
     } else if figure.losses.duration > 0 {
       let count = figure.losses.count
       flags.append(

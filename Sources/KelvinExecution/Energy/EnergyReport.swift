@@ -91,9 +91,22 @@ struct EnergyReport {
       description: "figures of energy with all that they are made of", source: source)
   }
 
+  /// A window whose energy nobody knows is no whole result, whatever share of its time was measured.
+  private var suspends: [PlainFailure] {
+    zip(result.rails.rails, result.figures).compactMap { rail, figures in
+      guard let figure = figures[0]?.figure, figure.suspended > 0 else { return nil }
+      return PlainFailure(
+        .infrastructure,
+        "\(rail.name): \(FigureText.doubt(figure)); \(FigureText.percent(figure.coverage)) of the time "
+          + "was measured",
+        hint: "a meter that is not of the machine that sleeps measures on")
+    }
+  }
+
   /// Throws the first of what failed, and records the others.
   private func tell(_ job: JobContext) throws {
     var failures = parts.compactMap { $0.failure.map { PlainFailure($0) } } + result.failures
+    failures += suspends
     if failures.isEmpty {
       failures = zip(result.rails.rails, result.figures).compactMap { rail, figures in
         guard let figure = figures[0]?.figure, figure.covered == 0, figure.duration > 0 else {

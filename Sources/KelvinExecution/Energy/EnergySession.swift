@@ -28,8 +28,8 @@ final class EnergySession: Sendable {
   private let isStopped = Once()
   private let isEnded = Once()
 
-  /// Milliseconds between two times that what has come is stored.
-  private static let pause: Int32 = 250
+  /// Seconds between the beginnings of two times that what has come is stored.
+  private static let pause = 0.25
   /// How long a meter may take to give its first sample, in seconds.
   private static let patience = 15.0
 
@@ -60,10 +60,10 @@ final class EnergySession: Sendable {
       }
     }
     let storing = try NamedThread("kelvin-energy") { [self] in
-      var wait = pollfd(fd: finish.descriptor, events: Int16(POLLIN), revents: 0)
       while !finish.isRaised {
-        _ = poll(&wait, 1, Self.pause)
+        let next = Deadline.after(seconds: Self.pause, interrupt: finish)
         flush()
+        _ = next.wait()
       }
     }
     thread.withLock { $0 = storing }

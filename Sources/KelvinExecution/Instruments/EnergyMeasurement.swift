@@ -46,6 +46,8 @@ public struct EnergyMeasurement: Instrument {
   /// What is known of the board's meters.
   private struct Setup: Sendable {
     var choices: [BoardMeters.Choice] = []
+    /// How many meters were asked for, those included that are not among the choices.
+    var wanted = 0
     /// Standard uncertainty of the window's ends, and the shortest round trip; in nanoseconds.
     var ends = 0.0
     var roundTrip: Int64 = 0
@@ -74,9 +76,11 @@ public struct EnergyMeasurement: Instrument {
     var setup = Setup()
     let connection = run.target.connection
     do {
-      setup.choices = try await run.equipment.meters.choose(
-        options.meters, through: connection, on: run.target.name, until: deadline)
-      try await check(setup.choices, through: connection, until: deadline)
+      var missing: MeterFailure?
+      (setup.choices, missing) = try await choose(run, until: deadline)
+      setup.wanted = setup.choices.count + (missing == nil ? 0 : 1)
+      if let missing { setup.complaint = PlainFailure(missing) }
+      try await check(setup, through: connection, until: deadline)
     } catch {
       // Where nothing was named there is nothing to measure with; what was named must be there.
       guard !options.meters.isEmpty || !setup.choices.isEmpty else { throw error }
@@ -92,13 +96,41 @@ public struct EnergyMeasurement: Instrument {
     self.setup.value = setup
   }
 
+  /// The meters to measure with; where one of several is not there, the others, and why.
+  private func choose(
+    _ run: RunContext, until deadline: Deadline
+  ) async throws(MeterFailure) -> ([BoardMeters.Choice], missing: MeterFailure?) {
+    let meters = run.equipment.meters
+    func choose(_ names: [String]) async throws(MeterFailure) -> [BoardMeters.Choice] {
+      try await meters.choose(
+        names, through: run.target.connection, on: run.target.name, until: deadline)
+    }
+    let names = options.meters.isEmpty ? meters.tied : options.meters
+    do throws(MeterFailure) {
+      return (try await choose(names), nil)
+    } catch {
+      guard names.count > 1 else { throw error }
+      var choices: [BoardMeters.Choice] = []
+      for name in names {
+        do throws(MeterFailure) { choices += try await choose([name]) } catch {}
+      }
+      guard !choices.isEmpty else { throw error }
+      return (choices, error)
+    }
+  }
+
   /// Opens the meters once, to see which rails there are.
+  ///
+  /// - Throws: why none can be opened; one of several is told with each job.
   private func check(
-    _ choices: [BoardMeters.Choice], through connection: any Connection, until deadline: Deadline
+    _ setup: Setup, through connection: any Connection, until deadline: Deadline
   ) async throws {
-    let meters = try await open(choices, through: connection, until: deadline)
+    let (meters, failures) = await open(setup.choices, through: connection, until: deadline)
     for meter in meters { await meter.close() }
-    let rails = try self.rails(of: meters)
+    if meters.isEmpty, let first = failures.first { throw first }
+    // Whether rails are named right cannot be told while some are away.
+    guard meters.count == setup.wanted else { return }
+    let rails = try self.rails(of: meters, isWhole: true)
     let derived = options.derived
     for name in derived.names + derived.ratios.values.flatMap({ [$0.output, $0.input] }) {
       _ = try derived.weights(of: name) { name throws(PlainFailure) in
@@ -107,33 +139,37 @@ public struct EnergyMeasurement: Instrument {
     }
   }
 
+  /// Opens those that can be opened, and says what hinders the others.
   private func open(
     _ choices: [BoardMeters.Choice], through connection: any Connection, until deadline: Deadline
-  ) async throws(MeterFailure) -> [any Meter] {
-    var meters: [any Meter] = []
+  ) async -> (meters: [any Meter], failures: [MeterFailure]) {
+    var (meters, failures): ([any Meter], [MeterFailure]) = ([], [])
     for choice in choices {
       do throws(MeterFailure) {
         meters.append(
           try await choice.open(
             options.options(of: choice.driver), through: connection, until: deadline))
       } catch {
-        for meter in meters { await meter.close() }
-        throw error
+        failures.append(error)
       }
     }
-    return meters
+    return (meters, failures)
   }
 
-  private func rails(of meters: [any Meter]) throws -> MeasuredRails {
-    try MeasuredRails(
-      meters.map { meter in
-        (
-          meter.identity,
-          try MeterSite.all(
-            of: meter.channels, meter: meter.identity, assuming: options.voltage
-          ).map(\.name)
-        )
-      }, chosen: options.sites)
+  /// - Parameter isWhole: whether none is missing, which was told.
+  private func rails(of meters: [any Meter], isWhole: Bool) throws -> MeasuredRails {
+    let sites = try meters.map { meter in
+      (
+        identity: meter.identity,
+        sites: try MeterSite.all(
+          of: meter.channels, meter: meter.identity, assuming: options.voltage
+        ).map(\.name)
+      )
+    }
+    let chosen = options.sites.filter { site in
+      isWhole || sites.contains { $0.sites.contains(site) }
+    }
+    return try MeasuredRails(sites, chosen: chosen)
   }
 
   public var hooks: [Hook] {
@@ -145,10 +181,15 @@ public struct EnergyMeasurement: Instrument {
       begun.value = MonotonicTime.now.nanoseconds
       session.value = nil
       guard !setup.value.choices.isEmpty else { return }
-      let meters = try await open(
+      let (meters, failures) = await open(
         setup.value.choices, through: context.target.connection, until: context.deadline)
-      session.value = try EnergySession(
-        meters, attempt: job.attemptID, into: context.store, source: name)
+      if !meters.isEmpty {
+        session.value = try EnergySession(
+          meters, attempt: job.attemptID, into: context.store, source: name)
+      }
+      // The others measure all the same; the job says that it is not all.
+      for failure in failures.dropFirst() { job.record(.error, source: name, "\(failure)") }
+      if let first = failures.first { throw first }
     }
     slow.start { context in try await start(context) }
       .within(seconds: 60 + idleSeconds)
@@ -215,7 +256,7 @@ public struct EnergyMeasurement: Instrument {
     guard let window = job.window else { return }
     let parts = session.state
     var result = EnergyResult(
-      try rails(of: parts.map(\.meter)),
+      try rails(of: parts.map(\.meter), isWhole: parts.count == setup.value.wanted),
       window: EnergyInterval(
         from: window.lowerBound, to: window.upperBound, ends: setup.value.ends),
       idle: idle.value, marks: marks.value)

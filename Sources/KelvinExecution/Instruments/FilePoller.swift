@@ -187,7 +187,7 @@ public struct FilePoller: Instrument {
       }
       job.add(statistics.metrics("file", unit: "", ["file": file.label], source: name))
     }
-    result.summary.record(in: job, source: name)
+    result.record(in: job, source: name)
   }
 
   private func report(

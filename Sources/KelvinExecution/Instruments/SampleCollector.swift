@@ -57,6 +57,7 @@ struct SampleCollector {
   private(set) var statistics: [SampleStatistics]
   private var times: [[Int64]]
   private var codes: [[Int64]]
+  private(set) var suspensions: [Suspension] = []
 
   init(files: [SampledFile]) {
     self.files = files
@@ -68,11 +69,12 @@ struct SampleCollector {
   /// Samples that wait in the fullest channel.
   var waiting: Int { times.lazy.map(\.count).max() ?? 0 }
 
-  /// Takes in a batch, oldest first.
-  mutating func add(_ samples: [Sample]) {
+  /// Takes in a batch, oldest first, and the suspends that were noticed before its samples.
+  mutating func add(_ samples: [Sample], _ noticed: [Suspension] = []) {
+    suspensions += noticed
     for sample in samples {
       let channel = Int(sample.channel)
-      guard channel < files.count, statistics[channel].add(sample) else { continue }
+      guard channel < files.count, statistics[channel].add(sample, suspensions) else { continue }
       guard let (code, isExact) = files[channel].code(of: sample) else {
         statistics[channel].unstorable += 1
         continue
@@ -111,17 +113,18 @@ struct SampleStatistics: Hashable {
   /// Values that lost digits in the capture, or did not fit at all.
   var rounded = 0
   var unstorable = 0
-  private var firstTime: Int64 = 0
   private var lastTime = Int64.min
   private var lastValue = 0.0
   private var integral = 0.0
+  private var covered: Int64 = 0
 
   init(scale: Double) { self.scale = scale }
 
   /// Counts a sample.
   ///
+  /// - Parameter suspensions: in which nobody knows what the value was.
   /// - Returns: whether it has a value and its place in time.
-  mutating func add(_ sample: Sample) -> Bool {
+  mutating func add(_ sample: Sample, _ suspensions: [Suspension] = []) -> Bool {
     switch sample.status {
     case .ok: break
     case .unreadable:
@@ -137,10 +140,10 @@ struct SampleStatistics: Hashable {
       return false
     }
     let value = sample.value * scale
-    if count == 0 {
-      firstTime = sample.nanoseconds
-    } else {
+    let last = lastTime
+    if count > 0, !suspensions.contains(where: { $0.from < sample.nanoseconds && $0.to > last }) {
       integral += (value + lastValue) / 2 * Double(sample.nanoseconds - lastTime)
+      covered += sample.nanoseconds - lastTime
     }
     lastTime = sample.nanoseconds
     lastValue = value
@@ -153,7 +156,7 @@ struct SampleStatistics: Hashable {
   /// Weighted by time (trapezoids between samples); nil without samples.
   var mean: Double? {
     guard count > 0 else { return nil }
-    return lastTime > firstTime ? integral / Double(lastTime - firstTime) : lastValue
+    return covered > 0 ? integral / Double(covered) : lastValue
   }
 
   /// What went wrong, for a warning; nil when nothing did.

@@ -18,6 +18,18 @@ final class SamplerSession: Sendable {
     var summary: SampleSummary
     /// By file.
     var statistics: [SampleStatistics]
+    var suspensions: [Suspension]
+
+    /// Records how sampling went with the job.
+    func record(in job: JobContext, source: String) {
+      summary.record(in: job, source: source)
+      guard !suspensions.isEmpty else { return }
+      let asleep = suspensions.reduce(0) { $0 &+ ($1.asleep ?? 0) }
+      job.record(
+        .warning, source: source,
+        "\(suspensions.count) suspend(s) in the window, \(Double(asleep / 1_000_000) / 1000) s as far as is known: "
+          + "nothing was sampled then")
+    }
   }
 
   let files: [SampledFile]
@@ -28,6 +40,8 @@ final class SamplerSession: Sendable {
   private let finish = Interrupt()
   private struct State {
     var collector: SampleCollector
+    /// That wait to be stored.
+    var events: [CaptureEvent] = []
     var failure: StoreFailure?
   }
   /// The drain thread's until it is joined, then the board thread's.
@@ -56,9 +70,10 @@ final class SamplerSession: Sendable {
 
   /// Milliseconds between drains.
   private static let drainInterval: Int64 = 100
-  /// Samples of a channel that make a block; a second's worth goes out in any case.
+  /// Samples of a channel that make an append; five times a second what there is goes out in any case, so that a
+  /// power cut takes no more than the last second (`RunStore`).
   private static let blockSize = 4096
-  private static let drainsPerBlock = 10
+  private static let drainsPerBlock = 2
 
   /// Room for four times the samples that come between two drains: at least the seam's default,
   /// at most what the store takes as one block.
@@ -75,10 +90,11 @@ final class SamplerSession: Sendable {
   }
 
   private func drainUntilFinished() {
-    var wait = pollfd(fd: finish.descriptor, events: Int16(POLLIN), revents: 0)
     var drains = 0
+    var next = Deadline.after(seconds: 0, interrupt: finish)
     while !finish.isRaised {
-      _ = poll(&wait, 1, Int32(SamplerSession.drainInterval))
+      _ = next.wait()
+      next = .after(seconds: Double(SamplerSession.drainInterval) / 1000, interrupt: finish)
       drains += 1
       drain(isLast: drains % SamplerSession.drainsPerBlock == 0)
     }
@@ -86,14 +102,17 @@ final class SamplerSession: Sendable {
 
   private func drain(isLast: Bool) {
     let samples = source.drain()
+    let suspensions = source.suspensions()
     state.withLock { state in
-      state.collector.add(samples)
+      state.collector.add(samples, suspensions)
+      state.events += suspensions.map(\.event)
       guard isLast || state.collector.waiting >= SamplerSession.blockSize else { return }
       let blocks = state.collector.takeBlocks()
       // After the first failure nothing more is tried: the disk is full or gone.
-      guard state.failure == nil, !blocks.isEmpty else { return }
+      guard state.failure == nil, !blocks.isEmpty || !state.events.isEmpty else { return }
       do throws(StoreFailure) {
-        try store.append(capture: capture, blocks: blocks)
+        try store.append(capture: capture, blocks: blocks, events: state.events)
+        state.events = []
       } catch {
         state.failure = error
       }
@@ -107,8 +126,11 @@ final class SamplerSession: Sendable {
     thread.exchange(nil)?.join()
     let summary = await source.stop()
     drain(isLast: true)
-    let result = Result(
-      summary: summary, statistics: state.withLock { $0.collector.statistics })
+    let result = state.withLock { state in
+      Result(
+        summary: summary, statistics: state.collector.statistics,
+        suspensions: state.collector.suspensions)
+    }
     self.result.value = result
     return result
   }

@@ -116,7 +116,7 @@ public struct Thermal: Instrument {
           return metric
         })
     }
-    result.summary.record(in: job, source: name)
+    result.record(in: job, source: name)
   }
 }
 

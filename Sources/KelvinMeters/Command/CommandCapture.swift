@@ -107,6 +107,7 @@ final class CommandCapture: Sendable {
     var buffer = [UInt8](repeating: 0, count: 65_536)
     var patience = Deadline.after(seconds: options.patience)
     var seen: Int64 = 0
+    var suspends = HostSuspends()
     while true {
       var waiting = pollfd(fd: input, events: Int16(POLLIN), revents: 0)
       let ready = poll(&waiting, 1, patience.pollMilliseconds)
@@ -126,7 +127,9 @@ final class CommandCapture: Sendable {
       if count < 0, errno == EINTR || errno == EAGAIN { continue }
       guard count > 0 else { break }
       guard failure == nil else { continue }
-      stream.take(buffer.span.extracting(0..<count), arrival: MonotonicTime.now.nanoseconds)
+      let arrival = MonotonicTime.now.nanoseconds
+      suspends.look(at: arrival, latest: stream.latest, sink)
+      stream.take(buffer.span.extracting(0..<count), arrival: arrival)
       let now = stream.samples.reduce(0, +)
       if now > seen {
         if seen == 0 { hasBegun.raise() }
@@ -138,7 +141,7 @@ final class CommandCapture: Sendable {
         kill.raise()
       }
     }
-    let clock = stream.finish()
+    let clock = stream.latest == nil ? stream.finish() : suspends.doubt(stream.finish())
     return summary(stream, clock, failure, name)
   }
 

@@ -18,6 +18,13 @@ struct LineStream {
   private var counted: Int64 = 0
   /// Of the last line that was taken.
   private var last: (time: Int64, arrival: Int64)?
+  /// The same, on the clock of the capture; nil where that is this machine's monotonic one.
+  var latest: Int64? {
+    switch plan.timing {
+    case .printed(.monotonic, _), .arrival: nil
+    case .printed, .counted: last?.time
+    }
+  }
   /// Lines that could not be read since then, and what the first of them was.
   private var bad: (count: Int64, note: String) = (0, "")
   /// Lines in a row whose times do not go on.

@@ -52,6 +52,7 @@ private final class IIOCaptureWorker {
   private var reads: Int64 = 0
   private var overflows: Int64 = 0
   private var observed: Int64 = .min
+  private var suspends = HostSuspends()
 
   init(_ start: IIOStart, into sink: any BlockSink, _ stopping: Interrupt) {
     self.start = start
@@ -141,6 +142,7 @@ private final class IIOCaptureWorker {
   private func take(_ count: Int, _ arrival: Int64, isFull: Bool) {
     reads += 1
     if isFull { overflows += 1 }
+    suspends.look(at: arrival, latest: isHost ? nil : stream.latest, sink)
     stream.take(
       buffer.span.bytes.extracting(0..<count), arrival: arrival,
       note: isFull ? "the buffer was full" : "")
@@ -156,16 +158,20 @@ private final class IIOCaptureWorker {
     }
   }
 
+  /// Whether samples have times of this machine's monotonic clock: their own, or those of their arrival.
+  private var isHost: Bool { start.clock == .monotonic || start.plan.timestamp == nil }
+
   private func summary(_ failure: MeterFailure?, _ left: [String]) -> CaptureSummary {
-    let isHost = start.clock == .monotonic && start.plan.timestamp != nil
     var counts: [String: Value] = ["reads": .integer(reads), "full buffers": .integer(overflows)]
     if let period = stream.period { counts["measured rate"] = .number(1e9 / period) }
+    if suspends.count > 0 { counts["suspends"] = .integer(suspends.count) }
     if !left.isEmpty { counts["not put back"] = .list(left.map { .text($0) }) }
     return CaptureSummary(
       samples: Array(repeating: stream.scans, count: start.plan.channels.count), lost: stream.lost,
       witnesses: start.plan.timestamp == nil
         ? ["full buffers"] : ["time stamps against rate", "full buffers"],
-      clock: isHost ? .host : fitter.fit ?? .host, hostCPU: kelvin_cpu_time(1), counts: counts,
+      clock: start.clock == .monotonic && start.plan.timestamp != nil
+        ? .host : suspends.doubt(fitter.fit ?? .host), hostCPU: kelvin_cpu_time(1), counts: counts,
       failure: failure)
   }
 }

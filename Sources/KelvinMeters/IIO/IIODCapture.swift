@@ -116,6 +116,7 @@ private final class IIODCaptureWorker {
   private let sink: any BlockSink
   private let ending: IIODEnding
   private var isDone = false
+  private var suspends = HostSuspends()
   private var stream: IIOScanStream
   private var mask: IIODMask
   private var fitter: IIOClockFitter
@@ -230,6 +231,7 @@ private final class IIODCaptureWorker {
     while rest > 0 {
       let bytes = try client.some(limit: rest, until: deadline)
       let arrival = MonotonicTime.now.nanoseconds
+      suspends.look(at: arrival, latest: stream.latest, sink)
       rest -= bytes.count
       take(bytes, arrival)
     }
@@ -251,10 +253,12 @@ private final class IIODCaptureWorker {
   private func summary(_ failure: MeterFailure?) -> CaptureSummary {
     var counts: [String: Value] = ["batches": .integer(chunks)]
     if let period = stream.period { counts["measured rate"] = .number(1e9 / period) }
+    if suspends.count > 0 { counts["suspends"] = .integer(suspends.count) }
     return CaptureSummary(
       samples: Array(repeating: stream.scans, count: request.selection.channels.count),
       lost: stream.lost,
       witnesses: request.selection.device.timestamp == nil ? [] : ["time stamps against rate"],
-      clock: fitter.fit ?? .host, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
+      clock: suspends.doubt(fitter.fit ?? .host), hostCPU: kelvin_cpu_time(1), counts: counts,
+      failure: failure)
   }
 }

@@ -67,7 +67,7 @@ final class FileMeter: Meter {
         var wait = pollfd(fd: stopping.descriptor, events: Int16(POLLIN), revents: 0)
         while !stopping.isRaised {
           _ = poll(&wait, 1, FileMeter.drainMilliseconds)
-          drain.take(source.drain())
+          drain.take(source)
         }
       }
     } catch {
@@ -85,7 +85,7 @@ final class FileMeter: Meter {
     run.stopping.raise()
     run.thread?.join()
     let counted = await run.source.stop()
-    run.drain.take(run.source.drain())
+    run.drain.take(run.source)
     return run.drain.summary(counted)
   }
 
@@ -114,6 +114,10 @@ extension FileMeter {
       var first: Int64?
       /// Since when a channel cannot be read, how often, and why.
       var errors: [(from: Int64, to: Int64, count: Int64, why: String)?]
+      /// Suspends that samples to come may lie around, and how often and how long there were any.
+      var suspensions: [Suspension] = []
+      var suspends: Int64 = 0
+      var asleep: Int64 = 0
       var failure: MeterFailure?
     }
 
@@ -132,9 +136,26 @@ extension FileMeter {
           errors: channels.map { _ in nil }))
     }
 
-    func take(_ samples: [Sample]) {
-      guard !samples.isEmpty else { return }
+    /// Takes what has come since the last time.
+    func take(_ source: any SampleSource) {
+      // In this order: those of the samples are there when the samples are.
+      let samples = source.drain()
+      take(samples, source.suspensions())
+    }
+
+    func take(_ samples: [Sample], _ suspensions: [Suspension] = []) {
+      guard !samples.isEmpty || !suspensions.isEmpty else { return }
       state.withLock { state in
+        for suspension in suspensions {
+          sink.take(suspension.event)
+          state.suspends += 1
+          state.asleep &+= suspension.asleep ?? 0
+        }
+        state.suspensions += suspensions
+        defer {
+          let reached = state.last.compactMap { $0?.time }.min() ?? .min
+          state.suspensions.removeAll { $0.to < reached }
+        }
         var times: [[Int64]] = channels.map { _ in [] }
         var codes = times
         for sample in samples {
@@ -147,7 +168,11 @@ extension FileMeter {
           endError(channel, &state)
           if let last = state.last[channel] {
             let missing = (sample.nanoseconds - last.time + period / 2) / period - 1
-            if missing > 0 {
+            // Who sleeps leaves nothing out.
+            let slept = state.suspensions.contains {
+              $0.from < sample.nanoseconds && $0.to > last.time
+            }
+            if missing > 0, !slept {
               sink.take(
                 CaptureEvent(
                   .overrun, channel: channel, from: last.time, to: sample.nanoseconds,
@@ -224,6 +249,10 @@ extension FileMeter {
             "max lateness": .integer(counted.maxLateness),
             "realtime": .boolean(counted.isRealtime)
           ], failure: state.failure)
+        if state.suspends > 0 {
+          summary.counts["suspends"] = .integer(state.suspends)
+          summary.counts["asleep"] = .integer(state.asleep)
+        }
         if !counted.note.isEmpty { summary.counts["note"] = .text(counted.note) }
         summary.counts.merge(counted.boardRecord) { first, _ in first }
         let still = channels.indices.filter {

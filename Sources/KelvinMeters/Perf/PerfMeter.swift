@@ -79,8 +79,10 @@ final class PerfMeter: Meter {
       }
     }
     var due = MonotonicTime.now.nanoseconds
+    var suspends = HostSuspends()
     while summary.failure == nil {
       let isLast = stopping.isRaised
+      suspends.look(at: MonotonicTime.now.nanoseconds, latest: nil, sink)
       for reader in readers {
         do throws(Errno) {
           try reader.read(into: sink)
@@ -98,6 +100,7 @@ final class PerfMeter: Meter {
       if due <= now { due += (now - due) / period * period + period }
       _ = Deadline(time: MonotonicTime(nanoseconds: due), interrupt: stopping).wait()
     }
+    if suspends.count > 0 { summary.counts["suspends"] = .integer(suspends.count) }
     summary.hostCPU = kelvin_cpu_time(1)
     return summary
   }

@@ -7,8 +7,9 @@ public struct CaptureEvent: Sendable, Hashable, Codable {
   /// When it began and ended, on the meter's own clock, in nanoseconds; equal for a moment.
   public var from: Int64
   public var to: Int64
-  /// Of samples that were lost, repeated or saturated, or of times that a counter wrapped; nil when it
-  /// is not known.
+  /// Of samples that were lost, repeated or saturated, or of times that a counter wrapped; of a suspend the
+  /// nanoseconds that are not between ``from`` and ``to``, since the clock of the samples stood still. Nil
+  /// when it is not known.
   public var count: Int64?
   /// For people; for a mark, its name.
   public var note: String
@@ -29,7 +30,7 @@ public struct CaptureEvent: Sendable, Hashable, Codable {
     case wrap
     /// A counter, or the meter itself, started anew.
     case reset
-    /// This machine, or the board, was suspended.
+    /// This machine, or the board, was suspended: ``Suspension``.
     case suspend
     /// The clock of the samples, or the wall clock, was set.
     case clockStep = "clock step"

@@ -2,10 +2,9 @@ internal import FoundationEssentials
 internal import GRDB
 public import KelvinModel
 
-// Captures: who appends at least each second keeps everything up to the last second, whatever happens.
-// An append survives the death of this process at once; the first one that comes half a second or more after
-// the last commit that went to the disk goes there itself, and takes all before it along, so that a power
-// cut costs no more than a second, and syncing no more than two syncs a second.
+// Captures: who appends four times a second keeps everything up to the last second, whatever happens.
+// An append survives the death of this process at once. Where the one after it would come too late, it goes to the
+// disk itself, and takes all before it along: some two syncs a second (`State.isSyncDue`).
 
 extension RunStore {
   /// Begins a capture: samples of some channels, taken together by `source`, with the meter they come
@@ -95,14 +94,13 @@ extension RunStore {
     }
   }
 
-  /// Runs `body` in one transaction that goes to the disk when the last that did was half a second ago, and
-  /// then `remember`, when it was committed.
+  /// Runs `body` in one transaction that goes to the disk when that is due, and then `remember`, when it was
+  /// committed.
   private func writeSamples<T>(
     _ body: (Database, State) throws -> T, then remember: (T, State) -> Void
   ) throws(StoreFailure) {
     try access { database, state in
-      let now = MonotonicTime.now
-      let isDue = state.lastSync.map { now - $0 >= state.syncInterval } ?? true
+      let isDue = state.isSyncDue(at: .now)
       let result = try commit(isDue ? .machine : .process, database, state, body)
       remember(result, state)
     }

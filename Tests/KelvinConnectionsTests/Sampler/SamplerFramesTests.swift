@@ -128,6 +128,79 @@ import Testing
     #expect(frames.take(Self.clock).count == 1)
   }
 
+  /// Signed numbers as the program writes them.
+  static func numbers(_ numbers: [Int64]) -> [UInt8] {
+    numbers.flatMap { number -> [UInt8] in
+      var rest = UInt64(bitPattern: number << 1 ^ number >> 63)
+      var bytes: [UInt8] = []
+      while rest > 127 {
+        bytes.append(UInt8(rest & 127) | 128)
+        rest >>= 7
+      }
+      return bytes + [UInt8(rest)]
+    }
+  }
+  static let suspend = frame(
+    "S", numbers([1, 18_599_372_655_186, 18_603_372_655_186, 3_990_000_000]))
+
+  /// Version 1 had neither suspends nor counts of them: told apart by what is there.
+  @Test func readsBothVersions() {
+    let newer = Self.frame("H", Self.numbers([2, 9, 0, 1, 4096, 3, 1, 77, 1]))
+    let blind = Self.frame("H", Self.numbers([2, 9, 0, 1, 4096, 3, 1, 77, 0]))
+    func hello(_ notices: Bool) -> SamplerMessage {
+      .hello(
+        .init(
+          processID: 9, realtimeError: 0, lockError: 1, bufferBytes: 4096,
+          noticesSuspends: notices))
+    }
+    #expect(messages(newer + blind) == [hello(true), hello(false)])
+    #expect(
+      messages(Self.suspend)
+        == [
+          .suspend(
+            .init(
+              number: 1, from: 18_599_372_655_186, to: 18_603_372_655_186, asleep: 3_990_000_000))
+        ])
+    let counts = (0..<19).map { Int64($0) }
+    guard case .end(let end)? = messages(Self.frame("E", Self.numbers(counts + [2, 99]))).first,
+      case .end(let old)? = messages(Self.frame("E", Self.numbers(counts))).first
+    else {
+      Issue.record("no end")
+      return
+    }
+    #expect(end.suspends == 2 && end.asleep == 99 && end.forks == 18)
+    #expect(old.suspends == -1 && old.asleep == -1 && old.forks == 18)
+  }
+
+  @Test(
+    arguments: [
+      ("H", [2, 9, 0, 1, 4096, 3, 1, 77]), ("H", [1, 9, 0, 1, 4096, 3, 1, 77, 1]),
+      ("H", [3, 9, 0, 1, 4096, 3, 1, 77, 1, 0]), ("H", [.max, 9, 0, 1, 4096, 3, 1, 77, 1]),
+      // Back in time, longer asleep than it was away, none of a number, beyond the end of time.
+      ("S", [1, 5, 4, 0]), ("S", [1, 5, 9, 5]), ("S", [0, 5, 9, 4]), ("S", [1, -5, 9, 4]),
+      ("S", [1, 5, 1 << 60, 4]), ("S", [1, .min, .max, 4]), ("S", [1, 5, 9]),
+      ("S", [1, 5, 9, 4, 0]), ("E", [Int64](repeating: 1, count: 20)),
+      ("E", [Int64](repeating: 1, count: 22)), ("E", [Int64](repeating: -2, count: 21))
+    ] as [(Character, [Int64])])
+  func refusesFramesOfNoVersion(type: Character, numbers: [Int64]) {
+    var frames = SamplerFrames(files: 3)
+    #expect(frames.take(Self.frame(type, Self.numbers(numbers))).isEmpty)
+    #expect(frames.damaged == 1)
+  }
+
+  @Test func aSuspendThatIsCutOrChangedIsNone() {
+    for length in Self.suspend.indices {
+      #expect(messages(Array(Self.suspend[..<length])).isEmpty)
+    }
+    for index in Self.suspend.indices {
+      for change: UInt8 in [1, 0x10, 0x80, 0xff] {
+        var bytes = Self.suspend
+        bytes[index] ^= change
+        #expect(messages(bytes + [UInt8](repeating: 0, count: 4096)).isEmpty)
+      }
+    }
+  }
+
   @Test func doesNotWaitForAFrameThatIsTooLong() {
     var frames = SamplerFrames(files: 3)
     #expect(frames.take([0xc5, 0x4b, 0x44, 0xff, 0xff] + Self.clock).count == 1)

@@ -238,6 +238,51 @@ struct EnergyMeasurementTests {
     #expect(job.messages(.warning).contains { $0.contains(/\(gap 1\d\d(\.\d)? ms/) })
   }
 
+  /// A sleep in the window: the job is not whole, and its figures say so, in memory and from the database alike.
+  @Test(arguments: [0, 30.0])
+  func aSleepInTheWindowMakesTheJobHonest(unseen: Double) async throws {
+    var driver = WaveformDriver(sites: [("vdd", steady(2))], range: 0...10)
+    (driver.pause, driver.tellsPause, driver.sleeps) = (0.1...0.2, true, unseen)
+    let job = try await run(bench([driver], argv: ["sleep", "0.5"]))
+    #expect(job.outcome.verdict == .partial, "\(job.outcome)")
+    #expect(
+      job.outcome.reason.contains(
+        /wave: what was used in a suspend of \d+(\.\d+)? m?s is not known and not/),
+      "\(job.outcome.reason)")
+    let time = try job.value("execution_time")
+    let coverage = try job.value("energy_coverage") / 100
+    #expect(abs(coverage - (time - 0.105) / (time + unseen)) < 0.05, "\(coverage)")
+    // From nothing to the meter's whole range.
+    let bound = try job.value("energy_loss_bound")
+    #expect(bound > 10 * (0.1 + unseen) && bound < 10 * (0.13 + unseen), "\(bound)")
+    #expect(try job.value("energy") < 2 * (time - 0.09))
+  }
+
+  /// One of several that cannot be had: the others measure, and the job says what is missing.
+  @Test(arguments: [false, true])
+  func oneMeterOfSeveralThatCannotBeOpenedIsNamed(isFound: Bool) async throws {
+    let good = WaveformDriver(sites: [("vdd", steady(2.5))])
+    var bad = WaveformDriver(sites: [("gpu", steady(1))], name: "other")
+    bad.obstacle = MeterFailure(
+      .permission, "other: this user may not read it", hint: "join group dialout")
+    var bench = bench([good, bad], ["rails": ["sum": "wave + other"]])
+    if !isFound {
+      // The bench file ties one to the board that it does not have.
+      bench.equipment.meters.declared.removeLast()
+      bench.equipment.meters.drivers = [good]
+    }
+    let job = try await run(bench)
+    #expect(job.outcome.verdict == .partial, "\(job.outcome)")
+    #expect(
+      job.outcome.reason.contains(isFound ? "other: this user may not" : "'other'"),
+      "\(job.outcome.reason)")
+    let energies = job.metrics.filter { $0.name == "energy" }
+    #expect(energies.map(\.classifiers) == [["rail": "wave", "meter": "wave"]], "\(energies)")
+    let truth = 2.5 * (try job.value("execution_time"))
+    #expect(abs((energies.first?.value.double ?? 0) - truth) <= 1e-6 * truth)
+    #expect(try job.value("energy_coverage") == 100)
+  }
+
   @Test func saturationIsFlagged() async throws {
     let begin = MonotonicTime.now.nanoseconds
     // At the end of its range for a tenth of the time.

@@ -15,6 +15,10 @@ struct WaveformDriver: MeterDriver {
   /// Seconds after its start: it gives nothing between, and says so or not.
   var pause: ClosedRange<Double>?
   var tellsPause = false
+  /// Whether it slept in the pause; and how long this machine's clock stood still besides, in seconds.
+  var sleeps: Double?
+  /// Why it cannot be opened.
+  var obstacle: MeterFailure?
   /// Seconds after its start at which it goes.
   var goesAfter: Double?
   var isFound = true
@@ -33,7 +37,8 @@ struct WaveformDriver: MeterDriver {
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline
   ) async throws(MeterFailure) -> any Meter {
-    WaveformMeter(name: name, driver: self)
+    if let obstacle { throw obstacle }
+    return WaveformMeter(name: name, driver: self)
   }
 
   var channels: [Channel] {
@@ -95,7 +100,16 @@ final class WaveformMeter: Meter {
           if driver.tellsPause, !isTold {
             isTold = true
             let length = Int64((pause.upperBound - pause.lowerBound) * 1e9)
-            sink.take(CaptureEvent(.gap, from: time - Int64(step), to: time + length))
+            let (from, to) = (time - Int64(step), time + length)
+            if let sleeps = driver.sleeps {
+              let unseen = Int64(sleeps * 1e9)
+              sink.take(
+                Suspension(
+                  .board, from: from, to: to, asleep: length + unseen, unseen: unseen
+                ).event)
+            } else {
+              sink.take(CaptureEvent(.gap, from: from, to: to))
+            }
           }
           continue
         }

@@ -179,6 +179,29 @@ struct KernelMeterTests {
     #expect(sink.events[1].count == 3 && sink.events[1].to == 8_000_000)
   }
 
+  /// What is missing around a sleep was slept through, and no tick was left out.
+  @Test(arguments: [false, true])
+  func aSleepIsToldAsWhatItIs(isEarly: Bool) {
+    let sink = KeepingSink()
+    let drain = FileMeter.Drain(
+      name: "m", channels: [Channel(name: "p", unit: "W")], files: ["/sys/p"], period: 1_000_000,
+      sink: sink)
+    func samples(_ ticks: [Int64]) -> [Sample] {
+      ticks.map { Sample(nanoseconds: $0 * 1_000_000, mantissa: $0, channel: 0) }
+    }
+    let sleep = Suspension(
+      .board, from: 3_000_000, to: 4_003_000_000, asleep: 3_999_000_000)
+    drain.take(samples([1, 2, 3]), isEarly ? [sleep] : [])
+    drain.take(samples([4003, 4004]), isEarly ? [] : [sleep])
+    // Later there is a tick that was left out.
+    drain.take(samples([4006]))
+    let summary = drain.summary(SampleSummary())
+    #expect(sink.events.map(\.kind) == [.suspend, .overrun])
+    #expect(sink.events[0] == sleep.event)
+    #expect(sink.samples(0).codes == [1, 2, 3, 4003, 4004, 4006])
+    #expect(summary.counts["suspends"] == 1 && summary.counts["asleep"] == 3_999_000_000)
+  }
+
   @Test func conversionsThatAreReadAgainAreRecognized() {
     let sink = KeepingSink()
     let drain = FileMeter.Drain(

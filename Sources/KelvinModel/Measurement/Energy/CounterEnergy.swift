@@ -88,7 +88,13 @@ public struct CounterEnergy: Sendable {
     // A counter counts on while nobody reads it.
     case .gap, .overrun, .saturation, .rangeSwitch, .error, .repeats, .wrap, .mark: return
     case .reset: spans.append((.reset, event.from, to))
-    case .suspend: spans.append((.suspend, event.from, to))
+    case .suspend:
+      spans.append((.suspend, event.from, to))
+      guard let unseen = event.count else { return }
+      for index in intervals.indices
+      where intervals[index].from <= to && intervals[index].to >= event.from {
+        intervals[index].losses.add(unseen: unseen)
+      }
     case .clockStep: spans.append((.clockStep, event.from, to))
     }
   }
@@ -115,7 +121,8 @@ public struct CounterEnergy: Sendable {
       from: sums.from, to: sums.to, measured: sums.energy.value, covered: sums.covered,
       losses: sums.losses,
       possibleLost: sums.losses.duration == 0 ? 0...0 : greatestPower.map { 0...($0 * lost) },
-      likelyLost: hasPower ? lost * (sums.greatest - sums.least) : 0, doubtful: 0,
+      likelyLost: hasPower
+        ? sums.losses.likely(least: sums.least, greatest: sums.greatest) : 0, doubtful: 0,
       samples: sums.readings, least: hasPower ? sums.least : nil,
       greatest: hasPower ? sums.greatest : nil, longestStep: sums.longestStep,
       events: sums.events, budget: budget(of: sums, conditions), clock: conditions.clock,
@@ -182,10 +189,13 @@ public struct CounterEnergy: Sendable {
         intervals[index].add(energy, from: before.time, to: time)
       }
     case .failure(let loss):
+      // What it was before tells nothing of a sleep; a counter that went on says what it counted.
+      let power =
+        loss.kind == .suspend ? counted(from: before.code, to: code) / seconds : lastPower
       for index in intervals.indices {
         let from = max(before.time, intervals[index].from)
         let to = min(time, intervals[index].to)
-        if from < to { intervals[index].lose(loss.kind, from, to, power: lastPower) }
+        if from < to { intervals[index].lose(loss.kind, from, to, power: power) }
       }
     }
     spans.removeAll { $0.to < time }
@@ -193,6 +203,12 @@ public struct CounterEnergy: Sendable {
 
   private struct Loss: Error {
     let kind: LostTime.Kind
+  }
+
+  /// The joules that a counter says for a suspend. One that stood still, or ran for the part in which the machine
+  /// was awake, says too little, one that began anew may: it is no measurement. 0 where it went back.
+  private func counted(from before: Int64, to now: Int64) -> Double {
+    max(0, Double(now) - Double(before)) * channel.scale * unit
   }
 
   /// How many joules were counted between two readings, or why that cannot be told.

@@ -14,7 +14,7 @@ public struct EnergyFigure: Sendable, Hashable, Codable {
   /// power; no limits are needed when nothing was lost.
   public var possibleLost: ClosedRange<Double>?
   /// In joules: lost time·(Pmax − Pmin), as far as the power in it was between what was measured in
-  /// this interval. No limit: a burst may have been lost as a whole.
+  /// this interval; of the time of a suspend, time·Pmax. No limit: a burst may have been lost as a whole.
   public var likelyLost: Double
   /// In nanoseconds: time that was measured, and of which an event said too late that it does not
   /// count.
@@ -36,13 +36,18 @@ public struct EnergyFigure: Sendable, Hashable, Codable {
   /// What was integrated: `vdd.voltage × vdd.current`.
   public var statement: String
 
-  /// In nanoseconds.
+  /// In nanoseconds, on the clock of the interval.
   public var duration: Int64 { to - from }
+  /// In nanoseconds, as it passed: with what a machine slept and its clock did not count.
+  public var elapsed: Int64 { duration &+ losses.unseen }
+  /// In nanoseconds: within ``elapsed``, in which a suspend left nothing to be known.
+  public var suspended: Int64 { losses.time[.suspend] ?? 0 }
   /// 0...1: by time.
   public var coverage: Double {
-    duration > 0 ? Double(covered) / Double(duration) : 0
+    elapsed > 0 ? Double(covered) / Double(elapsed) : 0
   }
-  /// In joules, of the whole interval: measured, and interpolated where nothing was.
+  /// In joules, of the whole interval: measured, and interpolated where nothing was. Nothing is interpolated
+  /// over a suspend, unless a counter counted on.
   public var energy: Double { measured + losses.interpolated }
   /// In watts, over the time that is covered; nil when there is none.
   public var mean: Double? { covered > 0 ? measured / (Double(covered) * 1e-9) : nil }

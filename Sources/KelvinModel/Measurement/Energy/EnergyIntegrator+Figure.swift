@@ -14,8 +14,7 @@ extension EnergyIntegrator {
       longestStep: sums.longestStep, events: sums.events, budget: UncertaintyBudget(),
       clock: conditions.clock, meter: source.meter, statement: source.statement)
     if sums.samples > 0 {
-      figure.likelyLost =
-        Double(sums.losses.duration) * 1e-9 * rate * (sums.greatest - sums.least)
+      figure.likelyLost = sums.losses.likely(least: sums.least, greatest: sums.greatest) * rate
     }
     figure.budget = budget(of: sums, conditions)
     return figure

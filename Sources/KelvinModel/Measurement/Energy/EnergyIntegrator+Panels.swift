@@ -160,8 +160,8 @@ extension IntervalSums {
     }
     losses.add(
       LostTime(
-        kind, from: start, to: stop, samples: samples,
-        interpolated: run.trapezoid(panel, start, stop) * 1e-9))
+        kind, from: start, to: stop, samples: kind == .suspend ? nil : samples,
+        interpolated: kind == .suspend ? 0 : run.trapezoid(panel, start, stop) * 1e-9))
     cut()
   }
 

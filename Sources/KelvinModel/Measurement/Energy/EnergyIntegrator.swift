@@ -132,6 +132,12 @@ public struct EnergyIntegrator: Sendable {
     {
       intervals[index].events[event.kind, default: 0] += 1
     }
+    if event.kind == .suspend, let unseen = event.count {
+      for index in intervals.indices
+      where intervals[index].from <= to && intervals[index].to >= from {
+        intervals[index].losses.add(unseen: unseen)
+      }
+    }
     guard let kind = LostTime.Kind(event.kind), to > from else { return }
     if let reached = run.times.last, !isLearning, from < reached {
       for index in intervals.indices {

@@ -7,7 +7,7 @@ public struct LostTime: Sendable, Hashable, Codable {
   /// Samples that should have been there, or that do not count; nil when it is not known.
   public var samples: Int64?
   /// By a straight line between the samples around, or the nearest one held: in joules. It is in no
-  /// measured energy.
+  /// measured energy. 0 over a suspend: what is drawn asleep, no sample tells.
   public var interpolated: Double
 
   /// Why it was lost.
@@ -58,6 +58,8 @@ public struct Losses: Sendable, Hashable, Codable {
   public private(set) var samples: Int64 = 0
   /// In joules.
   public private(set) var interpolated = 0.0
+  /// In nanoseconds, of the time of suspends: what is in no span, since the clock of the interval stood still.
+  public private(set) var unseen: Int64 = 0
   private var last: LostTime?
 
   /// Spans that are kept one by one.
@@ -66,8 +68,24 @@ public struct Losses: Sendable, Hashable, Codable {
   /// Creates what has lost nothing.
   public init() {}
 
-  /// In nanoseconds.
-  public var duration: Int64 { time.values.reduce(0, +) }
+  /// In nanoseconds, what is ``unseen`` included.
+  public var duration: Int64 { time.values.reduce(0, &+) }
+
+  /// Adds time of a suspend that the interval's clock did not count.
+  mutating func add(unseen nanoseconds: Int64) {
+    // Nine years at most, whatever a damaged capture says.
+    let nanoseconds = max(0, min(nanoseconds, (1 << 58) - unseen))
+    time[.suspend, default: 0] &+= nanoseconds
+    unseen &+= nanoseconds
+  }
+
+  /// By how much the interpolation of the lost time may be off where power was between what was measured, in
+  /// joules. A machine that sleeps draws less than any of its samples: from nothing to the most.
+  func likely(least: Double, greatest: Double) -> Double {
+    let asleep = Double(time[.suspend] ?? 0) * 1e-9
+    let other = Double(duration) * 1e-9 - asleep
+    return other * (greatest - least) + asleep * max(abs(least), abs(greatest))
+  }
 
   /// Adds a span that begins where the last one ended, or later.
   public mutating func add(_ span: LostTime) {
