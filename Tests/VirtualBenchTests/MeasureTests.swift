@@ -67,9 +67,11 @@ struct MeasureTests {
     #expect(figure.coverage > 0.99, "\(figure)")
   }
 
-  /// Powers that follow each other, and when each began.
+  /// Powers that follow each other, and when each began; the guest's meter gives their mean over a second, as it
+  /// states of itself.
   private struct Waveform {
     var steps: [(time: Int64, watts: Double)]
+    var average = MeterAverage()
     let live: LiveValues
     private static let powers = [4.0, 2, 6, 3, 8, 4, 2, 7, 5]
 
@@ -81,12 +83,12 @@ struct MeasureTests {
 
     /// Goes on to the next power when it is time.
     mutating func advance() {
-      guard MonotonicTime.now.nanoseconds - steps[steps.count - 1].time > 2_300_000_000 else {
-        return
+      let now = MonotonicTime.now.nanoseconds
+      if now - steps[steps.count - 1].time > 2_300_000_000 {
+        steps.append((now, Self.powers[steps.count % Self.powers.count]))
       }
-      let watts = Self.powers[steps.count % Self.powers.count]
-      live.set(power: watts)
-      steps.append((MonotonicTime.now.nanoseconds, watts))
+      let energy = energy(from: steps[0].time, to: now)
+      if let power = average.power(at: now, energy: energy) { live.set(power: power) }
     }
 
     /// In joules.

@@ -22,6 +22,13 @@ struct HwmonChip: Sendable {
   var shunts: [Int: Double] = [:]
   var properties: [MeterProperty]
 
+  /// How much longer than a conversion it is left alone between two readings.
+  ///
+  /// acpi_power_meter asks its meter when it is read, and keeps the answer for the sampling time from then on (Linux,
+  /// drivers/hwmon/acpi_power_meter.c, update_meter): read just as often, each other reading comes a moment too
+  /// soon and gives the last answer again, and half of the time is never measured.
+  var pace: Double { name == "power_meter" ? 1.03 : 1 }
+
   static let directory: TargetPath = "/sys/class/hwmon"
 
   private struct Quantity {

@@ -53,7 +53,8 @@ public struct HwmonDriver: MeterDriver {
     try await state(&chip, options["shunt-tolerance"]?.number, through: connection, until: deadline)
     // No faster than it converts: what is read again is no sample of its own.
     let conversion = chip.channels.compactMap(\.averagingTime).max()
-    let rate = options["rate"]?.number ?? min(100, conversion.map { 1 / $0 } ?? 10)
+    let rate =
+      options["rate"]?.number ?? min(100, conversion.map { 1 / ($0 * chip.pace) } ?? 10)
     return try KernelMeter.open(
       name: name, driver: "hwmon", model: chip.name,
       location: "\(connection.name): \(HwmonChip.directory)/\(chip.device)",

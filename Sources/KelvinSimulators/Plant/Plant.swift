@@ -52,6 +52,7 @@ public final class Plant {
     var previous = begin
     var temperature = model.thermal.ambient
     var energy = 0.0
+    var average = MeterAverage()
     var power = model.power(cpus: [], temperature: temperature, at: 0)
     var next = begin
     try write(header)
@@ -70,7 +71,8 @@ public final class Plant {
         cpus: activity, temperature: temperature, at: Double(now - begin) * 1e-9)
       previous = now
       live?.set(temperature: temperature)
-      live?.set(power: power)
+      // The guest's meter averages, as it says.
+      live?.set(power: average.power(at: now, energy: energy) ?? power)
       live?.set(batteryWattHours: max(0, model.batteryWattHours - energy / 3600))
       page.write(time: now, power: power, voltage: 5, energy: energy)
       try write(line(now, activity, temperature, power, energy))

@@ -157,6 +157,23 @@ struct KernelMeterTests {
     #expect(failure?.hint.contains(hint) == true, "\(failure?.hint ?? "")")
   }
 
+  /// ACPI's meters are asked when they are read, and their answer is kept for as long: a reading that comes a
+  /// moment too soon gives the last one again.
+  @Test func anACPIMeterIsLeftALittleLongerThanItAverages() async throws {
+    let folder = "/sys/devices/acpi/hwmon0"
+    let tree = try RecordedTree(
+      [
+        "\(folder)/name": "power_meter\n", "\(folder)/power1_average": "5000000\n",
+        "\(folder)/power1_average_interval": "1000\n"
+      ], links: ["/sys/class/hwmon/hwmon0": folder])
+    let meter = try await HwmonDriver().open(
+      name: "m", options: [:], through: tree.connection, until: Self.soon)
+    #expect(meter.rate == 1 / 1.03 && meter.channels.map(\.averagingTime) == [1])
+    let asked = try await HwmonDriver().open(
+      name: "m", options: ["rate": 4.0], through: tree.connection, until: Self.soon)
+    #expect(asked.rate == 4)
+  }
+
   @Test func aMeterThatGoesAwayIsTold() {
     let sink = KeepingSink()
     let drain = FileMeter.Drain(
