@@ -50,7 +50,6 @@ public struct SuspendWatch: Sendable {
   /// - Parameter now: CLOCK_MONOTONIC, read just now.
   /// - Returns: the suspend since the last look, on this machine's monotonic clock, which does not count it; nil when
   ///   there was none, as nearly always.
-  @inline(__always)
   public mutating func look(at now: Int64) -> Suspension? {
     let boottime = MonotonicTime.boottimeNanoseconds
     guard boottime &- now &- difference > SuspendWatch.shortest else {

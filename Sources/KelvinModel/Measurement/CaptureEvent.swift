@@ -38,6 +38,9 @@ public struct CaptureEvent: Sendable, Hashable, Codable {
     case error
     /// Somebody marked the moment: a phase of a workload, an edge of a digital input.
     case mark
+
+    /// Whether nothing was sampled from its beginning to its end.
+    public var isGap: Bool { self == .gap || self == .suspend }
   }
 
   /// Describes an event.

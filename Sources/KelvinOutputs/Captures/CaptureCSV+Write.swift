@@ -28,7 +28,7 @@ public enum CaptureCSV {
         try ChannelReader(
           cursor: source.cursor(index), channel: source.channels[index], clock: source.clock))
     }
-    var gaps = described.events.filter { $0.kind == .gap }.sorted { $0.from < $1.from }[...]
+    var gaps = described.events.filter { $0.kind.isGap }.sorted { $0.from < $1.from }[...]
     var rows = 0
     var row: [UInt8] = []
     while true {

@@ -41,7 +41,7 @@ public enum PTDaemonLog {
     let watts = try means(source, power)
     let volts = try beside(.voltage).map { try means(source, $0) } ?? [:]
     let amperes = try beside(.current).map { try means(source, $0) } ?? [:]
-    let gaps = source.events.filter { $0.kind == .gap && $0.channel ?? power == power }
+    let gaps = source.events.filter { $0.kind.isGap && $0.channel ?? power == power }
     let broken = gaps.map { gap in
       let from = source.wall(source.clock.host(gap.from)) ?? 0
       let to = source.wall(source.clock.host(gap.to)) ?? 0

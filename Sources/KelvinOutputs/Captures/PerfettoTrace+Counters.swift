@@ -106,7 +106,7 @@ extension PerfettoWriter {
   private func rail(_ index: Int, number: UInt64) throws {
     let channel = source.channels[index]
     let isPower = channel.kind == .power
-    let gaps = source.events.filter { $0.kind == .gap && $0.channel ?? index == index }
+    let gaps = source.events.filter { $0.kind.isGap && $0.channel ?? index == index }
       .sorted { $0.from < $1.from }
     var nextGap = 0
     var energy = 0.0

@@ -42,7 +42,7 @@ extension RunStore {
       }
       for event in events {
         try insert(event, capture: capture, database)
-        guard [.gap, .suspend].contains(event.kind) else { continue }
+        guard event.kind.isGap else { continue }
         let gap = Gap(from: event.from, to: event.to)
         for channel in try channels(of: capture, event.channel, database) {
           writers[channel, default: ChannelWriter()].add(gap)

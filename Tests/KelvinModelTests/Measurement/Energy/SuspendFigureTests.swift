@@ -15,7 +15,7 @@ import Testing
 
   /// 2 W each 0.1 s from 0 to 10 s, without what is asleep; then the events.
   private static func figure(
-    awake: [ClosedRange<Double>], events: [CaptureEvent], to: Int64 = 10 * second,
+    awake: [ClosedRange<Double>], events: [CaptureEvent], to: Int64 = 10 * Self.second,
     possible: ClosedRange<Double>? = nil
   ) throws -> EnergyFigure {
     let source = try #require(
