@@ -43,9 +43,11 @@ public enum FigureText {
         "the rest is interpolated, which may be wrong by \(likely) where power stayed within what was "
         + "measured (\(bound))"
     }
+    // A counter that went on said something.
+    let isCounted = figure.losses.spans.contains { $0.kind == .suspend && $0.interpolated > 0 }
     let asleep = quantity(Double(figure.suspended) * 1e-9, "s")
     return "what was used in a suspend of \(asleep) is not known"
-      + (figure.losses.interpolated == 0 ? " and not in the figure" : "")
+      + (isCounted ? "" : " and not in the figure")
       + ", which may be wrong by \(likely) where power was no higher than what was measured (\(bound))"
   }
 

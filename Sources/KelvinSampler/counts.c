@@ -64,6 +64,8 @@ static void look_at_link(int64_t *cpu, int64_t *runs) {
   *runs = number_at(text);
 }
 
+int64_t count_suspends(void) { return number_at(text_of("/sys/power/suspend_stats/success")); }
+
 void count_usage(int sign) {
   struct rusage usage;
   if (CALL(getrusage, RUSAGE_SELF, &usage, 0, 0) == 0) {

@@ -16,6 +16,8 @@ extern struct counts {
 int64_t number_at(const char *text);
 // Adds (1) or subtracts (-1) what the process has used so far.
 void count_usage(int sign);
+// How often the board has slept since it booted (Linux 5.4 and later); -1 where the kernel does not say.
+int64_t count_suspends(void);
 // Notes what link and board have done so far, and at the end the difference.
 void count_board(int is_end);
 

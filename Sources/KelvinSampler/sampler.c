@@ -199,7 +199,7 @@ static void say_end(void) {
       (int64_t)store_samples(), (int64_t)store_lost(), counted.lateness, counted.most_late,
       counted.cpu, counted.switches, counted.preemptions, counted.faults, counted.bytes_out,
       counted.bytes_in, counted.link_cpu, counted.link_runs, counted.forks,
-      notices_suspends ? suspends : -1, notices_suspends ? asleep : -1};
+      notices_suspends ? suspends : -1, notices_suspends ? slept : -1};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) put_signed(&frame, numbers[i]);
   frame_end(&frame);
   write_frame(&frame);

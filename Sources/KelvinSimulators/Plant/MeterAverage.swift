@@ -19,7 +19,9 @@ public struct MeterAverage: Sendable {
     while steps.count > 2, steps[1].time <= begin { steps.removeFirst() }
     let (first, second) = (steps[0], steps[min(1, steps.count - 1)])
     guard first.time < now else { return nil }
-    guard first.time < begin else { return (energy - first.energy) / Double(now - first.time) * 1e9 }
+    guard first.time < begin else {
+      return (energy - first.energy) / Double(now - first.time) * 1e9
+    }
     // Between two steps the energy grew evenly.
     let share = Double(begin - first.time) / Double(second.time - first.time)
     let start = first.energy + share * (second.energy - first.energy)
