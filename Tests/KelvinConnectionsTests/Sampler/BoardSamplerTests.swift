@@ -52,6 +52,8 @@ struct BoardSamplerTests {
       #expect(all(3, .ok, -1250))
       #expect(all(4, .notNumber, 0))
       #expect(samples.first { $0.channel == 3 }?.value == -12.5)
+      // It would have noticed a suspend, and there was none.
+      #expect(source.suspensions().isEmpty && !summary.note.contains("suspend"), "\(summary.note)")
       // Both clocks are one: the mapping is right within what it says, and so is each time.
       let fit = try #require(summary.clock)
       let bound = try #require(summary.clockBound)
