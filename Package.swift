@@ -61,6 +61,14 @@ let package = Package(
       ],
       swiftSettings: settings),
 
+    .target(
+      name: "KelvinPatterns",
+      dependencies: [
+        "CLibPCRE2",
+        "KelvinModel"
+      ],
+      swiftSettings: settings),
+
     // MARK: floor 2, the store
 
     .target(
@@ -188,6 +196,7 @@ let package = Package(
         "KelvinConnections",
         "KelvinDevices",
         "KelvinModel",
+        "KelvinPatterns",
         "KelvinSystem"
       ],
       swiftSettings: settings),
@@ -227,10 +236,10 @@ let package = Package(
     .target(
       name: "KelvinExecution",
       dependencies: [
-        "CLibPCRE2",
         "KelvinConnections",
         "KelvinMeters",
         "KelvinModel",
+        "KelvinPatterns",
         "KelvinStore",
         "KelvinSystem",
         "KelvinTargets",
@@ -244,6 +253,7 @@ let package = Package(
         "KelvinExecution",
         "KelvinMeters",
         "KelvinModel",
+        "KelvinPatterns",
         "KelvinSimulators",
         "KelvinStore",
         "KelvinSystem",
@@ -264,6 +274,7 @@ let package = Package(
         "KelvinMeters",
         "KelvinModel",
         "KelvinOutputs",
+        "KelvinPatterns",
         "KelvinSimulators",
         "KelvinStore",
         "KelvinSystem",

@@ -1,6 +1,7 @@
 internal import KelvinAgenda
 public import KelvinExecution
 public import KelvinOutputs
+internal import KelvinPatterns
 internal import KelvinTargets
 
 /// What commands know beyond their arguments: which workloads, instruments and outputs exist.

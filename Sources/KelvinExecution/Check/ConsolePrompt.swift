@@ -1,5 +1,6 @@
 internal import KelvinConnections
 public import KelvinModel
+internal import KelvinPatterns
 
 /// What a console may show when a key is pressed.
 public struct ConsolePrompt: Sendable, Hashable {

@@ -2,6 +2,7 @@ internal import Glibc
 internal import KelvinConnections
 internal import KelvinDevices
 internal import KelvinModel
+internal import KelvinPatterns
 internal import KelvinStore
 internal import KelvinTargets
 

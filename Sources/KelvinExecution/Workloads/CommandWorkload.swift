@@ -1,6 +1,7 @@
 internal import Glibc
 internal import KelvinConnections
 public import KelvinModel
+internal import KelvinPatterns
 internal import KelvinStore
 internal import KelvinTargets
 internal import Synchronization

@@ -1,4 +1,5 @@
 internal import KelvinModel
+internal import KelvinPatterns
 
 /// A metric that a pattern finds in a workload's output.
 struct MetricPattern: Sendable {

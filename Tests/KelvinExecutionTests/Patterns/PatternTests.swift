@@ -1,4 +1,5 @@
 import KelvinModel
+import KelvinPatterns
 import Testing
 
 @testable import KelvinExecution

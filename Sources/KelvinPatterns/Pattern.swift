@@ -91,25 +91,63 @@ public final class Pattern: Sendable {
   }
 
   /// How many groups it captures.
-  var groupCount: Int {
+  public var groupCount: Int {
     var count: UInt32 = 0
     pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_CAPTURECOUNT), &count)
     return Int(count)
+  }
+
+  /// Names of groups and their numbers, in the order of the numbers: `(?<power>[0-9.]+)`.
+  public var groupNames: [(name: String, number: Int)] {
+    var (count, size): (UInt32, UInt32) = (0, 0)
+    var table: UnsafePointer<UInt8>?
+    pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_NAMECOUNT), &count)
+    pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_NAMEENTRYSIZE), &size)
+    pcre2_pattern_info_8(code, UInt32(PCRE2_INFO_NAMETABLE), &table)
+    guard let table, size > 2 else { return [] }
+    // Each entry: the number in two bytes, the greater one first, and the name with a zero behind it.
+    return (0..<Int(count)).map { index in
+      let entry = UnsafeBufferPointer(start: table + index * Int(size), count: Int(size))
+      let name = String(decoding: entry[2...].prefix { $0 != 0 }, as: UTF8.self)
+      return (name, Int(entry[0]) << 8 | Int(entry[1]))
+    }.sorted { $0.number < $1.number }
   }
 
   /// The range of a group in the first match within `line`; group 0 is the whole match.
   ///
   /// - Returns: nil when nothing matches, or the group took no part.
   /// - Throws: ``LimitFailure``.
-  func firstMatch(
+  public func firstMatch(
     in line: UnsafeRawBufferPointer, group: Int
   ) throws(LimitFailure) -> Range<Int>? {
+    try firstMatch(in: line) { $0(group) } ?? nil
+  }
+
+  /// Where some groups of the first match within `line` are.
+  ///
+  /// - Parameter ranges: gets one for each of `groups`; nil for a group that took no part.
+  /// - Returns: false when nothing matches.
+  /// - Throws: ``LimitFailure``.
+  public func firstMatch(
+    in line: UnsafeRawBufferPointer, groups: [Int], _ ranges: inout [Range<Int>?]
+  ) throws(LimitFailure) -> Bool {
+    ranges.removeAll(keepingCapacity: true)
+    let found = try firstMatch(in: line) { range in groups.map(range) }
+    guard let found else { return false }
+    ranges = found
+    return true
+  }
+
+  /// Calls `body` with a way to the ranges of the first match's groups; nil when nothing matches.
+  private func firstMatch<Found: Sendable>(
+    in line: UnsafeRawBufferPointer, _ body: ((Int) -> Range<Int>?) -> Found
+  ) throws(LimitFailure) -> Found? {
     guard let subject = line.baseAddress?.assumingMemoryBound(to: UInt8.self) else {
       return try withUnsafeBytes(of: UInt8(0)) { (byte) throws(LimitFailure) in
-        try firstMatch(in: UnsafeRawBufferPointer(rebasing: byte[..<0]), group: group)
+        try firstMatch(in: UnsafeRawBufferPointer(rebasing: byte[..<0]), body)
       }
     }
-    let result: Result<Range<Int>?, LimitFailure> = scratch.withLock { scratch in
+    let result: Result<Found?, LimitFailure> = scratch.withLock { scratch in
       func match(_ options: UInt32) -> Int32 {
         pcre2_match_8(code, subject, line.count, 0, options, scratch.data, scratch.context)
       }
@@ -120,14 +158,16 @@ public final class Pattern: Sendable {
       guard status > 0 else {
         return .failure(LimitFailure(source: source, problem: Pattern.message(for: status)))
       }
-      guard group < status, let offsets = pcre2_get_ovector_pointer_8(scratch.data) else {
-        return .success(nil)
-      }
-      let start = offsets[group * 2]
-      let end = offsets[group * 2 + 1]
-      // A group that took no part is PCRE2_UNSET, all bits set; \K can put the start past the end.
-      guard 0 <= start, start <= end, end <= line.count else { return .success(nil) }
-      return .success(start..<end)
+      let offsets = pcre2_get_ovector_pointer_8(scratch.data)
+      return .success(
+        body { group in
+          guard group >= 0, group < status, let offsets else { return nil }
+          let start = offsets[group * 2]
+          let end = offsets[group * 2 + 1]
+          // A group that took no part is PCRE2_UNSET, all bits set; \K can put the start past the end.
+          guard 0 <= start, start <= end, end <= line.count else { return nil }
+          return start..<end
+        })
     }
     return try result.get()
   }
@@ -137,4 +177,9 @@ public final class Pattern: Sendable {
     pcre2_get_error_message_8(number, &buffer, buffer.count)
     return String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self)
   }
+}
+
+extension Pattern: Hashable {
+  public static func == (a: Pattern, b: Pattern) -> Bool { a.source == b.source }
+  public func hash(into hasher: inout Hasher) { hasher.combine(source) }
 }
