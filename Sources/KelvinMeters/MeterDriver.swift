@@ -5,6 +5,9 @@ public import KelvinModel
 public protocol MeterDriver: Sendable {
   /// Its name in bench files, and what may be written there.
   var declaration: Declaration { get }
+  /// Whether a meter with these options is read through the link to the board, so that it measures nothing
+  /// while that is away.
+  func needsLink(_ options: [String: Value]) -> Bool
   /// What it finds on a board, or on this machine, without any configuration.
   ///
   /// Whatever it finds it names by options that ``open(name:options:through:until:)`` takes.
@@ -24,6 +27,9 @@ public protocol MeterDriver: Sendable {
 }
 
 extension MeterDriver {
+  /// Yes: of drivers that read files of the board.
+  public func needsLink(_ options: [String: Value]) -> Bool { true }
+
   /// Nothing: of drivers whose meters must be named.
   public func find(
     through connection: any Connection, until deadline: Deadline

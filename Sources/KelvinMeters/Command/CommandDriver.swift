@@ -10,7 +10,7 @@ public struct CommandDriver: MeterDriver {
       .meter, "command", summary: "A program that prints what it measures, line by line.",
       description: """
         The program runs while it is measured with, and is asked to end by a signal. Its lines have \
-        columns, or are written as 'line' shows. Each line has a time: one that it prints, one by the \
+        columns, or are written as 'line' or 'pattern' shows. Each line has a time: one that it prints, one by the \
         stated rate of lines, or its arrival, which is late by up to 'delay'. What cannot be read is \
         counted as lost, and nothing is filled in for it; what the program says on standard error is \
         kept with the capture. A program must not keep back what it prints: 'stdbuf -oL' helps with \
@@ -18,10 +18,13 @@ public struct CommandDriver: MeterDriver {
         """,
       options: CommandOptions.options,
       alternatives: [
-        .init(["argv", "shell"], required: true), .init(["columns", "line"], required: true)
+        .init(["argv", "shell"], required: true),
+        .init(["columns", "line", "pattern"], required: true)
       ],
       verified: "programs of this machine, perf among them; no vendor's tool")
   }
+
+  public func needsLink(_ options: [String: Value]) -> Bool { options["on"]?.text == "board" }
 
   public func open(
     name: String, options: [String: Value], through connection: any Connection,

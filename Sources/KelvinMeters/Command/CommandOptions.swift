@@ -1,5 +1,6 @@
 internal import Glibc
 internal import KelvinModel
+internal import KelvinPatterns
 
 /// What a bench file says of a meter that is a program.
 struct CommandOptions: Sendable {
@@ -14,7 +15,10 @@ struct CommandOptions: Sendable {
   var grace: Double
 
   static let channel: [OptionDeclaration] = [
-    .init("unit", .text, required: true, "What is printed: 'mA', 'W', 'J'."),
+    .init(
+      "unit", .text, required: true,
+      "What is printed: 'mA', 'W', 'J'; 'logic' for a digital line, which is high where it is not 0."
+    ),
     .init(
       "site", .text, default: "", "Where it is measured; voltage and current of one are a power."),
     .init("scale", .number, default: .number(1), "By what a printed number is multiplied."),
@@ -41,6 +45,13 @@ struct CommandOptions: Sendable {
       "line", .text, isDetail: true,
       "How a line is written instead, with names in braces: '{time} P = {power} W'; '{}' is not "
         + "wanted, blanks are any number of them, what follows the last text is left out."),
+    .init(
+      "pattern", .pattern, isDetail: true,
+      "How a line is written instead, as a regular expression whose named groups are the channels "
+        + "and 'time': '^(?<time>\\S+).*P=(?<power>[0-9.]+)'."),
+    .init(
+      "skip", .pattern, isDetail: true,
+      "Lines that it matches are passed over; all others that cannot be read are counted as lost."),
     .init(
       "separator", .text, default: .text(","), isDetail: true,
       "One character between columns; ' ' means any blanks."),
@@ -105,7 +116,7 @@ struct CommandOptions: Sendable {
     // In the order of the line.
     let wanted = names.filter { $0 != "time" && $0 != "-" && $0 != "" }
     guard !wanted.isEmpty else {
-      throw invalid("no column is a channel", "name them in 'columns' or 'line'")
+      throw invalid("no column is a channel", "name them in 'columns', 'line' or 'pattern'")
     }
     for column in names where column != "-" && column != "" {
       guard names.filter({ $0 == column }).count == 1 else {
@@ -132,7 +143,10 @@ struct CommandOptions: Sendable {
       timing: try Self.timing(options, hasTime: names.contains("time"), name),
       period: options["rate"]?.number.map { 1e9 / $0 },
       header: Int(options["header"]?.integer ?? 0),
-      comment: Array((options["comment"]?.text ?? "#").utf8))
+      comment: Array((options["comment"]?.text ?? "#").utf8),
+      skip: try options["skip"]?.text.map { (text) throws(MeterFailure) in
+        try Self.pattern(text, "skip", name)
+      })
   }
 
   private static func format(
@@ -148,6 +162,11 @@ struct CommandOptions: Sendable {
           hint: "write it as it is printed, with names in braces: 'P = {power} W'")
       }
     }
+    if let text = options["pattern"]?.text {
+      let pattern = try pattern(text, "pattern", name)
+      let groups = pattern.groupNames
+      return (.pattern(pattern, groups: groups.map(\.number)), groups.map(\.name))
+    }
     let columns = options["columns"]?.list?.compactMap(\.text) ?? []
     let separator = Array((options["separator"]?.text ?? ",").utf8)
     guard separator.count == 1, separator[0] != 10 else {
@@ -158,6 +177,16 @@ struct CommandOptions: Sendable {
     // What comes after the last column that is wanted may be missing.
     let count = columns.lastIndex { $0 != "-" }.map { $0 + 1 } ?? 0
     return (.separated(by: separator[0], count: count), Array(columns.prefix(count)))
+  }
+
+  private static func pattern(
+    _ text: String, _ option: String, _ name: String
+  ) throws(MeterFailure) -> Pattern {
+    do throws(Pattern.SyntaxFailure) {
+      return try Pattern(text)
+    } catch {
+      throw MeterFailure(.invalid, "\(name): \(option): \(error.message)")
+    }
   }
 
   private static func channel(
@@ -178,6 +207,13 @@ struct CommandOptions: Sendable {
       throw MeterFailure(
         .invalid, "\(meter): \(name): '\(symbol)' is nothing that is counted",
         hint: "counters are of energy or charge: 'J', 'mWh', 'mAh'")
+    }
+    if symbol == "logic" {
+      // A level has no unit; whatever is printed for high, 0 is low.
+      return (
+        Channel(name: name, unit: "", site: options["site"]?.text ?? "", kind: .logic),
+        LinePlan.Coding(factor: 1, isSummed: false, isLevel: true)
+      )
     }
     let factor = kind == nil ? 1 : unit?.factor ?? 1
     return (

@@ -1,13 +1,23 @@
+internal import KelvinPatterns
+
 /// How a line falls into fields.
 enum LineFormat: Sendable, Hashable {
   /// At each of these bytes; at runs of blanks when it is one. So many fields are needed.
   case separated(by: UInt8, count: Int)
   case template(LineTemplate)
+  /// Groups of a regular expression, by their numbers.
+  case pattern(Pattern, groups: [Int])
 
   /// Where a line's fields are; false when it has not all of them.
-  func find(in line: Span<UInt8>, _ fields: inout [Range<Int>]) -> Bool {
+  ///
+  /// - Throws: when a regular expression does not come to an end within its limits.
+  func find(
+    in line: Span<UInt8>, _ fields: inout [Range<Int>]
+  ) throws(Pattern.LimitFailure) -> Bool {
     switch self {
     case .template(let template): return template.find(in: line, &fields)
+    case .pattern(let pattern, let groups):
+      return try Self.groups(groups, of: pattern, in: line, &fields)
     case .separated(let separator, let count):
       fields.removeAll(keepingCapacity: true)
       if LineNumber.isBlank(separator) {
@@ -17,6 +27,22 @@ enum LineFormat: Sendable, Hashable {
       }
       return fields.count == count
     }
+  }
+
+  /// A group that took no part is an empty field, which is no number.
+  private static func groups(
+    _ groups: [Int], of pattern: Pattern, in line: Span<UInt8>, _ fields: inout [Range<Int>]
+  ) throws(Pattern.LimitFailure) -> Bool {
+    fields.removeAll(keepingCapacity: true)
+    let found: Result<[Range<Int>?]?, Pattern.LimitFailure> = line.withUnsafeBytes { bytes in
+      Result { () throws(Pattern.LimitFailure) in
+        var ranges: [Range<Int>?] = []
+        return try pattern.firstMatch(in: bytes, groups: groups, &ranges) ? ranges : nil
+      }
+    }
+    guard let ranges = try found.get() else { return false }
+    for range in ranges { fields.append(range ?? 0..<0) }
+    return true
   }
 
   private static func words(of line: Span<UInt8>, _ count: Int, _ fields: inout [Range<Int>]) {

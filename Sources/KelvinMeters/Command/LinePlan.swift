@@ -1,4 +1,5 @@
 internal import KelvinModel
+internal import KelvinPatterns
 
 /// What a program's lines hold, and how they are read.
 struct LinePlan: Sendable {
@@ -10,6 +11,8 @@ struct LinePlan: Sendable {
     var factor: Double
     /// Each line holds what was added since the line before; the sum makes a counter.
     var isSummed: Bool
+    /// High where it is not 0.
+    var isLevel = false
   }
 
   /// Where the time of a line comes from.
@@ -44,6 +47,8 @@ struct LinePlan: Sendable {
   var header: Int
   /// What lines that are passed over begin with; empty: there are none.
   var comment: [UInt8]
+  /// Lines that it matches are passed over, too.
+  var skip: Pattern?
 }
 
 extension LinePlan {
@@ -54,5 +59,28 @@ extension LinePlan {
     case .printed: period == nil ? [] : ["time stamps against rate"]
     case .arrival: []
     }
+  }
+}
+
+extension LinePlan {
+  /// Whether nothing is looked for in a line: it is empty, a comment, or one that is to be skipped.
+  ///
+  /// - Throws: when a regular expression does not come to an end within its limits.
+  func passesOver(_ line: Span<UInt8>) throws(Pattern.LimitFailure) -> Bool {
+    var start = 0
+    while start < line.count, LineNumber.isBlank(line[start]) { start += 1 }
+    guard start < line.count else { return true }
+    if isComment(line.extracting(start..<line.count)) { return true }
+    guard let skip else { return false }
+    let found = line.withUnsafeBytes { bytes in
+      Result { () throws(Pattern.LimitFailure) in try skip.firstMatch(in: bytes, group: 0) }
+    }
+    return try found.get() != nil
+  }
+
+  private func isComment(_ text: Span<UInt8>) -> Bool {
+    guard !comment.isEmpty, text.count >= comment.count else { return false }
+    for index in comment.indices where text[index] != comment[index] { return false }
+    return true
   }
 }

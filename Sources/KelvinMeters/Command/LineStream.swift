@@ -1,4 +1,5 @@
 internal import KelvinModel
+internal import KelvinPatterns
 
 /// Makes blocks of a program's lines as they come, and counts what cannot be read. Used by one thread.
 struct LineStream {
@@ -95,9 +96,15 @@ struct LineStream {
       header -= 1
       return
     }
-    guard !isPassedOver(line) else { return }
-    counted += 1
-    guard plan.format.find(in: line, &fields) else { return miss(Self.excerpt(line)) }
+    let isWhole: Bool
+    do throws(Pattern.LimitFailure) {
+      guard try !plan.passesOver(line) else { return }
+      counted += 1
+      isWhole = try plan.format.find(in: line, &fields)
+    } catch {
+      return giveUp(error, line)
+    }
+    guard isWhole else { return miss(Self.excerpt(line)) }
     guard var time = time(of: line, arrival) else { return miss(Self.excerpt(line)) }
     if isFresh, let last { time = clock.takenBack(time, arrival: arrival, after: last.time) }
     guard isOfThisMachine(time, arrival) else { return refuseClock(line) }
@@ -126,15 +133,13 @@ struct LineStream {
     last = (time, arrival)
   }
 
-  private func isPassedOver(_ line: Span<UInt8>) -> Bool {
-    var start = 0
-    while start < line.count, LineNumber.isBlank(line[start]) { start += 1 }
-    guard start < line.count else { return true }
-    guard !plan.comment.isEmpty, line.count - start >= plan.comment.count else { return false }
-    for index in plan.comment.indices where line[start + index] != plan.comment[index] {
-      return false
-    }
-    return true
+  /// A pattern that one line takes beyond its limits takes the next ones there, too: each would cost the
+  /// time of many, and the capture would fall behind.
+  private mutating func giveUp(_ limit: Pattern.LimitFailure, _ line: Span<UInt8>) {
+    miss(Self.excerpt(line))
+    failure = MeterFailure(
+      .invalid, "\(name): \(limit.message): \(Self.excerpt(line))", evidence: limit.evidence,
+      hint: limit.hint)
   }
 
   /// When a line's values were measured, on the capture's clock; nil when it does not say.
@@ -189,7 +194,7 @@ struct LineStream {
         continue
       }
       mend(channel, before: time)
-      var value = code
+      var value = coding.isLevel ? (number.value == 0 ? 0 : 1) : code
       if coding.isSummed {
         let (sum, isOver) = sums[channel].addingReportingOverflow(code)
         // Begins anew: an hour of terajoules.

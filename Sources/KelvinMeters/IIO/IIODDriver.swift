@@ -30,6 +30,9 @@ public struct IIODDriver: MeterDriver {
             + "only one can be captured.")),
     verified: IIODDriver.verified)
 
+  /// A machine of its own.
+  public func needsLink(_ options: [String: Value]) -> Bool { false }
+
   public func open(
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline

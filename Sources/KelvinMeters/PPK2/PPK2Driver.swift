@@ -55,6 +55,9 @@ public struct PPK2Driver: MeterDriver {
         }))
   }
 
+  /// A device of this host.
+  public func needsLink(_ options: [String: Value]) -> Bool { false }
+
   public func open(
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline

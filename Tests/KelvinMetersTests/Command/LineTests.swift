@@ -176,6 +176,63 @@ struct LineTests {
     #expect(result.sink.events.first?.note.hasPrefix("a line of more than") == true)
   }
 
+  private static let pattern: [String: Value] = [
+    "columns": .null,
+    "pattern": .text(
+      "^(?:\\[INFO\\] )?t=(?<time>[0-9.]+)(?: on=(?<power>[-0-9.]+))?.*E (?<energy>\\S+)")
+  ]
+
+  @Test func readsLinesByARegularExpression() throws {
+    let options = try Self.options(Self.pattern.merging(["skip": .text("^-+$")]) { $1 })
+    let text = """
+      ----
+      t=1.5 on=20 mW, E 1
+      [INFO] t=1.6 on=-3.5 E 2 and more
+      t=1.7 E 3
+      connected
+      t=1.8 on=1 E 4
+
+      """
+    let result = Self.take([Array(text.utf8)], options)
+    let power = result.sink.samples(0)
+    #expect(power.codes.map { options.plan.channels[0].value(of: $0) } == [0.02, -0.0035, 0.001])
+    #expect(power.times.map { ($0 - 1_000_000_000) / 1_000_000 } == [0, 100, 300])
+    #expect(result.sink.samples(1).codes == [1_000_000, 3_000_000, 6_000_000, 10_000_000])
+    // A group that took no part is no number; a line that is another one is lost, and said.
+    #expect(result.samples == [3, 4] && result.lost == 1 && result.failure == nil)
+    #expect(result.sink.events.map(\.note).contains("'connected'"))
+    #expect(result.sink.events.contains { $0.kind == .error && $0.channel == 0 })
+  }
+
+  @Test(.timeLimit(.minutes(1)))
+  func aPatternThatTakesWithoutEndEndsTheCapture() throws {
+    for (name, pattern) in [("pattern", "^(?<power>(1+)+)$"), ("skip", "^(1+)+$")] {
+      var more: [String: Value] = [
+        "columns": .list([.text("power")]), "channels": .map(["power": .map(["unit": .text("W")])]),
+        "rate": .number(10), name: .text(pattern)
+      ]
+      if name == "pattern" { more["columns"] = .null }
+      let options = try Self.options(more)
+      let good = Array("1\n".utf8)
+      let bad = [UInt8](repeating: 49, count: 60) + Array("x\n".utf8)
+      let result = Self.take(
+        (name == "pattern" ? [good] : []) + [bad] + Array(repeating: good, count: 1000), options)
+      #expect(result.failure?.message.contains("gave up on a line") == true, "\(name)")
+      #expect(result.failure?.hint.contains("nested repetitions") == true)
+      #expect(result.samples == [name == "pattern" ? 1 : 0] && result.lost == 1)
+    }
+  }
+
+  @Test func levelsOfDigitalLines() throws {
+    let options = try Self.options([
+      "columns": .list([.text("time"), .text("d0")]),
+      "channels": .map(["d0": .map(["unit": .text("logic")])])
+    ])
+    #expect(options.plan.channels.map(\.kind) == [.logic] && options.plan.channels[0].unit == "")
+    let result = Self.take([Array("1,0\n2,1\n3,5\n4,0.25\n5,-0\n6,x\n".utf8)], options)
+    #expect(result.sink.samples(0).codes == [0, 1, 1, 1, 0])
+  }
+
   @Test func timesThatGoBackAreLeftOut() throws {
     let options = try Self.options([:])
     let text = "1,a,1,1\n3,a,1,1\n2,a,1,1\n3,a,1,1\n4,a,1,1\n9999,a,1,1\n5,a,1,1\n"
@@ -234,6 +291,8 @@ struct LineTests {
   @Test(arguments: [
     (["columns": Value.list([.text("-")])], "no column is a channel"),
     (["columns": .list([.text("time"), .text("x")])], "nothing says what 'x' is"),
+    (["pattern": .text("(?<power>")], "m: pattern: pattern '(?<power>'"),
+    (["pattern": .text("([0-9]+)")], "no column is a channel"),
     (["columns": .list([.text("time"), .text("power")])], "no column is called 'energy'"),
     (
       ["columns": .list([.text("power"), .text("energy"), .text("power")])],
