@@ -80,16 +80,29 @@ struct SampleGrid {
 }
 
 /// The values of a channel on a grid, a stretch after the other.
+///
+/// Of a digital channel it may be that only the ends of stretches of one level were kept: between two equal
+/// levels without a gap the level was that all the time, and stands at each place.
 struct GridReader {
   private var samples: ChannelReader
   private let grid: SampleGrid
   private var place = 0
+  private let isDigital: Bool
+  /// Times over which no level is known, in their order; those that have been passed are taken away.
+  private var gaps: ArraySlice<CaptureEvent>
+  private var last: (place: Int, time: Int64, value: Double)?
 
   init(_ source: CaptureSource, channel: Int, grid: SampleGrid) throws {
     // A grid is on the meter's clock.
     samples = try ChannelReader(
       cursor: source.cursor(channel), channel: source.channels[channel], clock: .host)
     self.grid = grid
+    isDigital = source.channels[channel].kind == .logic
+    gaps =
+      source.events.filter {
+        ($0.kind == .gap || $0.kind == .error || $0.kind == .suspend)
+          && ($0.channel ?? channel) == channel
+      }.sorted { $0.from < $1.from }[...]
   }
 
   /// The next values; NaN where there is no sample.
@@ -97,9 +110,28 @@ struct GridReader {
     var values = [Double](repeating: .nan, count: count)
     while let time = samples.time, case let index = grid.place(time) - place, index < count {
       if index >= 0 { values[index] = samples.value }
+      if isDigital {
+        hold(until: time, samples.value, &values)
+        last = (index + place, time, samples.value)
+      }
       try samples.advance()
     }
+    // The stretch goes on behind what was asked for.
+    if isDigital, let time = samples.time { hold(until: time, samples.value, &values) }
     place += count
     return values
+  }
+
+  /// Fills the places between the last sample and one of the same level.
+  private mutating func hold(until time: Int64, _ value: Double, _ values: inout [Double]) {
+    guard let last, last.value == value else { return }
+    while let gap = gaps.first, gap.to <= last.time { gaps.removeFirst() }
+    if let gap = gaps.first, gap.from < time { return }
+    let end = min(grid.place(time) - place, values.count)
+    var index = max(0, last.place + 1 - place)
+    while index < end {
+      values[index] = value
+      index += 1
+    }
   }
 }

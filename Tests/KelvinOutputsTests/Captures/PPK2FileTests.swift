@@ -46,6 +46,29 @@ struct PPK2FileTests {
     #expect(lines.contains("map 6251 6251 8 10000"), "\(printed)")
   }
 
+  /// A meter gives the ends of each level alone: files have it at each place.
+  @Test(arguments: [CaptureFormat.ppk2, .sigrok])
+  func aLevelIsHeldBetweenItsEnds(format: CaptureFormat) throws {
+    let logic = Channel(name: "D0", unit: "", kind: .logic)
+    var capture = Sample.regular(count: 1000, rate: 100_000, channels: [Sample.channels[1]])
+    let times = (0..<1000).map { capture.clock.origin + Int64($0) * 10_000 }
+    capture.channels.append(logic)
+    capture.blocks.append([])
+    // High from 300 to 449; from 600 to 700 nothing is known.
+    let places = [0, 299, 300, 449, 450, 600, 700, 999]
+    capture.append(
+      channel: 1, times: places.map { times[$0] }, codes: [0, 0, 1, 1, 0, 0, 0, 0])
+    capture.events.append(CaptureEvent(.gap, channel: 1, from: times[600], to: times[700]))
+    let read = try format.read(try capture.exported(as: format), name: "x")
+    let index = try #require(read.channels.firstIndex { $0.kind == .logic })
+    let found = read.samples(index)
+    #expect(found.times.count == 1000 - 99, "\(found.times.count)")
+    for (time, code) in zip(found.times, found.codes) {
+      #expect(code == ((times[300]...times[449]).contains(time) ? 1 : 0))
+      #expect(time <= times[600] || time >= times[700])
+    }
+  }
+
   @Test func readsItsOwnFilesBackToTheCode() throws {
     let original = Sample.regular(count: 3000, rate: 100_000, lost: 5, channels: channels)
     let read = try PPK2File.read(try original.exported(as: .ppk2), name: "x")
