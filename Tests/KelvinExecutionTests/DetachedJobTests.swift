@@ -80,6 +80,6 @@ struct DetachedJobTests {
   @Test func whatNeedsTheLinkSaysSo() {
     let needing = Registry.builtInInstruments.map { $0.declaration }
       .filter { $0.linkUse == .needs }.map(\.name).sorted()
-    #expect(needing == ["energy", "file_poller", "fps", "logcat", "screen_capture", "thermal"])
+    #expect(needing == ["file_poller", "fps", "logcat", "screen_capture", "thermal"])
   }
 }

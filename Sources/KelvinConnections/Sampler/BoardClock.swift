@@ -1,12 +1,20 @@
-internal import KelvinModel
+public import KelvinModel
 
 /// One question and answer about a board's time: the host's clock before and after, the board's at
 /// receipt and answer (the four time stamps of RFC 5905, section 8); all in nanoseconds.
-struct ClockReading: Sendable, Hashable {
-  var sent: Int64
-  var boardReceived: Int64
-  var boardSent: Int64
-  var received: Int64
+public struct ClockReading: Sendable, Hashable {
+  public var sent: Int64
+  public var boardReceived: Int64
+  public var boardSent: Int64
+  public var received: Int64
+
+  /// Describes a question; a board that says one time alone received and answered then.
+  public init(sent: Int64, boardReceived: Int64, boardSent: Int64, received: Int64) {
+    self.sent = sent
+    self.boardReceived = boardReceived
+    self.boardSent = boardSent
+    self.received = received
+  }
 
   /// Time on the way, both ways together; never less than 0.
   var roundTrip: Int64 { max(0, (received &- sent) &- (boardSent &- boardReceived)) }
@@ -21,7 +29,7 @@ struct ClockReading: Sendable, Hashable {
   var time: Int64 { boardReceived &+ (boardSent &- boardReceived) / 2 }
 
   /// Whether a clock can have said so: what happened on the board lies within what the host waited.
-  var isPlausible: Bool {
+  public var isPlausible: Bool {
     boardReceived >= 0 && boardSent >= boardReceived && boardSent < 1 << 60
       && boardSent - boardReceived <= received &- sent
   }
@@ -30,7 +38,7 @@ struct ClockReading: Sendable, Hashable {
 extension ClockFit {
   /// The host's time as ``host(_:)`` tells it, for whatever a board says; a shift that no clock has is
   /// left out.
-  func safeHost(_ time: Int64) -> Int64 {
+  public func safeHost(_ time: Int64) -> Int64 {
     let shift = (Double(time &- origin) * skew).rounded()
     return time &+ offset &+ (abs(shift) < 1e18 ? Int64(shift) : 0)
   }
@@ -47,17 +55,20 @@ extension ClockFit {
 /// Between the first and the last reading the offset is taken to change evenly. Each of them is the one
 /// with the shortest round trip of a burst. Readings in between show by how much the clocks did not run
 /// evenly.
-struct BoardClock: Sendable {
-  private(set) var readings: [ClockReading] = []
+public struct BoardClock: Sendable {
+  public private(set) var readings: [ClockReading] = []
+
+  /// Without any reading.
+  public init() {}
 
   /// Adds the best of a burst; they come in the order of time.
-  mutating func add(_ burst: [ClockReading]) {
+  public mutating func add(_ burst: [ClockReading]) {
     guard let best = burst.min(by: { $0.roundTrip < $1.roundTrip }) else { return }
     readings.append(best)
   }
 
   /// The line through the first and the last reading; nil without any.
-  var fit: ClockFit? {
+  public var fit: ClockFit? {
     guard let first = readings.first, let last = readings.last else { return nil }
     let span = last.time &- first.time
     let change = last.offset &- first.offset
@@ -78,7 +89,7 @@ struct BoardClock: Sendable {
 
   /// Nanoseconds by which a time between the first and the last reading, mapped by a fit, can be wrong:
   /// half the longer round trip of the ends, and what a reading in between proves beyond its own.
-  func bound(of fit: ClockFit) -> Int64 {
+  public func bound(of fit: ClockFit) -> Int64 {
     guard let first = readings.first, let last = readings.last else { return .max }
     var proven: Int64 = 0
     for reading in readings {

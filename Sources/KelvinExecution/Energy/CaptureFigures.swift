@@ -9,6 +9,8 @@ struct EnergyInterval: Sendable, Hashable, Codable {
   var to: Int64
   /// Standard uncertainty of each end by itself, in nanoseconds.
   var ends: Double = 0
+  /// The meter on whose clock both ends were seen: for its own samples the clocks do not matter.
+  var meter: String?
 
   /// In seconds.
   var duration: Double { Double(to - from) * 1e-9 }
@@ -46,9 +48,12 @@ struct CaptureFigures {
       ends: intervals.map(\.ends).max() ?? 0)
     let margin = Int64(Self.margin * 1e9) + figures.lag
     try feed(figures, clock.meter(first) - margin...clock.meter(last) + margin, reader)
+    var own = clock
+    own.uncertainty = 0
     return try figures.finish { interval in
-      FigureConditions(
-        clock: clock, alignment: figures.alignment, ends: intervals[interval].ends)
+      let isOwn = intervals[interval].meter.map { $0 == capture.meter?.name } ?? false
+      return FigureConditions(
+        clock: isOwn ? own : clock, alignment: figures.alignment, ends: intervals[interval].ends)
     }
   }
 

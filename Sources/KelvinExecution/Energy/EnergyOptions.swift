@@ -13,7 +13,7 @@ struct EnergyOptions: Sendable {
   var derived: DerivedRails
   var idle: IdlePower?
   var rules: RuleProfile?
-  var readsPhases: Bool
+  var phases: PhaseOptions
 
   static let declarations: [OptionDeclaration] = [
     OptionDeclaration(
@@ -37,9 +37,7 @@ struct EnergyOptions: Sendable {
         + "meters have the site, and by its meter where that has one site. 'total' is the board."),
     OptionDeclaration(
       "efficiency", .map(.text), "Quotients of two rails: '{psu: out / in}'."),
-    OptionDeclaration(
-      "phases", .boolean, default: true,
-      "Whether lines 'kelvin-phase: NAME' that the workload prints mark phases."),
+    PhaseOptions.declaration,
     OptionDeclaration(
       "subtract_idle", .text,
       "Energy above idle, too: idle power measured before each job for a time ('10 s'), or stated "
@@ -67,7 +65,7 @@ struct EnergyOptions: Sendable {
   init(_ settings: [String: Value]) throws(PlainFailure) {
     meters = settings.texts("meters")
     sites = settings.texts("sites") + settings.texts("channels")
-    readsPhases = settings["phases"]?.boolean ?? true
+    phases = try PhaseOptions(settings["phases"])
     for name in ["rate", "accuracy"] { if let value = settings[name] { driver[name] = value } }
     if let text = settings["voltage"]?.text {
       guard let voltage = PowerSource.AssumedVoltage(text) else {

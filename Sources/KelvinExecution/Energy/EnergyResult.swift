@@ -23,14 +23,15 @@ struct EnergyResult: Sendable {
   private(set) var failures: [PlainFailure] = []
 
   init(
-    _ rails: MeasuredRails, window: EnergyInterval, idle: EnergyInterval?, marks: [PhaseMark]
+    _ rails: MeasuredRails, window: EnergyInterval, idle: EnergyInterval?,
+    phases marked: [WorkloadPhase]
   ) {
     self.rails = rails
     var intervals = [window]
     self.idle = idle == nil ? nil : 1
     if let idle { intervals.append(idle) }
     var phases: [(name: String, intervals: [Int])] = []
-    for phase in marks.phases(in: window) {
+    for phase in marked {
       if let index = phases.firstIndex(where: { $0.name == phase.name }) {
         phases[index].intervals.append(intervals.count)
       } else {

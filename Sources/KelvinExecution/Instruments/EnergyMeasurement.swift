@@ -14,7 +14,8 @@ public struct EnergyMeasurement: Instrument {
       Meters measure from just before the measured window to just behind it, several at once; every \
       sample is kept in the run database as a capture of the attempt. Figures are of the measured \
       window, as execution_time's, and of phases that the workload marks by lines \
-      'kelvin-phase: NAME' on its standard output, or somebody else by 'kelvin mark'. Each has a \
+      'kelvin-phase: NAME' on its standard output or in the kernel's trace_marker, by levels on digital \
+      inputs of a meter, or somebody else by 'kelvin mark'. Each has a \
       standard uncertainty (docs/measurement.md); all that it is made of stands in the artifact \
       energy.json. Time in which nothing was measured is interpolated, and bounded apart. Rails that \
       are sums and differences of others, efficiencies, energy above idle, and a verdict by a \
@@ -41,7 +42,7 @@ public struct EnergyMeasurement: Instrument {
       MetricDeclaration("efficiency", "Quotient of two rails."),
       MetricDeclaration("energy_rules", "Verdict by a benchmark's rules: passed, or what failed.")
     ],
-    linkUse: .needs)
+    linkUse: .none)
 
   /// What is known of the board's meters.
   private struct Setup: Sendable {
@@ -61,13 +62,18 @@ public struct EnergyMeasurement: Instrument {
   private let follower = BoardConfined<MarkFollower?>(nil)
   private let idle = BoardConfined<EnergyInterval?>(nil)
   private let marks = BoardConfined<[PhaseMark]>([])
+  /// Nil when nobody asks for them.
+  private let markers: MarkerPhases?
   /// When the attempt's setup was, on the host's clock.
   private let begun = BoardConfined<Int64>(0)
 
   /// Takes the declared options.
   ///
   /// - Throws: `configuration` for rails that cannot be read or are of themselves.
-  public init(settings: [String: Value]) throws { options = try EnergyOptions(settings) }
+  public init(settings: [String: Value]) throws {
+    options = try EnergyOptions(settings)
+    markers = options.phases.readsTraceMarker ? MarkerPhases(source: Self.declaration.name) : nil
+  }
 
   /// By how much a line of output may be seen later than it was written on an idle machine, in nanoseconds.
   private static let lateness: Int64 = 5_000_000
@@ -94,6 +100,7 @@ public struct EnergyMeasurement: Instrument {
       setup.clockDistance = try? await WindowLatency.clockDistance(of: run.target, until: deadline)
     }
     self.setup.value = setup
+    await markers?.prepare(run, until: deadline)
   }
 
   /// The meters to measure with; where one of several is not there, the others, and why.
@@ -128,9 +135,11 @@ public struct EnergyMeasurement: Instrument {
     let (meters, failures) = await open(setup.choices, through: connection, until: deadline)
     for meter in meters { await meter.close() }
     if meters.isEmpty, let first = failures.first { throw first }
-    // Whether rails are named right cannot be told while some are away.
+    // Whether rails and inputs are named right cannot be told while some are away.
     guard meters.count == setup.wanted else { return }
     let rails = try self.rails(of: meters, isWhole: true)
+    _ = try PhaseChannels(
+      options.phases.inputs, on: meters.map { ($0.identity, $0.channels) })
     let derived = options.derived
     for name in derived.names + derived.ratios.values.flatMap({ [$0.output, $0.input] }) {
       _ = try derived.weights(of: name) { name throws(PlainFailure) in
@@ -181,6 +190,7 @@ public struct EnergyMeasurement: Instrument {
       begun.value = MonotonicTime.now.nanoseconds
       session.value = nil
       guard !setup.value.choices.isEmpty else { return }
+      try checkLink(of: job)
       let (meters, failures) = await open(
         setup.value.choices, through: context.target.connection, until: context.deadline)
       if !meters.isEmpty {
@@ -191,8 +201,15 @@ public struct EnergyMeasurement: Instrument {
       for failure in failures.dropFirst() { job.record(.error, source: name, "\(failure)") }
       if let first = failures.first { throw first }
     }
+    normal.setup { context in
+      guard session.value != nil else { return }
+      try await markers?.setUp(try context.requireJob(), until: context.deadline)
+    }
     slow.start { context in try await start(context) }
       .within(seconds: 60 + idleSeconds)
+    slow.start { context in
+      try await markers?.begin(try context.requireJob(), until: context.deadline)
+    }
     // Also without a target: threads must not outlive the window.
     slow.stop { context in try await stop(context) }.hostSide
     normal.update_output { context in
@@ -201,9 +218,26 @@ public struct EnergyMeasurement: Instrument {
       try report(session, job)
     }.hostSide
     normal.teardown { context in
+      try await markers?.remove(context.target.connection, until: context.deadline)
+    }
+    normal.teardown { context in
       _ = follower.exchange(nil)?.stop()
       try await session.exchange(nil)?.end()
     }.hostSide
+  }
+
+  /// A detached job is measured from outside.
+  private func checkLink(of job: JobContext) throws(PlainFailure) {
+    guard job.spec.detached != nil else { return }
+    let reading = setup.value.choices.filter { $0.driver.needsLink($0.options) }
+    guard reading.isEmpty else {
+      throw PlainFailure(
+        .configuration,
+        "the job is detached, and \(reading.map(\.name).joined(separator: ", ")) would be read through "
+          + "the link to the board",
+        hint: "measure from outside: with an instrument of this machine, or another board's meter "
+          + "('iiod', 'command')")
+    }
   }
 
   private var idleSeconds: Double {
@@ -221,8 +255,10 @@ public struct EnergyMeasurement: Instrument {
       job.noteWait(to - from)
       idle.value = EnergyInterval(from: from, to: to)
     }
-    guard options.readsPhases else { return }
-    guard !context.target.connection.capabilities.keepsOutput else { return }
+    guard options.phases.readsOutput else { return }
+    // Where output stays on the board until the end, its lines say nothing of when.
+    guard job.spec.detached == nil, !context.target.connection.capabilities.keepsOutput
+    else { return }
     follower.value = try MarkFollower(
       "stdout", in: try job.directory(), limit: Self.lateness + setup.value.roundTrip)
   }
@@ -232,8 +268,11 @@ public struct EnergyMeasurement: Instrument {
     let followed = follower.exchange(nil)?.stop() ?? (marks: [], leftOut: 0)
     guard let session = session.value, session.attempt == job.attemptID else { return }
     let end = job.window?.upperBound ?? MonotonicTime.now.nanoseconds
-    let found = (followed.marks + outsideMarks(job)).sorted { $0.time < $1.time }
-    let leftOut = followed.leftOut + max(0, found.count - PhaseMark.most)
+    let marked = await markers?.collect(job, until: context.deadline) ?? .init()
+    // The kernel's own buffer may hold others' of long ago.
+    let recent = marked.marks.filter { $0.time >= begun.value }
+    let found = (followed.marks + recent + outsideMarks(job)).sorted { $0.time < $1.time }
+    let leftOut = followed.leftOut + marked.leftOut + max(0, found.count - PhaseMark.most)
     if leftOut > 0 {
       job.record(
         .warning, source: name, "\(leftOut) marks of phases beyond \(PhaseMark.most) were left out")
@@ -255,12 +294,20 @@ public struct EnergyMeasurement: Instrument {
   private func report(_ session: EnergySession, _ job: JobContext) throws {
     guard let window = job.window else { return }
     let parts = session.state
+    let interval = EnergyInterval(
+      from: window.lowerBound, to: window.upperBound,
+      ends: max(setup.value.ends, Double(job.windowError) / 3.0.squareRoot()))
+    let reader = try RunReader(directory: job.run.directory)
+    var (phases, lack) = (marks.value.phases(in: interval), markers?.failure)
+    do {
+      phases = try options.phases.inputs.phases(
+        besides: phases, of: parts, in: interval, job, reader)
+    } catch {
+      lack = lack ?? PlainFailure(error)
+    }
     var result = EnergyResult(
       try rails(of: parts.map(\.meter), isWhole: parts.count == setup.value.wanted),
-      window: EnergyInterval(
-        from: window.lowerBound, to: window.upperBound, ends: setup.value.ends),
-      idle: idle.value, marks: marks.value)
-    let reader = try RunReader(directory: job.run.directory)
+      window: interval, idle: idle.value, phases: phases)
     for part in parts where part.summary != nil {
       result.read(part, of: job.attemptID, options.voltage, in: reader)
     }
@@ -268,5 +315,6 @@ public struct EnergyMeasurement: Instrument {
       result: result, options: options, parts: parts, clockDistance: setup.value.clockDistance,
       source: name
     ).give(to: job)
+    if let lack { throw lack }
   }
 }

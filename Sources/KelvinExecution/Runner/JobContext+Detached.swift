@@ -29,6 +29,7 @@ extension JobContext {
       let result = try await started.collect(
         outcome, through: target.connection, until: .after(seconds: 120))
       keep(result, cpuBefore: cpuBefore)
+      state.withLock { $0.windowError = started.clockError }
       return result
     } catch {
       keep((error as? ConnectionFailure)?.partial, cpuBefore: cpuBefore)

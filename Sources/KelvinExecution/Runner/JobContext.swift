@@ -27,6 +27,8 @@ public final class JobContext: Sendable {
     var changes: [String: Value] = [:]
     var result: CommandResult?
     var window: Range<Int64>?
+    /// By how much its ends may be off, where another clock than this machine's told them; in nanoseconds.
+    var windowError: Int64 = 0
     var cpuInsideWindow: Int64 = 0
     /// Nanoseconds that start callbacks waited on purpose.
     var waited: Int64 = 0
@@ -88,6 +90,10 @@ public final class JobContext: Sendable {
   /// The measured window on the monotonic clock: from the start of the workload's process to the
   /// moment its end was seen. Nil before that.
   public var window: Range<Int64>? { state.withLock { $0.window } }
+
+  /// By how much both ends of ``window`` may be off, in nanoseconds, besides what it takes to notice them: of
+  /// a detached job, whose times are the board's own.
+  public var windowError: Int64 { state.withLock { $0.windowError } }
 
   /// Adds a result.
   public func add(_ metric: Metric) { state.withLock { $0.metrics.append(metric) } }

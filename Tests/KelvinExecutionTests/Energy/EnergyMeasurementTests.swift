@@ -145,6 +145,82 @@ struct EnergyMeasurementTests {
     #expect(!none.metrics.contains { $0.name == "phase_energy" })
   }
 
+  /// A meter whose clock is an hour ahead and badly known: what its own inputs mark is on that clock.
+  @Test func givesFiguresOfPhasesThatInputsOfTheMeterMark() async throws {
+    let begin = MonotonicTime.now.nanoseconds
+    // 10 ms of 6 W each 50 ms, else 2 W; a line is high with it.
+    let isBusy: @Sendable (Int64) -> Bool = { ($0 - begin) / 1_000_000 % 50 < 10 }
+    var driver = WaveformDriver(sites: [("vdd", { isBusy($0) ? 6 : 2 })], rate: 5000)
+    driver.lines = [("D0", isBusy), ("D1", { _ in false })]
+    (driver.clockOffset, driver.clockUncertainty) = (3_600_000_000_000, 1e6)
+    driver.accuracy = Accuracy(gain: 0, offset: 0)
+    let settings: [String: Value] = [
+      "phases": ["digital": ["D0": ["rising": "busy", "falling": "rest"], "wave/D1": "never"]]
+    ]
+    let job = try await run(bench([driver], settings, argv: ["sleep", "0.42"]))
+    #expect(job.outcome == .ok, "\(job.outcome)")
+    let window = try job.value("execution_time")
+    let times = try ["busy", "rest"].map { try job.value("phase_time", ["phase": $0]) }
+    #expect(abs(times[0] + times[1] - window) < 0.002, "\(times) \(window)")
+    #expect(abs(times[0] - window / 5) <= 0.011, "\(times) \(window)")
+    // A sample's period is known of each edge; that the clocks are off by 1 ms would cost 4 W · 1 ms.
+    let busy = try #require(
+      job.metrics.first { $0.name == "phase_energy" && $0.classifiers["phase"] == "busy" })
+    let uncertainty = try #require(busy.uncertainty)
+    let truth = 6 * times[0]
+    #expect(abs((busy.value.double ?? 0) - truth) <= 3 * uncertainty, "\(busy) \(truth)")
+    let perEdge = 2.0.squareRoot() * 6 * 1e-4 / 3.0.squareRoot()
+    #expect(uncertainty < 0.011, "\(uncertainty)")
+    #expect(uncertainty > perEdge, "\(uncertainty)")
+    #expect(!job.metrics.contains { $0.classifiers["phase"] == "never" })
+    // Both ends of the window are the host's, where the clocks do matter.
+    let file = try #require(job.artifacts.first { $0.name == "energy.json" })
+    #expect(file.kind == .data)
+    #expect(job.captures.first?.channels.map(\.name) == ["vdd.power", "D0", "D1"])
+  }
+
+  /// The board's link is not used while the workload runs; a meter beside it measures all the same.
+  @Test func measuresDetachedJobsFromOutside() async throws {
+    var driver = WaveformDriver(sites: [("vdd", steady(2))])
+    var bench = bench([driver], argv: ["sh", "-c", "echo kelvin-phase: x; sleep 0.3"])
+    bench.connection = ShellConnection()
+    bench.detached = DetachedLink(settle: 1)
+    let refused = try await run(bench)
+    #expect(refused.outcome.verdict == .partial, "\(refused.outcome)")
+    #expect(
+      refused.outcome.reason.contains(
+        "the job is detached, and wave would be read through the link"),
+      "\(refused.outcome)")
+    driver.isOutside = true
+    bench.equipment.meters.drivers = [driver]
+    let job = try await run(bench)
+    #expect(job.outcome == .ok, "\(job.outcome)")
+    let time = try job.value("execution_time")
+    #expect(time >= 0.25 && time < 5)
+    #expect(abs(try job.value("energy") - 2 * time) < 1e-5)
+    #expect(try job.value("energy_coverage") == 100)
+    // Its lines come when it is over, so they mark nothing.
+    #expect(!job.metrics.contains { $0.name == "phase_energy" })
+  }
+
+  @Test func anInputThatIsNotThereIsNamed() async throws {
+    var driver = WaveformDriver(sites: [("vdd", steady(2))])
+    driver.lines = [("D0", { _ in true })]
+    let job = try await run(bench([driver], ["phases": ["digital": ["D7": "x"]]]))
+    #expect(job.outcome.verdict == .partial)
+    #expect(job.outcome.reason.contains("no meter has an input 'D7'"), "\(job.outcome)")
+    #expect(try job.value("energy") > 0)
+    // One that is marked twice counts once.
+    let script = "echo kelvin-phase: x; sleep 0.2"
+    let twice = try await run(
+      bench([driver], ["phases": ["digital": ["D0": "x"]]], argv: ["sh", "-c", script]))
+    #expect(twice.outcome == .ok, "\(twice.outcome)")
+    #expect(
+      twice.messages(.warning).contains { $0.contains("'x' was marked by a digital input and") })
+    let shares = try twice.value("phase_time", ["phase": "x"]) / twice.value("execution_time")
+    #expect(abs(shares - 1) < 1e-9)
+  }
+
   @Test func takesMarksFromOutside() async throws {
     var bench = bench([WaveformDriver(sites: [("vdd", steady(2))])], argv: nil)
     bench.during = { job in

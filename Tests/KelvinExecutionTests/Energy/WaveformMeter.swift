@@ -9,6 +9,11 @@ import Synchronization
 struct WaveformDriver: MeterDriver {
   /// Its sites, each with its power in watts at a time of the host's clock.
   var sites: [(name: String, power: @Sendable (Int64) -> Double)] = []
+  /// Digital inputs, each with its level at a time of the host's clock.
+  var lines: [(name: String, isHigh: @Sendable (Int64) -> Bool)] = []
+  /// By how much its clock is ahead of the host's, in nanoseconds, and how well that is known.
+  var clockOffset: Int64 = 0
+  var clockUncertainty = 0.0
   var rate = 500.0
   var accuracy: Accuracy? = Accuracy(gain: 0.001, offset: 0.001)
   var range: ClosedRange<Double>?
@@ -22,9 +27,13 @@ struct WaveformDriver: MeterDriver {
   /// Seconds after its start at which it goes.
   var goesAfter: Double?
   var isFound = true
+  /// Whether it measures from outside of the board.
+  var isOutside = false
   var name = "wave"
 
   var declaration: Declaration { Declaration(.meter, name, summary: "Test.") }
+
+  func needsLink(_ options: [String: Value]) -> Bool { !isOutside }
 
   func find(
     through connection: any Connection, until deadline: Deadline
@@ -46,7 +55,7 @@ struct WaveformDriver: MeterDriver {
       Channel(
         name: "\(name).power", unit: "W", scale: 1e-6, site: name, kind: .power, range: range,
         accuracy: accuracy)
-    }
+    } + lines.map { Channel(name: $0.name, unit: "", kind: .logic) }
   }
 }
 
@@ -117,12 +126,18 @@ final class WaveformMeter: Meter {
       }
       guard !times.isEmpty else { continue }
       counted.withLock { $0.samples += Int64(times.count) }
+      let own = times.map { $0 + driver.clockOffset }
       sink.take(
         driver.sites.indices.map { site in
           SampleBlock(
-            channel: site, times: times,
+            channel: site, times: own,
             codes: times.map { Int64((driver.sites[site].power($0) * 1e6).rounded()) })
-        })
+        }
+          + driver.lines.indices.map { line in
+            SampleBlock(
+              channel: driver.sites.count + line, times: own,
+              codes: times.map { driver.lines[line].isHigh($0) ? 1 : 0 })
+          })
     }
   }
 
@@ -130,7 +145,12 @@ final class WaveformMeter: Meter {
     stopping.raise()
     thread.take()?.join()
     let (samples, failure) = counted.withLock { ($0.samples, $0.failure) }
-    return CaptureSummary(samples: channels.map { _ in samples }, failure: failure)
+    let clock = ClockFit(
+      origin: MonotonicTime.now.nanoseconds, offset: -driver.clockOffset, skew: 0,
+      uncertainty: driver.clockUncertainty, residual: driver.clockUncertainty, count: 10)
+    return CaptureSummary(
+      samples: channels.map { _ in samples }, clock: driver.clockOffset == 0 ? .host : clock,
+      failure: failure)
   }
 }
 

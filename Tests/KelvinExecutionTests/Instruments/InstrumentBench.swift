@@ -56,6 +56,8 @@ struct InstrumentBench {
   var equipment = BoardEquipment()
   /// Raised to stop the run.
   var stop = Interrupt()
+  /// Where the jobs run while their link is away.
+  var detached: DetachedLink?
   /// Of the measured stage, in seconds.
   var runTimeout: Double?
   /// Specs, which differ in their names alone.
@@ -79,9 +81,11 @@ struct InstrumentBench {
     var timeouts = StageTimeouts()
     if let runTimeout { timeouts.run = runTimeout }
     let specs = (0..<specs).map { index in
-      JobSpec(
+      var spec = JobSpec(
         id: "wk\(index + 1)", label: "test", workload: "test", augmentations: names,
         iterations: iterations, timeouts: timeouts)
+      spec.detached = detached
+      return spec
     }
     let plan = Plan(
       settings: runSettings, specs: specs,

@@ -22,6 +22,9 @@ struct TracePlan: Sendable {
   /// target can read, too.
   private static let usualClocks = ["mono", "boot", "local"]
 
+  /// Markers alone.
+  init(clock: String) { self.clock = clock }
+
   /// Asks the kernel.
   ///
   /// - Throws: a configuration failure that names what the kernel does not have, and what it has.
