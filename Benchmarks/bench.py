@@ -19,6 +19,7 @@ import time
 
 import captures
 import connections
+import energy
 import meters
 import powercut
 import soak
@@ -71,8 +72,9 @@ def json_of(argv):
     return json.loads(result["output"].strip().splitlines()[-1])
 
 
-class Suite(captures.CaptureBenchmarks, connections.ConnectionBenchmarks, meters.MeterBenchmarks,
-            soak.SoakBenchmarks, stages.StageBenchmarks, powercut.PowerCutBenchmarks):
+class Suite(captures.CaptureBenchmarks, connections.ConnectionBenchmarks, energy.EnergyBenchmarks,
+            meters.MeterBenchmarks, soak.SoakBenchmarks, stages.StageBenchmarks,
+            powercut.PowerCutBenchmarks):
     def __init__(self, quick, has_peers):
         self.quick = quick
         self.has_peers = has_peers
@@ -83,6 +85,10 @@ class Suite(captures.CaptureBenchmarks, connections.ConnectionBenchmarks, meters
         self.rows.append(
             {"name": name, "value": value, "unit": unit, "goal": goal, "note": note})
         print(f"  {name:<58} {value:>12.4g} {unit:<10} {goal:<22} {note}", flush=True)
+
+    @staticmethod
+    def run_process(argv):
+        return run(argv)
 
     # MARK: start-up
 
@@ -391,7 +397,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, smaller runs")
     parser.add_argument("--peers", action="store_true", help="also run peers from PyPI")
-    names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "virtual",
+    names = ["startup", "scan", "jobs", "spawn", "pread", "sampling", "store", "energy", "virtual",
              *captures.NAMES, *connections.NAMES, *meters.NAMES]
     # What takes too long to be run with the others.
     parser.add_argument("--only", action="append", choices=names + ["peers", "powercut", "soak", "stages"])

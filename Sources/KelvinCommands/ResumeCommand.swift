@@ -36,7 +36,8 @@ struct ResumeCommand: AsyncParsableCommand {
     let reader = try RunReader(directory: directory)
     let record = try reader.run().record
     let board = try RunBoard.find(
-      record.board, bench: bench, remembered: record.benchFiles, environment)
+      record.board, bench: bench, remembered: record.benchFiles,
+      meters: MeterText.declarations(in: record.commandLine), environment)
     let control = RunControl(runID: record.id)
     control.begin()
     ProcessLauncher.becomeSubreaper()

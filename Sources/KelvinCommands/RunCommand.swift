@@ -24,6 +24,7 @@ struct RunCommand: AsyncParsableCommand {
         kelvin run agenda.yaml --dry-run            what would run, touching nothing
         kelvin run agenda.yaml --board local-shell  this machine through one persistent sh
         kelvin run agenda.yaml --exclusive          no other run on this machine meanwhile
+        kelvin run agenda.yaml --meter 'command: {shell: ./tool, columns: [power], channels: {power: W}, rate: 10}'
         kelvin run agenda.yaml --board rock         on a board of bench.yaml, which is leased
         kelvin run agenda.yaml --board rock --board pi   on pi as soon as nothing brings rock back
 
@@ -58,6 +59,14 @@ struct RunCommand: AsyncParsableCommand {
 
   @OptionGroup var bench: BenchOptions
 
+  @Option(
+    name: .customLong("meter"), parsing: .singleValue,
+    help: """
+      A meter of the board that no bench file names, as YAML: 'DRIVER: {OPTION: VALUE}' or \
+      'NAME: {driver: DRIVER, ...}'; may be repeated. The energy instrument measures with it.
+      """)
+  var meters: [String] = []
+
   @Flag(help: "Print the plan and end; the same as 'kelvin plan'.")
   var dryRun = false
 
@@ -70,7 +79,7 @@ struct RunCommand: AsyncParsableCommand {
       PlanCommand.print(read.plan)
       return
     }
-    let boards = try names.map { try RunBoard.find($0, bench: bench, environment) }
+    let boards = try names.map { try RunBoard.find($0, bench: bench, meters: meters, environment) }
     for board in boards { try board.check(plan) }
     let directory = try runDirectory(named: runName(plan))
     let runID = UUID().uuidString.lowercased()

@@ -65,6 +65,32 @@ struct EnergyCommandTests {
     return try reader.metrics(ofAttempt: attempt.id)
   }
 
+  /// Its digital line is high for some lines of each 50.
+  private static let tool =
+    "tool: {driver: command, shell: 'n=0; while :; do n=$((n+1)); echo \"2.5 $((n % 50 < 20))\"; "
+    + "sleep 0.002; done', columns: [power, d0], separator: ' ', channels: {power: W, d0: logic}, "
+    + "delay: 10 ms}"
+
+  @Test func aRunUsesMetersOfTheCommandLine() async throws {
+    try agenda("sleep 0.5", "{phases: {digital: {d0: busy}}}")
+    let ran = try await kelvin(
+      ["run", "a.yaml", "-d", "out", "--meter", Self.tool, "--bench", scratch.path + "/none.yaml"])
+    #expect(ran.code == 0, "\(ran.both)")
+    let found = try metrics()
+    #expect(found.first { $0.name == "energy" }?.classifiers["meter"] == "tool")
+    let time = try #require(found.first { $0.name == "execution_time" }?.value.double)
+    let busy = try #require(found.first { $0.name == "phase_time" }?.value.double)
+    #expect(busy > 0.1 * time && busy < 0.9 * time, "\(busy) of \(time)")
+    // A resume knows what the command line said.
+    let resumed = try await kelvin(["resume", "out"])
+    #expect(resumed.code == 0, "\(resumed.both)")
+    let wrong = try await kelvin([
+      "run", "a.yaml", "-d", "other", "--meter", "tool: {driver: cmmand}"
+    ])
+    #expect(wrong.code == 2 && wrong.errors.contains("unknown driver 'cmmand'"), "\(wrong.both)")
+    #expect(!scratch.exists("other"))
+  }
+
   @Test func aRunUsesTheMeterThatTheBenchTiesToItsBoard() async throws {
     try agenda("sleep 0.3")
     let ran = try await kelvin(["run", "a.yaml", "-d", "out"] + board)

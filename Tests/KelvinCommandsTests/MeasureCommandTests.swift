@@ -66,6 +66,67 @@ struct MeasureCommandTests {
       "\(none.errors)")
   }
 
+  /// A meter that no bench file names.
+  @Test func takesAMeterThatTheCommandLineDeclares() async throws {
+    let meter =
+      "tool: {driver: command, shell: 'while :; do echo P=2.5W; sleep 0.005; done', "
+      + "pattern: 'P=(?<power>[0-9.]+)W', channels: {power: W}, delay: 10 ms}"
+    let measured = try await run(
+      ["measure", "--for", "0.4 s", "--meter", meter, "--format", "json"])
+    #expect(measured.code == 0, "\(measured.both)")
+    let value = try #require(Value(json: measured.output)?.map)
+    #expect(value["meter"]?.map?["name"] == "tool")
+    let site = try #require(value["runs"]?.list?.first?.map?["sites"]?.list?.first?.map)
+    #expect(abs((site["energy"]?.number ?? 0) - 1) < 0.4, "\(site)")
+    let info = try await run(["meter", "info", meter])
+    #expect(info.code == 0 && info.output.contains("command"), "\(info.both)")
+    let live = try await run(["meter", "live", meter, "--for", "0.5 s", "--every", "0.2 s"])
+    #expect(live.output.contains("power 2.500 W"), "\(live.both)")
+    let wrong = try await run(["meter", "live", "hwmon: {chp: ina226}"])
+    #expect(wrong.code == 2)
+    #expect(
+      wrong.errors.contains("--meter:1:9: error: meter 'hwmon': unknown key 'chp'"),
+      "\(wrong.errors)")
+    // Beside a bench file, too.
+    let board = try Self.bench(scratch)
+    let chip = try await run(["meter", "info", "hwmon: {chip: ina226, channels: [in1]}"] + board)
+    #expect(chip.code == 0 && chip.output.contains("in1"), "\(chip.both)")
+  }
+
+  /// 6 W while its digital line is high, else 2 W.
+  @Test func tellsPhasesOfItsInputs() async throws {
+    let tool =
+      "tool: {driver: command, argv: [python3, -u, -c, \"import time\\nn = 0\\nwhile True:\\n"
+      + "  h = n // 20 % 2\\n  print(time.monotonic_ns(), 6 if h else 2, h)\\n  n += 1\\n"
+      + "  time.sleep(0.002)\"], columns: [time, power, d0], separator: ' ', time: ns, "
+      + "clock: monotonic, channels: {power: W, d0: logic}}"
+    let measured = try await run([
+      "measure", "--for", "0.6 s", "--meter", tool, "--phase", "d0=busy", "--format", "json"
+    ])
+    #expect(measured.code == 0, "\(measured.both)")
+    let run = try #require(Value(json: measured.output)?.map?["runs"]?.list?.first?.map)
+    let phase = try #require(run["phases"]?.list?.first?.map)
+    #expect(phase["phase"] == "busy")
+    let time = try #require(phase["time"]?.number)
+    let site = try #require(phase["sites"]?.list?.first?.map)
+    let energy = try #require(site["energy"]?.number)
+    let uncertainty = try #require(site["expanded_uncertainty"]?.number)
+    #expect(time > 0.1 && time < 0.5)
+    // Half of each edge lies in it: between 2 W and 6 W for a sample's time.
+    #expect(abs(energy - 6 * time) < 0.1 * energy && uncertainty > 0, "\(phase)")
+    let text = try await self.run([
+      "measure", "--for", "0.3 s", "--meter", tool, "--phase", "d0=busy"
+    ])
+    #expect(text.output.contains("PHASE") && text.output.contains("busy"), "\(text.both)")
+    let wrong = try await self.run(["measure", "--for", "1 s", "--phase", "d0"])
+    #expect(wrong.errors.contains("expected CHANNEL=NAME"), "\(wrong.both)")
+    let none = try await self.run([
+      "measure", "--for", "0.1 s", "--meter", tool, "--phase", "d7=x"
+    ])
+    #expect(none.code == 2, "\(none.both)")
+    #expect(none.errors.contains("no meter has an input 'd7'"), "\(none.both)")
+  }
+
   @Test func showsWhatAMeterMeasures() async throws {
     let live = try await run(
       ["meter", "live", "--for", "1 s", "--every", "0.3 s"] + Self.bench(scratch))

@@ -26,6 +26,7 @@ struct MeasureCommand: AsyncParsableCommand {
         kelvin measure --for '10 s'
         kelvin measure --board rock --meter hwmon/ina226 -n 10 -- ./workload
         kelvin measure --subtract-idle '10 s' --rules mlperf-tiny -n 5 -- ./inference
+        kelvin measure --meter ppk2-a --phase D0=inference --phase D1=radio --for '10 s'
         kelvin measure --accuracy power='1 % + 5 mW' --format json -o figure.json -- true
 
       EXIT CODES
@@ -33,7 +34,9 @@ struct MeasureCommand: AsyncParsableCommand {
       failed, 126 the connection was lost, 130 ended by SIGINT
       """)
 
-  @Option(help: "The meter, as 'kelvin meter list' names it.") var meter: String?
+  @Option(
+    help: "The meter, as 'kelvin meter list' names it, or as YAML: 'DRIVER: {OPTION: VALUE}'.")
+  var meter: String?
   @OptionGroup var meters: MeterOptions
   @Option(name: .customLong("for"), help: "Measure for so long, without a command.")
   var time: TimeArgument?
@@ -52,6 +55,13 @@ struct MeasureCommand: AsyncParsableCommand {
       "Energy above idle, too: idle power measured before each run for a time ('10 s'), or stated ('1.2 W ± 0.1 W')."
   )
   var subtractIdle: String?
+  @Option(
+    name: .customLong("phase"), parsing: .singleValue,
+    help: """
+      A phase by a digital input of the meter: 'D0=inference' is what goes on while D0 is high; may be \
+      repeated.
+      """)
+  var phases: [String] = []
   @Option(
     help: "Judge the figures by a benchmark's rules, naming each that failed.",
     completion: .list(RuleProfile.allCases.map(\.rawValue)),
@@ -80,6 +90,11 @@ struct MeasureCommand: AsyncParsableCommand {
     _ = try options()
     _ = try assumedVoltage()
     _ = try idlePower()
+    do {
+      try PhaseRecording.check(phases)
+    } catch {
+      throw ValidationError("--phase: \(error)")
+    }
   }
 
   func run() async throws {
@@ -88,7 +103,7 @@ struct MeasureCommand: AsyncParsableCommand {
     let request = Measurement.Request(
       what: time.map { .time($0.seconds) } ?? .command(argv, limit: timeout?.seconds ?? .infinity),
       repeats: repeats, voltage: voltage, idle: try idlePower(), rules: rules,
-      interrupt: interrupt)
+      phases: phases, interrupt: interrupt)
     let ready = Deadline.after(seconds: 60, interrupt: interrupt)
     let measured: Measurement
     do {

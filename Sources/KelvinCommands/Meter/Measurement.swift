@@ -18,6 +18,8 @@ struct Measurement: Sendable {
     var voltage: PowerSource.AssumedVoltage?
     var idle: IdlePower?
     var rules: RuleProfile?
+    /// `CHANNEL=NAME`, each a phase by a digital input of the meter.
+    var phases: [String] = []
     var interrupt: Interrupt
   }
 
@@ -29,6 +31,8 @@ struct Measurement: Sendable {
     /// Of the time before it in which the board was idle; empty where that was not measured.
     var idle: [MeterFigures.SiteFigure] = []
     var summary: CaptureSummary?
+    /// What digital inputs of the meter marked.
+    var phases: [PhaseRecording.Phase] = []
 
     /// In seconds.
     var duration: Double { Double(to - from) / 1e9 }
@@ -70,8 +74,12 @@ struct Measurement: Sendable {
       }
       let figures = try MeterFigures(
         meter.identity, meter.channels, rate: meter.rate, assuming: request.voltage)
+      let recording =
+        request.phases.isEmpty
+        ? nil
+        : try PhaseRecording(request.phases, of: meter, assuming: request.voltage, into: figures)
       let soon = Deadline.after(seconds: patience, interrupt: request.interrupt)
-      try await meter.start(into: figures, until: soon)
+      try await meter.start(into: recording ?? figures, until: soon)
       do {
         try wait(for: .min, figures, meter, soon)
         let idle = try measureIdle(request, figures)
@@ -85,8 +93,11 @@ struct Measurement: Sendable {
           .after(seconds: patience + Double(figures.lag) / 1e9, interrupt: request.interrupt))
         let summary = await meter.stop(until: .after(seconds: patience))
         run.summary = summary
-        let found = try figures.finish { _ in
-          FigureConditions(clock: summary.clock, alignment: figures.alignment, ends: ends)
+        let conditions = FigureConditions(
+          clock: summary.clock, alignment: figures.alignment, ends: ends)
+        let found = try figures.finish { _ in conditions }
+        if let recording {
+          run.phases = try recording.phases(from: run.from, to: run.to, under: conditions)
         }
         run.figures = found[window]
         if let idle { run.idle = found[idle] }

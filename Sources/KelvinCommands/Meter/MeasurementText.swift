@@ -32,6 +32,7 @@ enum MeasurementText {
       lines += TextTable(header: header, right: [], rows: rows).lines
     }
     if !isOne { lines += summary(measured) }
+    lines += phaseLines(measured)
     lines += idleLines(measured)
     lines += ruleLines(measured)
     lines += remarks(measured)
@@ -117,7 +118,8 @@ enum MeasurementText {
           .map([
             "duration": .number(run.duration), "from_monotonic_ns": .integer(run.from),
             "to_monotonic_ns": .integer(run.to),
-            "sites": .list(run.figures.map { value($0, in: run, of: measured) })
+            "sites": .list(run.figures.map { value($0, in: run, of: measured) }),
+            "phases": .list(run.phases.map(value))
           ])
         })
     ])

@@ -13,7 +13,9 @@ struct MeterInfoCommand: AsyncParsableCommand {
         kelvin meter info rapl --board rock --format json
       """)
 
-  @Argument(help: "The meter, as 'kelvin meter list' names it.") var meter: String
+  @Argument(
+    help: "The meter, as 'kelvin meter list' names it, or as YAML: 'DRIVER: {OPTION: VALUE}'.")
+  var meter: String
   @OptionGroup var meters: MeterOptions
   @Option(help: "How long it may take.") var timeout = "30 s"
   @Option(help: "Print as text or json.") var format = OutputFormat.text

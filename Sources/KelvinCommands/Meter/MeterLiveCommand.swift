@@ -18,7 +18,10 @@ struct MeterLiveCommand: AsyncParsableCommand {
         kelvin meter live rapl --for '10 s' --every '0.5 s'
       """)
 
-  @Argument(help: "The meter, as 'kelvin meter list' names it; default: the best one.")
+  @Argument(
+    help:
+      "The meter, as 'kelvin meter list' names it, or as YAML: 'DRIVER: {OPTION: VALUE}'; default: the best one."
+  )
   var meter: String?
   @OptionGroup var meters: MeterOptions
   @Option(name: .customLong("for"), help: "How long; default: until it is stopped.")

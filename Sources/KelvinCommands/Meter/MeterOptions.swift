@@ -17,7 +17,8 @@ struct MeterOptions: ParsableArguments {
   /// Opens a meter on its board, and lets go of both however `body` ends.
   ///
   /// - Parameters:
-  ///   - name: of a meter in the bench file, or as 'kelvin meter list' tells; nil for the board's first, else the best one there is.
+  ///   - name: of a meter in the bench file, or as 'kelvin meter list' tells, or a meter as YAML; nil for
+  ///     the board's first, else the best one there is.
   ///   - options: of its driver, over what it was found with.
   ///   - isCalibrated: whether its calibration is applied, where there is one.
   ///   - verb: for others who want the board.
@@ -28,7 +29,7 @@ struct MeterOptions: ParsableArguments {
     _ body: @escaping @Sendable (any Meter, Target) async throws -> Result
   ) async throws -> Result {
     let board = board
-    let meters = try known()
+    let (meters, name) = try known(name)
     return try await target.withTarget(board, for: verb, until: deadline) { target in
       let choice = try await meters.choose(
         name.map { [$0] } ?? [], through: target.connection, on: board, until: deadline)
@@ -50,15 +51,21 @@ struct MeterOptions: ParsableArguments {
 
   /// Whether the bench file names such a meter.
   func isDeclared(_ name: String) throws -> Bool {
-    try known().declared.contains { $0.name == name }
+    try known(nil).meters.declared.contains { $0.name == name }
   }
 
-  /// The meters of the bench file, where there is one, and those of them that are the board's.
-  private func known() throws -> BoardMeters {
-    guard let paths = try? target.bench.paths(), !paths.isEmpty else { return BoardMeters() }
-    let bench = try target.bench.read(.current).bench
-    return BoardMeters(
-      declared: bench.meters, tied: bench.board(named: board)?.meters ?? [],
-      calibration: CalibrationFile.reader(besides: paths))
+  /// The meters of the bench file, where there is one, and those of them that are the board's; with the name
+  /// of the one that is meant, which may be declared by what was written for it.
+  private func known(_ name: String?) throws -> (meters: BoardMeters, name: String?) {
+    let paths = (try? target.bench.paths()) ?? []
+    let inline = name.map { MeterText.isDeclaration($0) ? [$0] : [] } ?? []
+    guard !paths.isEmpty || !inline.isEmpty else { return (BoardMeters(), name) }
+    let reading = try target.bench.read(paths, meters: inline, .current)
+    return (
+      BoardMeters(
+        declared: reading.bench.meters, tied: reading.bench.board(named: board)?.meters ?? [],
+        calibration: CalibrationFile.reader(besides: paths)),
+      reading.commandLineMeters.first ?? name
+    )
   }
 }

@@ -29,7 +29,10 @@ struct MeterRecordCommand: AsyncParsableCommand {
         0 when it was recorded; 1 when the trigger never came; 3 when the meter or the disk failed
       """)
 
-  @Argument(help: "The meter, as 'kelvin meter list' names it; default: the best one.")
+  @Argument(
+    help:
+      "The meter, as 'kelvin meter list' names it, or as YAML: 'DRIVER: {OPTION: VALUE}'; default: the best one."
+  )
   var meter: String?
   @OptionGroup var meters: MeterOptions
   @Option(

@@ -22,7 +22,10 @@ struct MeterSelftestCommand: AsyncParsableCommand {
       started
       """)
 
-  @Argument(help: "The meter, as 'kelvin meter list' names it; default: the best one.")
+  @Argument(
+    help:
+      "The meter, as 'kelvin meter list' names it, or as YAML: 'DRIVER: {OPTION: VALUE}'; default: the best one."
+  )
   var meter: String?
   @OptionGroup var meters: MeterOptions
   @Option(name: .customLong("for"), help: "How long it measures; default: 3 s.")

@@ -47,3 +47,24 @@ enum MeterText {
     }
   }
 }
+
+extension MeterText {
+  /// Whether a text declares a meter, rather than naming one: it is YAML of a map.
+  static func isDeclaration(_ text: String) -> Bool {
+    text.contains("{") || text.contains(": ") || text.hasSuffix(":")
+  }
+
+  /// Those that a run's command line declared.
+  static func declarations(in commandLine: [String]) -> [String] {
+    var found: [String] = []
+    for (index, word) in commandLine.enumerated() {
+      if word == "--" { break }
+      if word == "--meter", index + 1 < commandLine.count {
+        found.append(commandLine[index + 1])
+      } else if word.hasPrefix("--meter=") {
+        found.append(String(word.dropFirst("--meter=".count)))
+      }
+    }
+    return found
+  }
+}

@@ -24,7 +24,9 @@ struct MeterVerifyCommand: AsyncParsableCommand {
         0 pass; 1 fail; 2 bad input; 3 the meter failed; 4 cannot tell
       """)
 
-  @Argument(help: "The meter, as 'kelvin meter list' names it.") var meter: String
+  @Argument(
+    help: "The meter, as 'kelvin meter list' names it, or as YAML: 'DRIVER: {OPTION: VALUE}'.")
+  var meter: String
   @OptionGroup var meters: MeterOptions
   @Option(help: "The resistor, and how far it may be off: '100 ohm, 1 %'; default: 5 %.")
   var load: String

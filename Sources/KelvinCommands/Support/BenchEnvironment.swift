@@ -5,6 +5,7 @@ internal import KelvinConnections
 internal import KelvinExecution
 internal import KelvinMeters
 internal import KelvinModel
+internal import KelvinPatterns
 internal import KelvinTargets
 
 // What commands know of equipment.
@@ -68,10 +69,14 @@ struct BenchOptions: ParsableArguments {
   }
 
   /// Reads these files as the bench.
-  func read(_ paths: [String], _ environment: CommandEnvironment) throws -> BenchReading {
+  ///
+  /// - Parameter meters: more of them, as a command line declares them.
+  func read(
+    _ paths: [String], meters: [String] = [], _ environment: CommandEnvironment
+  ) throws -> BenchReading {
     let hardware = environment.hardware
     let reading = try BenchReader.read(
-      BenchRequest(paths: paths, profileNames: hardware.names(.board)),
+      BenchRequest(paths: paths, profileNames: hardware.names(.board), meters: meters),
       declarations: environment.benchDeclarations(hardware))
     for warning in reading.warnings { Terminal.standardError.line("\(warning)") }
     return reading

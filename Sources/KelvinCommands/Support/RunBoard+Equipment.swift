@@ -10,10 +10,10 @@ internal import KelvinTargets
 extension RunBoard {
   /// - Throws: what is wrong with its switches or its boot loader, before anything is touched.
   static func equipment(
-    of entry: BoardEntry, _ profile: BoardProfile?, on bench: Bench, at paths: [String]
+    of entry: BoardEntry, _ profile: BoardProfile?, on reading: BenchReading, at paths: [String]
   ) throws -> BoardEquipment {
     var equipment = BoardEquipment()
-    equipment.meters = BoardMeters(of: entry.name, on: bench, at: paths)
+    equipment.meters = BoardMeters(of: entry.name, on: reading, at: paths)
     if let ladder = entry.recovery ?? profile?.recovery { equipment.ladder = ladder }
     if let seconds = entry.boot.timeoutSeconds { equipment.bootSeconds = seconds }
     if let seconds = entry.boot.offSeconds { equipment.offSeconds = seconds }
@@ -37,17 +37,21 @@ extension RunBoard {
 
   /// This machine's: meters of the bench file, where there is one, may be named.
   static func hostEquipment(
-    _ bench: BenchOptions, _ environment: CommandEnvironment
-  ) -> BoardEquipment {
+    _ bench: BenchOptions, meters: [String], _ environment: CommandEnvironment
+  ) throws -> BoardEquipment {
     var equipment = BoardEquipment()
     let hardware = environment.hardware
-    // What is wrong with it is told by who uses it.
-    if let paths = try? bench.paths(), !paths.isEmpty,
-      let reading = try? BenchReader.read(
-        BenchRequest(paths: paths, profileNames: hardware.names(.board)),
-        declarations: environment.benchDeclarations(hardware))
-    {
-      equipment.meters = BoardMeters(of: nil, on: reading.bench, at: paths)
+    // What is wrong with the bench file is told by who uses it.
+    var paths = (try? bench.paths()) ?? []
+    var reading = try? BenchReader.read(
+      BenchRequest(paths: paths, profileNames: hardware.names(.board), meters: meters),
+      declarations: environment.benchDeclarations(hardware))
+    if reading == nil, !meters.isEmpty {
+      paths = []
+      reading = try bench.read(paths, meters: meters, environment)
+    }
+    if let reading, !paths.isEmpty || !meters.isEmpty {
+      equipment.meters = BoardMeters(of: nil, on: reading, at: paths)
     }
     return equipment
   }
@@ -70,13 +74,15 @@ extension RunBoard {
 
 extension BoardMeters {
   /// The meters of a bench, as a run on one of its boards, or with nil on this machine, may use them: each
-  /// meter that is tied to another board is that one's.
-  init(of board: String?, on bench: Bench, at paths: [String]) {
+  /// meter that is tied to another board is that one's. Those of the command line are tied to it.
+  init(of board: String?, on reading: BenchReading, at paths: [String]) {
+    let bench = reading.bench
     let others = bench.boards.filter { $0.name != board }.flatMap { other in
       other.meters.map { ($0, other.name) }
     }
     self.init(
-      declared: bench.meters, tied: board.flatMap { bench.board(named: $0)?.meters } ?? [],
+      declared: bench.meters,
+      tied: (board.flatMap { bench.board(named: $0)?.meters } ?? []) + reading.commandLineMeters,
       elsewhere: Dictionary(others) { first, _ in first },
       calibration: CalibrationFile.reader(besides: paths))
   }

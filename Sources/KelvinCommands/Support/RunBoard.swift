@@ -38,11 +38,13 @@ struct RunBoard {
 
   /// This machine, or a board of the bench.
   ///
-  /// - Parameter remembered: the bench files that an earlier life used.
+  /// - Parameters:
+  ///   - remembered: the bench files that an earlier life used.
+  ///   - declared: meters that the command line adds to it.
   /// - Throws: every mistake in the bench file; a name that is on no bench; a connection that Kelvin
   ///   cannot make.
   static func find(
-    _ name: String, bench: BenchOptions, remembered: [String] = [],
+    _ name: String, bench: BenchOptions, remembered: [String] = [], meters declared: [String] = [],
     _ environment: CommandEnvironment
   ) throws -> RunBoard {
     let host = try HostIdentity.current()
@@ -50,20 +52,21 @@ struct RunBoard {
       return RunBoard(
         name: name, resources: [.init(.thisMachine(on: host))],
         isExclusive: false, benchFiles: [], console: nil, switchOn: nil, link: .quiet,
-        connectionChoice: nil, equipment: hostEquipment(bench, environment), deploy: DeployWays(),
+        connectionChoice: nil,
+        equipment: try hostEquipment(bench, meters: declared, environment), deploy: DeployWays(),
         entry: nil,
         profile: nil,
         connection: { choice.connection(environment: $0) })
     }
     let paths = try bench.paths(remembered: remembered)
-    let reading = try bench.read(paths, environment)
+    let reading = try bench.read(paths, meters: declared, environment)
     let entry = try bench.board(name, in: reading.bench)
     let known = BenchResources(
       environment.benchDeclarations(environment.hardware), host: host)
     let profile = try environment.hardware.board(named: entry.profile)
-    let meters = entry.meters.compactMap { reading.bench.meter(named: $0) }.map {
-      LeaseWish.Resource(known.meter($0))
-    }
+    let meters = (entry.meters + reading.commandLineMeters)
+      .compactMap { reading.bench.meter(named: $0) }
+      .map { LeaseWish.Resource(known.meter($0)) }
     return RunBoard(
       name: name, resources: [.init(known.board(entry), external: entry.lease)] + meters,
       isExclusive: true, benchFiles: paths.map { SmallFile.absolute($0) },
@@ -74,7 +77,7 @@ struct RunBoard {
       switchOn: PowerRequest.switchingOn(entry, of: reading.bench),
       link: try BoardLink(of: entry, host: RunBoard.powerHost()),
       connectionChoice: entry.connection ?? entry.console,
-      equipment: try equipment(of: entry, profile, on: reading.bench, at: paths),
+      equipment: try equipment(of: entry, profile, on: reading, at: paths),
       deploy: entry.deploy.over(profile.deploy), entry: entry,
       profile: profile,
       connection: try connection(of: entry, profile))
