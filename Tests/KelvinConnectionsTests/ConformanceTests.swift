@@ -164,7 +164,7 @@ import Testing
     let connection = try kind.connection()
     // A login takes its time.
     _ = try await connection.execute(Command(["true"]), until: soon())
-    let command = Command(["sh", "-c", "echo begun; exec sleep 60"], grace: 1)
+    let command = Command(["sh", "-c", "echo begun; exec sleep 60"], grace: 10)
     do {
       _ = try await connection.execute(command, until: .after(seconds: 0.5))
       Issue.record("no failure")
