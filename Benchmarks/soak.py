@@ -315,6 +315,8 @@ class SoakBenchmarks:
         counts = collections.Counter(fault for run in runs for _, fault in run.injected)
         counts[""] = sum(run.jobs - len(run.injected) for run in runs)
         folder = os.environ.get("KELVIN_SOAK_KEEP")
+        if folder:
+            os.makedirs(folder, exist_ok=True)
         for run in runs:
             line = run.timeline()
             sums = line.sums()

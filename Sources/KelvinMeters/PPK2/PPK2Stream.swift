@@ -43,8 +43,7 @@ package struct PPK2Stream {
   package mutating func take(
     _ bytes: Span<UInt8>, isLast: Bool = false, give: (Part, Span<UInt8>) -> Void
   ) {
-    buffer.reserveCapacity(buffer.count + bytes.count)
-    for index in bytes.indices { buffer.append(bytes[index]) }
+    bytes.withUnsafeBufferPointer { buffer.append(contentsOf: $0) }
     while true {
       if isSynced {
         (verified, counter) = Self.follow(buffer.span, from: verified, counter: counter)
@@ -68,17 +67,19 @@ package struct PPK2Stream {
   private static func follow(
     _ bytes: Span<UInt8>, from place: Int, counter: UInt32
   ) -> (place: Int, counter: UInt32) {
-    var (place, expected) = (place, counter)
-    while place + PPK2Word.size <= bytes.count {
-      let word = UInt32(bytes[place + 2])
-      // Bits 16 to 23 of the sample: the range's highest, the one that is 0, and the counter.
-      guard word >> 2 == expected, word & 2 == 0, word & 1 == 0 || bytes[place + 1] < 0x40 else {
-        break
-      }
-      expected = (expected + 1) & 63
-      place += PPK2Word.size
+    let raw = bytes.bytes
+    let end = raw.byteCount - PPK2Word.size
+    var (place, expected) = (place, counter << 18)
+    while place <= end {
+      // Within the bytes: the loop's condition, and a place is never negative.
+      let word = UInt32(
+        littleEndian: raw.unsafeLoadUnaligned(fromUncheckedByteOffset: place, as: UInt32.self))
+      // The counter and the bit that is 0; of ranges 5 to 7 the highest bit and one of the others.
+      guard word & 0xfe_0000 == expected, word & 0x1_0000 == 0 || word & 0xc000 == 0 else { break }
+      expected = (expected &+ 0x4_0000) & 0xfc_0000
+      place &+= PPK2Word.size
     }
-    return (place, expected)
+    return (place, expected >> 18)
   }
 
   /// Finds where samples go on behind a break. False when it takes more bytes to tell.
