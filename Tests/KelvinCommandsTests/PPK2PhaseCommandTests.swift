@@ -9,17 +9,7 @@ import Testing
 struct PPK2PhaseCommandTests {
   @Test func aPhaseHasThePowerOfItsLevel() async throws {
     let scratch = try Scratch()
-    let process = try await LocalConnection().start(
-      Command(
-        [
-          "sh", "-c",
-          "exec '\(KelvinBinary.path)' simulate ppk2 --for 100 > bench.yaml 2> log"
-        ], workingDirectory: TargetPath(scratch.path)), until: .after(seconds: 10))
-    let deadline = Deadline.after(seconds: 30)
-    while (try? scratch.read("bench.yaml"))?.contains("inputs:") != true {
-      try #require(!deadline.hasPassed, "it did not begin within 30 s")
-      try await Task.sleep(for: .milliseconds(5))
-    }
+    let process = try await SimulatorProcess("ppk2 --for 100", in: scratch, until: "inputs:")
     try scratch.write(
       "a.yaml",
       """
@@ -32,8 +22,7 @@ struct PPK2PhaseCommandTests {
       """)
     let ran = try await KelvinBinary.run(
       ["run", "a.yaml", "--board", "simulated", "-d", "out"], in: scratch.path)
-    kill(process.processID, SIGINT)
-    _ = try await process.wait(until: .after(seconds: 30))
+    try await process.end()
     #expect(ran.code == 0, "\(ran.both)")
     let reader = try RunReader(directory: scratch.path + "/out")
     let attempt = try #require(try reader.lastAttempt(ofJob: 0))

@@ -10,22 +10,8 @@ struct SimulateCommandTests {
 
   init() throws { scratch = try Scratch() }
 
-  /// Starts a simulator, its bench file in bench.yaml.
-  private func start(_ arguments: String) async throws -> any RemoteProcess {
-    let process = try await LocalConnection().start(
-      Command(
-        ["sh", "-c", "exec '\(KelvinBinary.path)' simulate \(arguments) > bench.yaml 2> log"],
-        workingDirectory: TargetPath(scratch.path)), until: .after(seconds: 10))
-    try await waitFor { (try? scratch.read("bench.yaml"))?.contains("power:") ?? false }
-    return process
-  }
-
-  private func waitFor(_ condition: () -> Bool) async throws {
-    let deadline = Deadline.after(seconds: 30)
-    while !condition() {
-      try #require(!deadline.hasPassed, "it did not happen within 30 s")
-      try await Task.sleep(for: .milliseconds(5))
-    }
+  private func start(_ arguments: String) async throws -> SimulatorProcess {
+    try await SimulatorProcess(arguments, in: scratch, until: "power:")
   }
 
   private func run(_ arguments: String...) async throws -> Ran {
@@ -52,14 +38,13 @@ struct SimulateCommandTests {
     }
     let log = try scratch.read("log").split(separator: "\n")
     #expect(log == ["on", "off", "on", "off"].map { "\(part): \($0)" })
-    kill(process.processID, signal)
-    #expect(Ran(try await process.wait(until: .after(seconds: 30))).code == 0)
+    try await process.end(by: signal)
     #expect(try await run("power", "on", "simulated").code != 0)
   }
 
   @Test func endsByItself() async throws {
     let process = try await start("plug --for 0.2")
-    #expect(Ran(try await process.wait(until: .after(seconds: 30))).code == 0)
+    try await process.end(by: 0)
     for arguments in ["relay --for 0", "plug --outputs 0", "plug --model bulb"] {
       let words = ["simulate"] + arguments.split(separator: " ").map(String.init)
       #expect(try await KelvinBinary.run(words, in: scratch.path).code == 2, "\(arguments)")
@@ -73,8 +58,7 @@ struct SimulateCommandTests {
     #expect(try scratch.read("bench.yaml").contains("path: '\(scratch.path)/relay'"))
     let ran = try await run("power", "on", "simulated")
     #expect(ran.code == 0, "\(ran.both)")
-    kill(process.processID, SIGINT)
-    _ = try await process.wait(until: .after(seconds: 30))
+    try await process.end()
     #expect(!scratch.exists("relay"))
     // What is no link is left alone.
     try scratch.write("file", "mine")
@@ -89,7 +73,6 @@ struct SimulateCommandTests {
     let port = String(line.prefix { $0.isNumber })
     let refused = try await run("simulate", "plug", "--port", port, "--for", "10")
     #expect(refused.code == 3, "\(refused.both)")
-    kill(process.processID, SIGINT)
-    _ = try await process.wait(until: .after(seconds: 30))
+    try await process.end()
   }
 }

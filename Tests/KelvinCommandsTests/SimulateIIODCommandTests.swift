@@ -11,24 +11,9 @@ struct SimulateIIODCommandTests {
 
   init() throws { scratch = try Scratch() }
 
-  private func start(_ more: String = "") async throws -> any RemoteProcess {
-    let process = try await LocalConnection().start(
-      Command(
-        [
-          "sh", "-c",
-          "exec '\(KelvinBinary.path)' simulate iiod --rate 2000 --for 100 \(more) > bench.yaml"
-        ], workingDirectory: TargetPath(scratch.path)), until: .after(seconds: 10))
-    let deadline = Deadline.after(seconds: 30)
-    while (try? scratch.read("bench.yaml"))?.contains("device: probe1") != true {
-      try #require(!deadline.hasPassed, "it did not begin within 30 s")
-      try await Task.sleep(for: .milliseconds(5))
-    }
-    return process
-  }
-
-  private func end(_ process: any RemoteProcess) async throws {
-    kill(process.processID, SIGINT)
-    #expect(Ran(try await process.wait(until: .after(seconds: 30))).code == 0)
+  private func start(_ more: String = "") async throws -> SimulatorProcess {
+    try await SimulatorProcess(
+      "iiod --rate 2000 --for 100 \(more)", in: scratch, until: "device: probe1")
   }
 
   @Test func isRecordedByKelvin() async throws {
@@ -37,7 +22,7 @@ struct SimulateIIODCommandTests {
       ["meter", "record", "simulated-iiod", "--board", "simulated", "-d", "cap", "--for", "0.5 s"],
       in: scratch.path)
     #expect(ran.code == 0, "\(ran.both)")
-    try await end(process)
+    try await process.end()
     let reader = try RunReader(directory: scratch.path + "/cap")
     let capture = try #require(try reader.captures(ofAttempt: nil).first)
     let current = try #require(capture.channels.firstIndex { $0.kind == .current })
@@ -68,7 +53,7 @@ struct SimulateIIODCommandTests {
         "iio_readdev", "-u", "ip:127.0.0.1:\(port)", "-b", "100", "-s", "300", "iio:device0"
       ]), until: .after(seconds: 30))
     #expect(done.standardOutput.bytes.count == 300 * 16, "\(done.standardError.text)")
-    try await end(process)
+    try await process.end()
   }
 
   @Test(arguments: ["--rate 0", "--probes 9", "--fault nothing", "--skew 1e6"])

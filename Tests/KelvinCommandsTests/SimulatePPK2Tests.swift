@@ -1,7 +1,5 @@
 import Foundation
 import Glibc
-import KelvinConnections
-import KelvinModel
 import Testing
 
 /// `kelvin simulate ppk2`, and what a user without hardware does with it.
@@ -11,18 +9,8 @@ struct SimulatePPK2Tests {
 
   init() throws { scratch = try Scratch() }
 
-  /// Starts a simulator, its bench file in bench.yaml.
-  private func start(_ arguments: String = "") async throws -> any RemoteProcess {
-    let process = try await LocalConnection().start(
-      Command(
-        ["sh", "-c", "exec '\(KelvinBinary.path)' simulate ppk2 \(arguments) > bench.yaml 2> log"],
-        workingDirectory: TargetPath(scratch.path)), until: .after(seconds: 10))
-    let deadline = Deadline.after(seconds: 30)
-    while (try? scratch.read("bench.yaml"))?.contains("voltage:") != true {
-      try #require(!deadline.hasPassed, "it did not begin within 30 s")
-      try await Task.sleep(for: .milliseconds(5))
-    }
-    return process
+  private func start(_ arguments: String) async throws -> SimulatorProcess {
+    try await SimulatorProcess("ppk2 " + arguments, in: scratch, until: "voltage:")
   }
 
   private func run(_ arguments: [String]) async throws -> Ran {
@@ -49,8 +37,7 @@ struct SimulatePPK2Tests {
     let edges = 3.3 * (0.02 * 8e-3 + 0.005 * 0.12)
     #expect(abs(energy - truth) < interval + edges, "\(energy) ± \(interval) J of \(truth)")
     #expect(interval < 0.2 * truth)
-    kill(process.processID, SIGINT)
-    #expect(Ran(try await process.wait(until: .after(seconds: 30))).code == 0)
+    try await process.end()
     #expect(try scratch.read("log").contains("lost 0"))
   }
 
@@ -62,8 +49,7 @@ struct SimulatePPK2Tests {
     #expect(ran.both.contains("lost"), "\(ran.both)")
     let exported = try await run(["export", "out", "--format", "ppk2"])
     #expect(exported.code == 0, "\(exported.both)")
-    kill(process.processID, SIGTERM)
-    _ = try await process.wait(until: .after(seconds: 30))
+    try await process.end(by: SIGTERM)
   }
 
   @Test func theExampleRunsWithOneCommand() async throws {

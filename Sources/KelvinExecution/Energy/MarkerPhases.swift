@@ -36,14 +36,7 @@ struct MarkerPhases: Sendable {
 
   private func tryOut(_ run: RunContext, until deadline: Deadline) async throws {
     let connection = run.target.connection
-    let place = try await TraceFileSystem.find(connection, until: deadline) {
-      run.log.log(.info, source: source, $0)
-    }
-    let leftovers = try await place.removeLeftovers(connection, until: deadline)
-    if !leftovers.isEmpty {
-      run.log.log(
-        .warning, source: source, "removed what a dead run left tracing: \(leftovers.shortList)")
-    }
+    let place = try await TraceFileSystem.prepared(for: run, source: source, until: deadline)
     let trial = try await MarkerTrace(place, attempt: 0, connection, until: deadline)
     try await trial.remove(connection, until: deadline)
   }

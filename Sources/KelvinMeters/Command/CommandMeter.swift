@@ -34,12 +34,7 @@ final class CommandMeter: Meter {
     }
     let new = try await CommandCapture(
       options, name: identity.name, through: connection, into: sink, until: deadline)
-    let soon = deadline.limited(toSeconds: options.patience)
-    let limit = Deadline(
-      time: soon.time,
-      interrupt: Interrupt(
-        with: [new.hasBegun, new.isOver] + [deadline.interrupt].compactMap(\.self)))
-    _ = limit.wait()
+    deadline.limited(toSeconds: options.patience).wait(forAny: [new.hasBegun, new.isOver])
     guard new.hasBegun.isRaised else {
       let summary = await new.stop()
       if deadline.isInterrupted {

@@ -9,19 +9,11 @@ package struct PPK2Decoder: Sendable {
   static let scale = 1e-8
 
   /// What a run of samples showed beside its values.
-  package struct Notes: Sendable, Hashable {
+  package struct Notes: Sendable {
     /// Samples at the converter's end: the first, the last, how many; -1 for none.
     package var saturated = (first: -1, last: -1, count: 0)
     /// Samples whose range is another than the one before.
     package var switched = (first: -1, last: -1, count: 0)
-
-    package static func == (a: Notes, b: Notes) -> Bool {
-      a.saturated == b.saturated && a.switched == b.switched
-    }
-    package func hash(into hasher: inout Hasher) {
-      hasher.combine(saturated.count)
-      hasher.combine(switched.count)
-    }
   }
 
   /// Of a code of current: coefficients of each range, eight so that three bits always find one.

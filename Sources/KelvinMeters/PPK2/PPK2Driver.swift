@@ -79,6 +79,6 @@ public struct PPK2Driver: MeterDriver {
         firmware: metadata.hardware.map { "hardware \($0)" } ?? "", location: port.line.path,
         range: "automatic, \(choices.mode.rawValue) mode\(supply)",
         verified: Self.verified),
-      port, choices, metadata, limit: options["max-voltage"]?.number)
+      port, choices, metadata)
   }
 }

@@ -13,7 +13,6 @@ final class PPK2Meter: Meter {
   let rate: Double? = PPK2Limits.rate
   private let port: PPK2Port
   private let options: PPK2Options
-  private let limit: Double?
   private let metadata: PPK2Metadata
   private let state: Mutex<State>
 
@@ -26,18 +25,15 @@ final class PPK2Meter: Meter {
     var last: CaptureSummary
   }
 
-  /// - Parameters:
-  ///   - port: that is silent.
-  ///   - limit: in volts, what the board takes at most.
+  /// - Parameter port: that is silent.
   init(
     _ identity: MeterIdentity, _ port: PPK2Port, _ options: PPK2Options,
-    _ metadata: PPK2Metadata, limit: Double?
+    _ metadata: PPK2Metadata
   ) throws(MeterFailure) {
     self.identity = identity
     self.port = port
     self.options = options
     self.metadata = metadata
-    self.limit = limit
     channels = Self.channels(options)
     state = Mutex(
       State(voltage: options.voltage, last: CaptureSummary(samples: channels.map { _ in 0 })))
@@ -86,12 +82,7 @@ final class PPK2Meter: Meter {
     let capture = try PPK2Capture(
       port, decoder, inputs: options.inputs,
       millivolts: voltage.map { Int64(($0.value * 1000).rounded()) }, into: sink)
-    let limit = deadline.limited(toSeconds: 3)
-    let begun = Deadline(
-      time: limit.time,
-      interrupt: Interrupt(
-        with: [capture.hasBegun, capture.isOver] + [limit.interrupt].compactMap(\.self)))
-    _ = begun.wait()
+    deadline.limited(toSeconds: 3).wait(forAny: [capture.hasBegun, capture.isOver])
     guard capture.hasBegun.isRaised else {
       let summary = capture.end()
       if deadline.isInterrupted {
@@ -142,7 +133,7 @@ final class PPK2Meter: Meter {
     for setting in values {
       switch (setting.name, setting.value) {
       case ("voltage", .text(let text)):
-        voltage = try PPK2Options.voltage(text, options.mode, limit: limit, of: identity.name)
+        voltage = try options.voltage(text, of: identity.name)
       case ("output", .boolean(let isOn)): output = isOn
       default:
         throw MeterFailure(
@@ -183,6 +174,10 @@ final class PPK2Meter: Meter {
         "calibrated",
         metadata.isCalibrated.map { $0 ? "by its maker, it says" : "not, it says" } ?? "")
     ]
+    let found = [metadata.mode?.rawValue, metadata.voltage.map { "\($0) mV" }].compactMap(\.self)
+    if !found.isEmpty {
+      properties.append(MeterProperty("found as", found.joined(separator: ", ")))
+    }
     if let hardware = metadata.hardware {
       properties.append(MeterProperty("hardware", "\(hardware)"))
     }

@@ -5,6 +5,8 @@ struct PPK2Options: Sendable, Hashable {
   var mode: PPK2Mode
   /// Of the supply, its own or another; nil: nobody has said.
   var voltage: StatedQuantity?
+  /// In volts, what the board takes at most; nil: nobody has said.
+  var maxVoltage: Double?
   /// Of the digital inputs, by their numbers, ascending.
   var inputs: [Int]
   var isFiltered: Bool
@@ -57,9 +59,10 @@ struct PPK2Options: Sendable, Hashable {
       inputs.insert(number)
     }
     self.inputs = inputs.sorted()
+    maxVoltage = values["max-voltage"]?.number
     voltage = nil
     if let text = values["voltage"]?.text {
-      voltage = try Self.voltage(text, mode, limit: values["max-voltage"]?.number, of: name)
+      voltage = try voltage(text, of: name)
     } else if mode == .source {
       throw MeterFailure(
         .invalid, "\(name): in source mode it needs a 'voltage'", hint: "such as 'voltage: 3.3 V'")
@@ -67,9 +70,7 @@ struct PPK2Options: Sendable, Hashable {
   }
 
   /// Reads a voltage, and holds it against what the meter can and the board takes.
-  static func voltage(
-    _ text: String, _ mode: PPK2Mode, limit: Double?, of name: String
-  ) throws(MeterFailure) -> StatedQuantity {
+  func voltage(_ text: String, of name: String) throws(MeterFailure) -> StatedQuantity {
     guard let stated = StatedQuantity(text, .voltage), stated.value > 0 else {
       throw MeterFailure(
         .invalid, "\(name): '\(text)' is no voltage", hint: "write '3.3 V' or '3.7 V ± 50 mV'")
@@ -79,7 +80,7 @@ struct PPK2Options: Sendable, Hashable {
       throw MeterFailure(
         .invalid, "\(name): it supplies 0.8 V to 5 V, and not \(stated.value) V")
     }
-    if let limit, stated.value > limit {
+    if let limit = maxVoltage, stated.value > limit {
       throw MeterFailure(
         .invalid, "\(name): \(stated.value) V is more than the \(limit) V of 'max-voltage'",
         hint: "the bench file says what the board takes at most")

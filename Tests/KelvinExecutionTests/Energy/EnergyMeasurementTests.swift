@@ -10,27 +10,7 @@ import Testing
 
 /// The energy instrument in real runs, with meters whose power is known.
 @Suite(.timeLimit(.minutes(2)))
-struct EnergyMeasurementTests {
-  private func bench(
-    _ drivers: [WaveformDriver], _ settings: [String: Value] = [:], tied: [String]? = nil,
-    argv: [String]? = ["sleep", "0.3"]
-  ) -> InstrumentBench {
-    var bench = InstrumentBench(LocalConnection())
-    let place = SourceLocation(file: "bench.yaml", line: 1)
-    bench.equipment.meters = BoardMeters(
-      declared: drivers.map {
-        MeterEntry(name: $0.name, driver: DriverChoice($0.name, location: place), location: place)
-      }, tied: tied ?? drivers.map(\.name), drivers: drivers)
-    bench.settings = ["energy": settings]
-    bench.argv = argv
-    return bench
-  }
-
-  private func run(_ bench: InstrumentBench) async throws -> InstrumentBench.Record.Job {
-    let record = try await bench.run([ExecutionTime.self, EnergyMeasurement.self])
-    return try #require(record.jobs.first)
-  }
-
+struct EnergyMeasurementTests: EnergySuite {
   @Test func givesEnergyAndPowerOfTheMeasuredWindow() async throws {
     let job = try await run(bench([WaveformDriver(sites: [("vdd", steady(2.5))])]))
     #expect(job.outcome == .ok, "\(job.outcome)")
@@ -114,72 +94,6 @@ struct EnergyMeasurementTests {
     #expect(job.captures.count == 2)
   }
 
-  @Test func givesFiguresOfPhasesThatTheWorkloadMarks() async throws {
-    let script = """
-      echo kelvin-phase: load; sleep 0.15; echo kelvin-phase: work; sleep 0.25
-      echo kelvin-phase: end; sleep 0.05; echo kelvin-phase: load; sleep 0.1
-      """
-    let job = try await run(
-      bench(
-        [WaveformDriver(sites: [("vdd", steady(2))])], argv: ["sh", "-c", script]))
-    #expect(job.outcome == .ok, "\(job.outcome)")
-    for (phase, least) in [("load", 0.25), ("work", 0.25)] {
-      let time = try job.value("phase_time", ["phase": phase])
-      #expect(time >= least - 0.02, "\(phase) \(time)")
-      let energy = try #require(
-        job.metrics.first { $0.name == "phase_energy" && $0.classifiers["phase"] == phase })
-      #expect(abs((energy.value.double ?? 0) - 2 * time) < 1e-5)
-      // When a phase begins is known to 5 ms: √2·2 W·5 ms/√3 for each stretch, at least.
-      let ends = 2.0.squareRoot() * 2 * 0.005 / 3.0.squareRoot()
-      #expect((energy.uncertainty ?? 0) >= ends * 0.99, "\(energy)")
-      #expect((energy.uncertainty ?? 0) < ends * 2.5, "\(energy)")
-    }
-    #expect(
-      try job.value("phase_energy", ["phase": "load", "rail": "wave"])
-        + job.value("phase_energy", ["phase": "work", "rail": "wave"])
-        < job.value("energy", ["rail": "wave"]))
-    let none = try await run(
-      bench(
-        [WaveformDriver(sites: [("vdd", steady(2))])], ["phases": false],
-        argv: ["sh", "-c", script]))
-    #expect(!none.metrics.contains { $0.name == "phase_energy" })
-  }
-
-  /// A meter whose clock is an hour ahead and badly known: what its own inputs mark is on that clock.
-  @Test func givesFiguresOfPhasesThatInputsOfTheMeterMark() async throws {
-    let begin = MonotonicTime.now.nanoseconds
-    // 10 ms of 6 W each 50 ms, else 2 W; a line is high with it.
-    let isBusy: @Sendable (Int64) -> Bool = { ($0 - begin) / 1_000_000 % 50 < 10 }
-    var driver = WaveformDriver(sites: [("vdd", { isBusy($0) ? 6 : 2 })], rate: 5000)
-    driver.lines = [("D0", isBusy), ("D1", { _ in false })]
-    (driver.clockOffset, driver.clockUncertainty) = (3_600_000_000_000, 2e7)
-    driver.accuracy = Accuracy(gain: 0, offset: 0)
-    let settings: [String: Value] = [
-      "phases": ["digital": ["D0": ["rising": "busy", "falling": "rest"], "wave/D1": "never"]]
-    ]
-    let job = try await run(bench([driver], settings, argv: ["sleep", "0.42"]))
-    #expect(job.outcome == .ok, "\(job.outcome)")
-    let window = try job.value("execution_time")
-    let times = try ["busy", "rest"].map { try job.value("phase_time", ["phase": $0]) }
-    #expect(abs(times[0] + times[1] - window) < 0.002, "\(times) \(window)")
-    #expect(abs(times[0] - window / 5) <= 0.011, "\(times) \(window)")
-    // A sample's period is known of each edge, late samples on a busy machine included; that the clocks may be
-    // off by 20 ms would cost more than 4 W · 20 ms.
-    let busy = try #require(
-      job.metrics.first { $0.name == "phase_energy" && $0.classifiers["phase"] == "busy" })
-    let uncertainty = try #require(busy.uncertainty)
-    let truth = 6 * times[0]
-    #expect(abs((busy.value.double ?? 0) - truth) <= 3 * uncertainty, "\(busy) \(truth)")
-    let perEdge = 2.0.squareRoot() * 6 * 1e-4 / 3.0.squareRoot()
-    #expect(uncertainty < 0.06, "\(uncertainty)")
-    #expect(uncertainty > perEdge, "\(uncertainty)")
-    #expect(!job.metrics.contains { $0.classifiers["phase"] == "never" })
-    // Both ends of the window are the host's, where the clocks do matter.
-    let file = try #require(job.artifacts.first { $0.name == "energy.json" })
-    #expect(file.kind == .data)
-    #expect(job.captures.first?.channels.map(\.name) == ["vdd.power", "D0", "D1"])
-  }
-
   /// The board's link is not used while the workload runs; a meter beside it measures all the same.
   @Test func measuresDetachedJobsFromOutside() async throws {
     var driver = WaveformDriver(sites: [("vdd", steady(2))])
@@ -202,48 +116,6 @@ struct EnergyMeasurementTests {
     #expect(try job.value("energy_coverage") == 100)
     // Its lines come when it is over, so they mark nothing.
     #expect(!job.metrics.contains { $0.name == "phase_energy" })
-  }
-
-  @Test func anInputThatIsNotThereIsNamed() async throws {
-    var driver = WaveformDriver(sites: [("vdd", steady(2))])
-    driver.lines = [("D0", { _ in true })]
-    let job = try await run(bench([driver], ["phases": ["digital": ["D7": "x"]]]))
-    #expect(job.outcome.verdict == .partial)
-    #expect(job.outcome.reason.contains("no meter has an input 'D7'"), "\(job.outcome)")
-    #expect(try job.value("energy") > 0)
-    // One that is marked twice counts once.
-    let script = "echo kelvin-phase: x; sleep 0.2"
-    let twice = try await run(
-      bench([driver], ["phases": ["digital": ["D0": "x"]]], argv: ["sh", "-c", script]))
-    #expect(twice.outcome == .ok, "\(twice.outcome)")
-    #expect(
-      twice.messages(.warning).contains { $0.contains("'x' was marked by a digital input and") })
-    let shares = try twice.value("phase_time", ["phase": "x"]) / twice.value("execution_time")
-    #expect(abs(shares - 1) < 1e-9)
-  }
-
-  @Test func takesMarksFromOutside() async throws {
-    var bench = bench([WaveformDriver(sites: [("vdd", steady(2))])], argv: nil)
-    bench.during = { job in
-      let file = MarkFile(run: job.run.directory, bootID: try LifeRecord.current().bootID)
-      func mark(_ name: String?) throws {
-        try file.add(
-          PhaseMark(time: MonotonicTime.now.nanoseconds, limit: 1_000_000, name: name))
-      }
-      try mark("outside")
-      _ = Deadline.after(seconds: 0.2).wait()
-      try mark(nil)
-      _ = Deadline.after(seconds: 0.05).wait()
-    }
-    let record = try await bench.run([EnergyMeasurement.self])
-    let job = try #require(record.jobs.first)
-    let time = try job.value("phase_time", ["phase": "outside"])
-    #expect(time >= 0.19 && time < 1)
-    #expect(abs(try job.value("phase_energy", ["rail": "wave"]) - 2 * time) < 1e-5)
-    // They stand with the samples, too.
-    let reader = try RunReader(directory: record.directory.path + "/run")
-    let events = try reader.events(ofCapture: try #require(job.captures.first).id)
-    #expect(events.filter { $0.kind == .mark }.map(\.note) == ["outside", "end"])
   }
 
   @Test func subtractsWhatTheBoardUsedIdle() async throws {
@@ -282,106 +154,6 @@ struct EnergyMeasurementTests {
       }, "\(job.messages(.warning))")
   }
 
-  @Test(arguments: [false, true])
-  func aMeterThatVanishesMakesTheJobHonest(isRequired: Bool) async throws {
-    let driver = WaveformDriver(sites: [("vdd", steady(2))], goesAfter: 0.15)
-    let job = try await run(bench([driver], ["required": .boolean(isRequired)]))
-    if isRequired {
-      #expect(job.outcome.verdict == .failed(.infrastructure), "\(job.outcome)")
-    } else {
-      #expect(job.outcome.verdict == .partial, "\(job.outcome)")
-    }
-    #expect(job.outcome.reason.contains("wave: it has gone"), "\(job.outcome.reason)")
-    // The samples so far are kept, and what they show is told with how much of the time it is.
-    #expect((job.captures.first?.summary?["samples"]?.list?.first?.integer ?? 0) > 30)
-    let coverage = try job.value("energy_coverage")
-    #expect(coverage > 5 && coverage < 70, "\(coverage)")
-    #expect(
-      job.messages(.warning).contains { $0.contains("of the time was measured (edge") },
-      "\(job.messages(.warning))")
-  }
-
-  @Test(arguments: [false, true])
-  func gapsAreFlaggedAndBounded(isTold: Bool) async throws {
-    var driver = WaveformDriver(sites: [("vdd", steady(2))], range: 0...10)
-    (driver.pause, driver.tellsPause) = (0.1...0.2, isTold)
-    let job = try await run(bench([driver], argv: ["sleep", "0.5"]))
-    #expect(job.outcome == .ok)
-    let coverage = try job.value("energy_coverage")
-    #expect(coverage > 60 && coverage < 90, "\(coverage)")
-    // At most 8 W more than the 2 W that are interpolated, for 0.1 s.
-    let bound = try job.value("energy_loss_bound")
-    #expect(bound > 0.79 && bound < 0.9, "\(bound)")
-    #expect(job.messages(.warning).contains { $0.contains(/\(gap 1\d\d(\.\d)? ms/) })
-  }
-
-  /// A sleep in the window: the job is not whole, and its figures say so, in memory and from the database alike.
-  @Test(arguments: [0, 30.0])
-  func aSleepInTheWindowMakesTheJobHonest(unseen: Double) async throws {
-    var driver = WaveformDriver(sites: [("vdd", steady(2))], range: 0...10)
-    (driver.pause, driver.tellsPause, driver.sleeps) = (0.1...0.2, true, unseen)
-    let job = try await run(bench([driver], argv: ["sleep", "0.5"]))
-    #expect(job.outcome.verdict == .partial, "\(job.outcome)")
-    #expect(
-      job.outcome.reason.contains(
-        /wave: what was used in a suspend of \d+(\.\d+)? m?s is not known and not/),
-      "\(job.outcome.reason)")
-    let time = try job.value("execution_time")
-    let coverage = try job.value("energy_coverage") / 100
-    #expect(abs(coverage - (time - 0.105) / (time + unseen)) < 0.05, "\(coverage)")
-    // From nothing to the meter's whole range.
-    let bound = try job.value("energy_loss_bound")
-    #expect(bound > 10 * (0.1 + unseen) && bound < 10 * (0.13 + unseen), "\(bound)")
-    #expect(try job.value("energy") < 2 * (time - 0.09))
-  }
-
-  /// One of several that cannot be had: the others measure, and the job says what is missing.
-  @Test(arguments: [false, true])
-  func oneMeterOfSeveralThatCannotBeOpenedIsNamed(isFound: Bool) async throws {
-    let good = WaveformDriver(sites: [("vdd", steady(2.5))])
-    var bad = WaveformDriver(sites: [("gpu", steady(1))], name: "other")
-    bad.obstacle = MeterFailure(
-      .permission, "other: this user may not read it", hint: "join group dialout")
-    var bench = bench([good, bad], ["rails": ["sum": "wave + other"]])
-    if !isFound {
-      // The bench file ties one to the board that it does not have.
-      bench.equipment.meters.declared.removeLast()
-      bench.equipment.meters.drivers = [good]
-    }
-    let job = try await run(bench)
-    #expect(job.outcome.verdict == .partial, "\(job.outcome)")
-    #expect(
-      job.outcome.reason.contains(isFound ? "other: this user may not" : "'other'"),
-      "\(job.outcome.reason)")
-    let energies = job.metrics.filter { $0.name == "energy" }
-    #expect(energies.map(\.classifiers) == [["rail": "wave", "meter": "wave"]], "\(energies)")
-    let truth = 2.5 * (try job.value("execution_time"))
-    #expect(abs((energies.first?.value.double ?? 0) - truth) <= 1e-6 * truth)
-    #expect(try job.value("energy_coverage") == 100)
-  }
-
-  @Test func saturationIsFlagged() async throws {
-    let begin = MonotonicTime.now.nanoseconds
-    // At the end of its range for a tenth of the time.
-    let driver = WaveformDriver(
-      sites: [("vdd", { ($0 - begin) / 10_000_000 % 10 == 0 ? 10 : 5 })], range: 0...10)
-    let job = try await run(bench([driver]))
-    #expect(job.outcome == .ok)
-    #expect(
-      job.messages(.warning).contains {
-        $0.contains("wave: the meter was at the end of its range")
-      },
-      "\(job.events)")
-    let all = try await run(
-      bench([WaveformDriver(sites: [("vdd", steady(10))], range: 0...10)]))
-    #expect(all.outcome.verdict == .partial)
-    #expect(
-      all.outcome.reason.contains(
-        /wave: nothing was measured in the window \(saturation \d+(\.\d+)? ms/),
-      "\(all.outcome)")
-    #expect(!all.metrics.contains { $0.name == "energy" })
-  }
-
   @Test func withoutAMeterItIsLeftOutWithAReason() async throws {
     var driver = WaveformDriver(sites: [("vdd", steady(1))])
     driver.isFound = false
@@ -403,39 +175,6 @@ struct EnergyMeasurementTests {
     let job = try await run(bench)
     #expect(job.outcome.verdict == .partial)
     #expect(job.outcome.reason.contains("wave: measures 'pi', and not 'test'"), "\(job.outcome)")
-  }
-
-  /// A chip of the kernel that gives garbage for a while: what could not be read is lost, and told.
-  @Test func valuesThatCannotBeReadAreFlagged() async throws {
-    let chip = "/sys/class/hwmon/hwmon0"
-    let tree = try RecordedTree([
-      "/proc/sys/kernel/ostype": "Linux\n", "\(chip)/name": "ina226\n",
-      "\(chip)/power1_input": "4000000\n", "\(chip)/update_interval": "2\n"
-    ])
-    var bench = InstrumentBench(LocalConnection(root: tree.root))
-    bench.argv = nil
-    bench.settings = ["energy": ["accuracy": ["power": "1 % + 1 mW"]]]
-    bench.during = { _ in
-      func wait() { _ = Deadline.after(seconds: 0.2).wait() }
-      wait()
-      try tree.write(["\(chip)/power1_input": "broken\n"])
-      wait()
-      try tree.write(["\(chip)/power1_input": "4000000\n"])
-      wait()
-    }
-    let job = try await run(bench)
-    #expect(job.outcome == .ok, "\(job.outcome)")
-    let coverage = try job.value("energy_coverage")
-    #expect(coverage > 20 && coverage < 80, "\(coverage)")
-    #expect(
-      job.messages(.warning).contains {
-        $0.contains("hwmon/ina226: only ") && $0.contains(/\(error \d+(\.\d+)? ms/)
-      }, "\(job.messages(.warning))")
-    // What was steady around it is interpolated.
-    let energy = try job.value("energy", ["rail": "hwmon/ina226"])
-    let time = try job.value("execution_time")
-    #expect(abs(energy - 4 * time) < 1e-5)
-    #expect(job.captures.first?.meter?.driver == "hwmon")
   }
 
   @Test func unknownRailsAreNamed() async throws {

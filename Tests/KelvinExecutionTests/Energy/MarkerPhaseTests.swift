@@ -15,31 +15,11 @@ private let tracing = "/sys/kernel/tracing"
   .enabled(
     if: access(tracing + "/instances", W_OK | R_OK) == 0,
     "needs root and tracefs: \(tracing)/instances cannot be written"))
-struct MarkerPhaseTests {
+struct MarkerPhaseTests: EnergySuite {
   private func bench(_ way: Way, _ script: String) -> InstrumentBench {
-    var bench = InstrumentBench(way.connection)
-    let driver = WaveformDriver(sites: [("vdd", steady(2))])
-    let place = SourceLocation(file: "bench.yaml", line: 1)
-    bench.equipment.meters = BoardMeters(
-      declared: [
-        MeterEntry(name: "wave", driver: DriverChoice("wave", location: place), location: place)
-      ], tied: ["wave"], drivers: [driver])
-    bench.settings = ["energy": ["phases": ["trace_marker": true]]]
-    bench.argv = ["sh", "-c", script]
-    return bench
-  }
-
-  private func instances() throws -> [String] {
-    let directory = try #require(opendir(tracing + "/instances"))
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      names.append(
-        withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        })
-    }
-    return names.filter { $0.contains("-\(getpid())-") }
+    bench(
+      [WaveformDriver(sites: [("vdd", steady(2))])], ["phases": ["trace_marker": true]],
+      argv: ["sh", "-c", script], on: way.connection)
   }
 
   /// The same edge by its line of output, and by its marker right before.
@@ -53,7 +33,7 @@ struct MarkerPhaseTests {
     let record = try await bench(way, script).run([EnergyMeasurement.self])
     let job = try #require(record.jobs.first)
     #expect(job.outcome == .ok, "\(job.outcome) \(record.log)")
-    #expect(try instances().isEmpty)
+    #expect(try TracingInstances.ownNames().isEmpty)
     let reader = try RunReader(directory: record.directory.path + "/run")
     let marks = try reader.events(ofCapture: try #require(job.captures.first).id)
       .filter { $0.kind == .mark }
@@ -114,6 +94,6 @@ struct MarkerPhaseTests {
     #expect(job.outcome.reason.contains("markers were overwritten"), "\(job.outcome)")
     #expect(!job.metrics.contains { $0.classifiers["phase"] == "first" })
     #expect(try job.value("energy") > 0)
-    #expect(try instances().isEmpty)
+    #expect(try TracingInstances.ownNames().isEmpty)
   }
 }

@@ -57,6 +57,14 @@ struct TrialTests {
     _ test: MeterSelfTest, _ check: MeterSelfTest.Check
   ) -> MeterSelfTest.Outcome? { test.findings.first { $0.check == check }?.outcome }
 
+  /// Of a line at rest two values a batch come, at any rate of the meter.
+  @Test func aDigitalLineHasNoRate() {
+    let line = Channel(name: "D0", unit: "", kind: .logic)
+    let test = Self.test(line, [0, 0, 1, 1], rate: 100_000)
+    #expect(test.passed, "\(test.findings)")
+    #expect(Self.outcome(test, .readable) == .ok && Self.outcome(test, .rate) == nil)
+  }
+
   @Test func aGoodMeterPasses() {
     let test = Self.test(Self.amperes, Self.noise(1000, around: 500))
     #expect(test.passed, "\(test.findings)")

@@ -78,14 +78,7 @@ public struct Ftrace: Instrument {
 
   public func prepare(_ run: RunContext, until deadline: Deadline) async throws {
     let connection = run.target.connection
-    let place = try await TraceFileSystem.find(connection, until: deadline) {
-      run.log.log(.info, source: name, $0)
-    }
-    let leftovers = try await place.removeLeftovers(connection, until: deadline)
-    if !leftovers.isEmpty {
-      run.log.log(
-        .warning, source: name, "removed what a dead run left tracing: \(leftovers.shortList)")
-    }
+    let place = try await TraceFileSystem.prepared(for: run, source: name, until: deadline)
     var plan = try await TracePlan(wish, place, connection, until: deadline)
     // Everything is tried once, so that what the kernel refuses is known before the first job.
     let trial = try await TraceSession(

@@ -64,15 +64,7 @@ struct MarkerTrace: Sendable {
         .target, "phases: trace_marker: this kernel has no tracing instances (before Linux 3.10)",
         hint: "lines 'kelvin-phase: NAME' on standard output mark phases, too")
     }
-    let result = try await connection.execute(
-      Command(["mkdir", base.string], environment: ["LC_ALL": "C"], endsDescendants: false),
-      until: deadline)
-    guard result.isSuccess else {
-      throw PlainFailure(
-        .target, "\(base): the kernel made no tracing instance",
-        evidence: result.standardError.text.oneLine,
-        hint: "an instance takes memory for each CPU: is there enough?")
-    }
+    try await place.makeInstance(base, connection, until: deadline)
     do {
       try await configure(connection, until: deadline)
     } catch {

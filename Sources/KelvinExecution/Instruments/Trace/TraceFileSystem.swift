@@ -1,6 +1,8 @@
 internal import Glibc
 internal import KelvinConnections
 internal import KelvinModel
+internal import KelvinStore
+internal import KelvinTargets
 
 /// A target's tracefs, and the tracing instances in it that are Kelvin's.
 struct TraceFileSystem: Sendable {
@@ -78,6 +80,41 @@ struct TraceFileSystem: Sendable {
       return false
     }
     return kill(process, 0) == 0 || errno == EPERM
+  }
+
+  /// Makes one.
+  ///
+  /// - Throws: what the kernel refused.
+  func makeInstance(
+    _ base: TargetPath, _ connection: any Connection, until deadline: Deadline
+  ) async throws {
+    let result = try await connection.execute(
+      Command(["mkdir", base.string], environment: ["LC_ALL": "C"], endsDescendants: false),
+      until: deadline)
+    guard result.isSuccess else {
+      throw PlainFailure(
+        .target, "\(base): the kernel made no tracing instance",
+        evidence: result.standardError.text.oneLine,
+        hint: "an instance takes memory for each CPU: is there enough?")
+    }
+  }
+
+  /// Finds it for a run, without what dead runs have left in it.
+  ///
+  /// - Parameter source: by which the run's log is told of either.
+  static func prepared(
+    for run: RunContext, source: String, until deadline: Deadline
+  ) async throws -> TraceFileSystem {
+    let connection = run.target.connection
+    let place = try await find(connection, until: deadline) {
+      run.log.log(.info, source: source, $0)
+    }
+    let leftovers = try await place.removeLeftovers(connection, until: deadline)
+    if !leftovers.isEmpty {
+      run.log.log(
+        .warning, source: source, "removed what a dead run left tracing: \(leftovers.shortList)")
+    }
+    return place
   }
 
   /// Removes the instances that dead runs have left.

@@ -36,7 +36,7 @@ struct TraceSession: Sendable {
       ? place.instances.appending(TraceFileSystem.newInstanceName()) : place.root
     do {
       if isInstance {
-        try await make(connection, until: deadline)
+        try await place.makeInstance(base, connection, until: deadline)
       } else {
         saved = try await SavedTracing(place, plan, connection, until: deadline)
       }
@@ -45,18 +45,6 @@ struct TraceSession: Sendable {
     } catch {
       try? await remove(connection, until: .after(seconds: 20))
       throw error
-    }
-  }
-
-  private func make(_ connection: any Connection, until deadline: Deadline) async throws {
-    let result = try await connection.execute(
-      Command(["mkdir", base.string], environment: ["LC_ALL": "C"], endsDescendants: false),
-      until: deadline)
-    guard result.isSuccess else {
-      throw PlainFailure(
-        .target, "\(base): the kernel made no tracing instance",
-        evidence: result.standardError.text.oneLine,
-        hint: "an instance takes memory for each CPU: is there enough?")
     }
   }
 

@@ -19,19 +19,6 @@ private let obstacle: String? =
   .serialized, .timeLimit(.minutes(2)),
   .enabled(if: obstacle == nil, "\(obstacle ?? "")"))
 struct FtraceTests {
-  private func instances() throws -> [String] {
-    let directory = try #require(opendir(tracing + "/instances"))
-    defer { closedir(directory) }
-    var names: [String] = []
-    while let entry = readdir(directory) {
-      names.append(
-        withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        })
-    }
-    return names.filter { $0.contains("-\(getpid())-") }
-  }
-
   private func bench(_ way: Way, _ settings: [String: Value]) -> InstrumentBench {
     var bench = InstrumentBench(way.connection)
     // Reading them takes seconds in an unoptimized build.
@@ -73,7 +60,7 @@ struct FtraceTests {
       #expect(seconds > Double(window.lowerBound) / 1e9 - 0.01)
       #expect(seconds < Double(window.upperBound) / 1e9 + 0.01)
     }
-    #expect(try instances() == [])
+    #expect(try TracingInstances.ownNames() == [])
   }
 
   @Test(arguments: Way.allCases) func tellsWhatATinyBufferLost(way: Way) async throws {
@@ -150,7 +137,7 @@ struct FtraceTests {
       record.log.contains("unavailable on this target: \(message)")
         || record.log.contains(message), "\(record.log)")
     #expect(record.log.contains(hint), "\(record.log)")
-    #expect(try instances() == [])
+    #expect(try TracingInstances.ownNames() == [])
   }
 
   @Test func isUnavailableToOneWhoIsNotRoot() async throws {
@@ -173,7 +160,7 @@ struct FtraceTests {
     }
     // What there is, is kept all the same.
     #expect(try await report(record).contains("filename=/usr/bin/false"))
-    #expect(try instances() == [])
+    #expect(try TracingInstances.ownNames() == [])
   }
 
   @Test func takesWhatThereIsOfTheUsualEvents() async throws {
