@@ -23,4 +23,10 @@ extension Deadline {
       if hasPassed { return .passed }
     }
   }
+
+  /// The same, which also ends when one of these is raised.
+  package func ended(by interrupts: [Interrupt]) -> Deadline {
+    Deadline(
+      time: time, interrupt: Interrupt(with: interrupts + [interrupt].compactMap { $0 }))
+  }
 }

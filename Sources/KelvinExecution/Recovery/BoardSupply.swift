@@ -86,10 +86,7 @@ public struct BoardSupply: Sendable {
       let level = SupplyLevel(try limits(of: meter))
       let end = deadline.limited(toSeconds: description.offSeconds)
       try await meter.start(into: level, until: end)
-      _ = Deadline(
-        time: end.time,
-        interrupt: Interrupt(with: [level.reached] + (end.interrupt.map { [$0] } ?? []))
-      ).wait()
+      _ = end.ended(by: [level.reached]).wait()
       let summary = await meter.stop(until: .after(seconds: 10))
       await meter.close()
       if level.reached.isRaised { return nil }

@@ -30,10 +30,7 @@ struct LinkKnock {
   @discardableResult
   func wait(until deadline: Deadline) -> Bool {
     let answered = Interrupt()
-    let limit = deadline.limited(toSeconds: LinkKnock.limit)
-    let either = Deadline(
-      time: limit.time,
-      interrupt: Interrupt(with: [answered] + (limit.interrupt.map { [$0] } ?? [])))
+    let either = deadline.limited(toSeconds: LinkKnock.limit).ended(by: [answered])
     let threads = (0..<LinkKnock.hands).compactMap { hand in
       // Without a thread there is one hand less.
       try? NamedThread("kelvin-knock") { [question] in

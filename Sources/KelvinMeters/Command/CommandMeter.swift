@@ -34,7 +34,8 @@ final class CommandMeter: Meter {
     }
     let new = try await CommandCapture(
       options, name: identity.name, through: connection, into: sink, until: deadline)
-    deadline.limited(toSeconds: options.patience).wait(forAny: [new.hasBegun, new.isOver])
+    let limit = deadline.limited(toSeconds: options.patience)
+    _ = limit.ended(by: [new.hasBegun, new.isOver]).wait()
     guard new.hasBegun.isRaised else {
       let summary = await new.stop()
       if deadline.isInterrupted {

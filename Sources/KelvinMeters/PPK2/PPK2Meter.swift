@@ -82,7 +82,7 @@ final class PPK2Meter: Meter {
     let capture = try PPK2Capture(
       port, decoder, inputs: options.inputs,
       millivolts: voltage.map { Int64(($0.value * 1000).rounded()) }, into: sink)
-    deadline.limited(toSeconds: 3).wait(forAny: [capture.hasBegun, capture.isOver])
+    _ = deadline.limited(toSeconds: 3).ended(by: [capture.hasBegun, capture.isOver]).wait()
     guard capture.hasBegun.isRaised else {
       let summary = capture.end()
       if deadline.isInterrupted {
