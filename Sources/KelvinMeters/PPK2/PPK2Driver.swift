@@ -26,33 +26,13 @@ public struct PPK2Driver: MeterDriver {
   public func find(
     through connection: any Connection, until deadline: Deadline
   ) async throws(MeterFailure) -> [FoundMeter] {
-    guard connection is LocalConnection, let context = try? UDevContext() else { return [] }
-    let devices = context.devices(.usbDevice)
-    return devices.filter { KnownDevices.lookUp($0)?.driver == "ppk2" }.map { device in
-      let match = MatchSuggestion.match(for: device, among: devices)
-      var obstacle: MeterFailure?
-      do throws(DeviceFailure) {
-        let found = try DeviceMatcher.find(.serialPort, of: match, in: context)
-        try found.parts[0].requireAccess()
-      } catch { obstacle = MeterFailure(error, of: "ppk2") }
-      return FoundMeter(
-        name: "ppk2/\(device.serialNumber ?? device.name)", driver: "ppk2",
-        options: ["match": Self.value(match)],
-        summary: "Nordic Power Profiler Kit II",
-        channels: [
-          Channel(
-            name: "current", unit: "A", scale: PPK2Decoder.scale, kind: .current,
-            range: PPK2Limits.current)
-        ], obstacle: obstacle)
-    }
-  }
-
-  private static func value(_ match: DeviceMatch) -> Value {
-    .map(
-      Dictionary(
-        uniqueKeysWithValues: match.keys.map {
-          (($0.inAncestors ? "@" : "") + $0.name, .text($0.value))
-        }))
+    PPK2Port.places.all(
+      through: connection, opening: .serialPort,
+      channels: [
+        Channel(
+          name: "current", unit: "A", scale: PPK2Decoder.scale, kind: .current,
+          range: PPK2Limits.current)
+      ])
   }
 
   /// A device of this host.

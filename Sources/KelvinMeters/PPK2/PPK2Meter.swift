@@ -17,7 +17,7 @@ final class PPK2Meter: Meter {
   private let state: Mutex<State>
 
   private struct State {
-    var capture: PPK2Capture?
+    var capture: CaptureThread?
     var voltage: StatedQuantity?
     var isConnected = false
     /// Whether mode and voltage were sent.
@@ -77,21 +77,21 @@ final class PPK2Meter: Meter {
       throw MeterFailure(.busy, "\(identity.name): it measures already")
     }
     try connect(until: deadline)
+    let capture = try capture(into: sink)
+    try capture.begin(withinSeconds: 3, hint: "is it a PPK2?", until: deadline)
+    state.withLock { $0.capture = capture }
+  }
+
+  private func capture(into sink: any BlockSink) throws(MeterFailure) -> CaptureThread {
     let voltage = state.withLock { $0.voltage }
     let decoder = PPK2Decoder(try calibration(voltage), isFiltered: options.isFiltered)
-    let capture = try PPK2Capture(
-      port, decoder, inputs: options.inputs,
-      millivolts: voltage.map { Int64(($0.value * 1000).rounded()) }, into: sink)
-    _ = deadline.limited(toSeconds: 3).ended(by: [capture.hasBegun, capture.isOver]).wait()
-    guard capture.hasBegun.isRaised else {
-      let summary = capture.end()
-      if deadline.isInterrupted {
-        throw MeterFailure(.interrupted, "\(identity.name): stopped")
-      }
-      throw summary.failure
-        ?? MeterFailure(.timedOut, "\(identity.name): no sample in 3 s", hint: "is it a PPK2?")
+    let millivolts = voltage.map { Int64(($0.value * 1000).rounded()) }
+    let (port, inputs) = (port, options.inputs)
+    return try CaptureThread("ppk2", of: identity.name) { isAsked, hasBegun in
+      var worker = PPK2Worker(
+        port, decoder, inputs: inputs, millivolts: millivolts, into: sink, hasBegun: hasBegun)
+      return worker.run(until: isAsked)
     }
-    state.withLock { $0.capture = capture }
   }
 
   /// Sets mode and voltage, and connects the board, where that is not done.

@@ -7,52 +7,19 @@ struct PPK2Port: Sendable {
   let name: String
   let line: SerialPort
 
-  /// Finds the port and opens it: the one at a path; that of a match; else of the only PPK2 there is.
-  ///
-  /// - Parameter match: of the USB device, or of one of its ports; of several the one that measures has
-  ///   the lowest interface (pc-nrfconnect-ppk, src/device/serialDevice.ts).
+  /// The measuring port is the one with the lowest interface (pc-nrfconnect-ppk,
+  /// src/device/serialDevice.ts).
+  static let places = MeterPlaces(driver: "ppk2", title: "PPK2")
+
+  /// Finds the port and opens it.
   init(
     name: String, path: String?, match: DeviceMatch?, until deadline: Deadline
   ) throws(MeterFailure) {
     self.name = name
     do throws(DeviceFailure) {
-      let place = if let path { path } else { try Self.port(of: match) }
+      let place = try Self.places.serialPort(path: path, match: match)
       line = try SerialPort(path: place, baud: 115_200, patience: 1, until: deadline)
     } catch { throw MeterFailure(error, of: name) }
-  }
-
-  private static func port(of match: DeviceMatch?) throws(DeviceFailure) -> String {
-    let context = try UDevContext()
-    let match = if let match { match } else { try only(in: context) }
-    let device: HostDevice
-    do throws(DeviceFailure) {
-      let found = try DeviceMatcher.find(.serialPort, of: match, in: context)
-      device = found.parts[0]
-    } catch {
-      guard error.problem == .absent,
-        let port = try? DeviceMatcher(match, role: .serialPort).find(in: context)
-      else { throw error }
-      device = port
-    }
-    try device.requireAccess()
-    return device.node ?? ""
-  }
-
-  /// What means the only one that is plugged in.
-  private static func only(in context: UDevContext) throws(DeviceFailure) -> DeviceMatch {
-    let devices = context.devices(.usbDevice)
-    let meters = devices.filter { KnownDevices.lookUp($0)?.driver == "ppk2" }
-    guard meters.count == 1 else {
-      throw meters.isEmpty
-        ? DeviceFailure(
-          .absent, "no PPK2 is plugged in",
-          hint:
-            "'kelvin bench scan' lists what there is; 'path' names a port that udev does not know")
-        : DeviceFailure(
-          .ambiguous, "\(meters.count) PPK2s are plugged in",
-          hint: "say which by 'match'; 'kelvin bench scan' suggests it")
-    }
-    return MatchSuggestion.match(for: meters[0], among: devices)
   }
 
   /// Sends a command; it is not answered.

@@ -15,14 +15,9 @@ struct PPK2Worker {
   private var decoder: PPK2Decoder
   private var stream = PPK2Stream()
   private var witness = PPK2LossWitness()
-  private var fitter = ClockFitter(greatestSkew: 5e-4)
-  /// The host's time of sample 0; nil until it is known.
-  private var origin: Int64?
-  /// What came before it was, and how early sample 0 can have been.
+  private var clock = StreamClock(period: Double(PPK2Limits.period))
+  /// What came while times were not known.
   private var early: [UInt8] = []
-  private var earliest: Int64?
-  private var observations = 0
-  private var promptest: (meter: Int64, host: Int64, others: Int)?
   private var samples: [Int64]
   private var switches: Int64 = 0
   private var saturated: Int64 = 0
@@ -34,8 +29,6 @@ struct PPK2Worker {
   private static let lineSize = 4095
   /// Between those of the samplers and the kernel's own threads.
   private static let priority: Int32 = 40
-  /// That are looked at together for the clock, less one: a twentieth of a second's.
-  private static let arrivals = 15
   /// Of a tenth of a second.
   private static let anchorSize = 40_000
   /// How long nothing may come, in seconds.
@@ -125,17 +118,15 @@ struct PPK2Worker {
     } catch { return error }
   }
 
-  /// Takes what came. The first tenth of a second waits: when sample 0 was taken is told by the promptest
-  /// arrival, and the first one may be late.
+  /// Takes what came. The first tenth of a second waits: it tells when sample 0 was taken.
   private mutating func take(_ bytes: ArraySlice<UInt8>, isLast: Bool, arrival: Int64?) {
-    guard origin == nil else { return join(bytes, isLast: isLast, arrival: arrival) }
+    guard !clock.isSet else { return join(bytes, isLast: isLast, arrival: arrival) }
     early += bytes
     if let arrival {
-      let first = arrival &- Int64(early.count / PPK2Word.size) &* PPK2Limits.period
-      earliest = min(earliest ?? first, first)
+      clock.begin(samples: Int64(early.count / PPK2Word.size), arrival: arrival)
     }
-    guard isLast || early.count >= Self.anchorSize, let earliest else { return }
-    origin = earliest
+    guard isLast || early.count >= Self.anchorSize else { return }
+    clock.set()
     join(early[...], isLast: isLast, arrival: arrival)
     early = []
   }
@@ -155,28 +146,10 @@ struct PPK2Worker {
     self.stream = stream
     guard let arrival, stream.number > before else { return }
     // The last whole sample of what came; those that are held back came as well.
-    let time = time(stream.newest)
-    observe(time, arrival)
+    clock.observe(number: stream.newest, arrival: arrival)
+    let time = clock.time(stream.newest)
     if let finding = witness.observe(meter: time, host: arrival) { add(finding) }
   }
-
-  /// Of some arrivals in a row only the promptest says anything of the clock; the others were late.
-  private mutating func observe(_ time: Int64, _ arrival: Int64) {
-    guard observations >= 2 else {
-      observations += 1
-      return fitter.observe(meter: time, host: arrival)
-    }
-    if let best = promptest, best.host &- best.meter <= arrival &- time {
-      promptest?.others += 1
-    } else {
-      promptest = (time, arrival, (promptest?.others ?? -1) + 1)
-    }
-    guard let best = promptest, best.others >= Self.arrivals else { return }
-    fitter.observe(meter: best.meter, host: best.host)
-    promptest = nil
-  }
-
-  private func time(_ number: Int64) -> Int64 { (origin ?? 0) &+ number &* PPK2Limits.period }
 
   private mutating func give(_ first: Int64, _ bytes: Span<UInt8>) {
     let count = bytes.count / PPK2Word.size
@@ -185,7 +158,7 @@ struct PPK2Worker {
       notes = decoder.decode(bytes.bytes, into: &output)
     }
     let times = SampleTimes.regular(
-      first: time(first), step: Double(PPK2Limits.period), count: count)
+      first: clock.time(first), step: Double(PPK2Limits.period), count: count)
     var blocks = [SampleBlock(channel: 0, times: times, codes: codes)]
     if !inputs.isEmpty { blocks += lines.take(levels(bytes).span, times) }
     if let millivolts {
@@ -235,7 +208,7 @@ struct PPK2Worker {
     foreign += bytes
     sink.take(
       CaptureEvent(
-        .gap, from: time(max(after, 0)), to: time(next), count: count,
+        .gap, from: clock.time(max(after, 0)), to: clock.time(next), count: count,
         note: "by the counter; the two samples beside the break are left out with it"))
   }
 
@@ -246,7 +219,7 @@ struct PPK2Worker {
   }
 
   private mutating func add(_ finding: PPK2LossWitness.Finding) {
-    let from = time(stream.number - 1)
+    let from = clock.time(stream.number - 1)
     stream.count(finding.samples)
     let between = "between \(finding.from) and \(finding.to) ns"
     guard finding.samples > 0 else {
@@ -261,7 +234,7 @@ struct PPK2Worker {
     restart()
     sink.take(
       CaptureEvent(
-        .gap, from: from, to: time(stream.number), count: finding.samples,
+        .gap, from: from, to: clock.time(stream.number), count: finding.samples,
         note: "by the clock, \(between): a multiple of 64, which the counter cannot show"))
   }
 
@@ -277,6 +250,6 @@ struct PPK2Worker {
       samples: samples,
       lost: max(0, stream.lost),
       witnesses: ["six-bit counter", "host clock against sample count"],
-      clock: fitter.fit ?? .host, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
+      clock: clock.fit, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
   }
 }
