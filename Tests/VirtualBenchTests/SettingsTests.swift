@@ -100,10 +100,15 @@ struct SettingsTests {
       workloads:
         - \(show)
       """, "right")
-    // The aarch64 guest's clocks are fixed: its kernel believes in 1 GHz, and the hardware says otherwise.
+    // The aarch64 guest's clocks are fixed: its kernel believes in 1 GHz, and the hardware says otherwise. Asked
+    // for what that says, the kernel corrects itself for as long as its queue of work takes (out of sync,
+    // drivers/cpufreq/cpufreq.c), which can be a tick of the window.
     #expect(right.code == 1, "\(right)")
-    #expect(
-      right.error.contains("cpu0-1: 1000 MHz was set, but the hardware says 1400 MHz"), "\(right)")
+    let warning = right.error.split(separator: "\n").first {
+      $0.hasPrefix("warning: settings: job 2")
+    }
+    #expect(warning?.contains("cpu0-1: 1000 MHz was set, but ") == true, "\(right)")
+    #expect(warning?.hasSuffix("the hardware says 1400 MHz") == true, "\(right)")
     #expect(right.output.contains("jobs 4: 3 ok, 1 partial"), "\(right)")
     #expect(
       try output(of: "right", job: 1).split(separator: "\n")

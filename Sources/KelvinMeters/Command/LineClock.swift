@@ -51,8 +51,12 @@ struct LineClock: Sendable {
   }
 
   /// Takes when a line came that is taken for good.
+  ///
+  /// Of lines that came together only the first is taken back, and the others keep their distance: where they
+  /// are ahead still, the clock was taken for too late by as much until now, and is right from the next lines
+  /// on. They came when they say at the earliest.
   mutating func observe(_ time: Int64, arrival: Int64) {
-    if isFitted { fitter.observe(meter: time, host: arrival) }
+    if isFitted { fitter.observe(meter: time, host: max(arrival, time)) }
   }
 
   /// Jumps of the program's clock, or of its pace, that have not been told.

@@ -100,6 +100,29 @@ struct LineTests {
       sink: sink, samples: stream.samples, lost: stream.lost, failure: stream.failure)
   }
 
+  /// Twenty lines of a program's clock come together and late, as when it begins on a busy machine; those after
+  /// them come at once. What is behind the first ones is not dragged along.
+  @Test func linesThatBeginLateDoNotShiftTheClock() throws {
+    let options = try Self.options([:])
+    let sink = KeepingSink()
+    var stream = LineStream(options.plan, name: "m", into: sink)
+    func text(_ numbers: Range<Int>) -> [UInt8] {
+      numbers.flatMap { Array("\(Double($0) / 1000),a,1,2\n".utf8) }
+    }
+    stream.take(text(1..<21).span, arrival: 1_020_000_000)
+    for number in 21..<2000 {
+      stream.take(
+        text(number..<number + 1).span, arrival: 1_000_050_000 + Int64(number) * 1_000_000)
+    }
+    let fit = stream.finish()
+    let (times, _) = sink.samples(0)
+    #expect(times.count == 1999)
+    for number in [100, 1000, 1999] {
+      let off = fit.host(times[number - 1]) - (1_000_000_000 + Int64(number) * 1_000_000)
+      #expect((0..<1_000_000).contains(off), "\(off) ns at \(number)")
+    }
+  }
+
   private static let text = """
     # time, name, power, energy
     0.001,a,1500.25,0.5
