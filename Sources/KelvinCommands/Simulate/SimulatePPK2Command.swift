@@ -24,6 +24,11 @@ struct SimulatePPK2Command: AsyncParsableCommand {
   @Option(help: "A symbolic link to the port, for as long as it goes on.", completion: .file())
   var link: String?
 
+  @Option(
+    help: "Speak on this serial port: the device's side of a USB gadget, such as /dev/ttyGS0.",
+    completion: .file())
+  var port: String?
+
   @Option(help: "What its calibration is drawn from.") var seed: UInt64 = 1
 
   @Option(help: "How far its gains may be off what it says, in percent.") var error = 0.0
@@ -53,6 +58,9 @@ struct SimulatePPK2Command: AsyncParsableCommand {
     _ = try faults()
     guard (0...50).contains(error) else { throw ValidationError("--error: 0 to 50 percent") }
     guard (-1e4...1e4).contains(skew) else { throw ValidationError("--skew: -10000 to 10000 ppm") }
+    guard port == nil || link == nil else {
+      throw ValidationError("--link: a link is to a pseudo terminal, and --port names another port")
+    }
     guard after >= 0 else { throw ValidationError("--after: 0 or more") }
   }
 
@@ -75,10 +83,15 @@ struct SimulatePPK2Command: AsyncParsableCommand {
     return faults
   }
 
+  /// Where the host finds it: what a gadget's port is called there, its own udev knows.
+  private func place(_ path: String) -> String {
+    port == nil ? "path: \(YAMLText.quoted(path)), " : ""
+  }
+
   func run() async throws {
     let stop = SignalInterrupt.begin()
     let device = try SimulatedPPK2(
-      PPK2Unit(seed: seed, error: error / 100), faults: faults(), seed: seed)
+      PPK2Unit(seed: seed, error: error / 100), faults: faults(), at: port, seed: seed)
     defer { device.stop() }
     let link = try link.map { path throws(PlainFailure) in
       try TerminalLink(path, to: device.path)
@@ -89,7 +102,7 @@ struct SimulatePPK2Command: AsyncParsableCommand {
       """
           meters: [simulated-ppk2]
       meters:
-        simulated-ppk2: {driver: ppk2, path: \(YAMLText.quoted(link?.path ?? device.path)), \
+        simulated-ppk2: {driver: ppk2, \(place(link?.path ?? device.path))\
       mode: source, voltage: 3.3 V, inputs: [D0, D1]}
       """)
     SimulatedBench.wait(duration, stop)

@@ -4,7 +4,7 @@ package import KelvinModel
 internal import KelvinSystem
 internal import Synchronization
 
-/// A PPK2 on a pseudo terminal: it answers as the true one does, sends 100,000 samples a second, and knows
+/// A PPK2 on a serial line: it answers as the true one does, sends 100,000 samples a second, and knows
 /// what it has sent.
 ///
 /// The board behind it is off when the port has been closed for half a second (tipoLi5890/ppk2lab).
@@ -35,26 +35,19 @@ package final class SimulatedPPK2: Sendable {
 
   /// Begins.
   ///
-  /// - Parameter seed: of the converter's noise, and of what faults draw.
+  /// - Parameters:
+  ///   - port: the device's side of a USB gadget's serial port; nil: a pseudo terminal.
+  ///   - seed: of the converter's noise, and of what faults draw.
   package init(
-    _ unit: PPK2Unit = PPK2Unit(), faults: PPK2Faults = PPK2Faults(), seed: UInt64 = 1
+    _ unit: PPK2Unit = PPK2Unit(), faults: PPK2Faults = PPK2Faults(), at port: String? = nil,
+    seed: UInt64 = 1
   ) throws(PlainFailure) {
-    var name = [CChar](repeating: 0, count: 128)
-    let master = kelvin_pty(&name, name.count)
-    guard master >= 0 else {
-      throw PlainFailure(.infrastructure, "no pseudo terminal: \(Errno.current)")
-    }
-    let slavePath = String(
-      decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-    path = slavePath
-    let slave = kelvin_open(slavePath, O_RDWR | O_NOCTTY | O_CLOEXEC, 0)
-    _ = kelvin_tty_raw(slave, 115_200)
-    close(slave)
-    _ = kelvin_set_nonblocking(master)
+    let line = try InstrumentLine(at: port)
+    path = line.path
     let (record, stopping) = (RecordBox(), stopping)
     box = record
     thread = try NamedThread("ppk2") {
-      var device = PPK2Session(master, unit, faults, record, stopping, seed: seed)
+      var device = PPK2Session(line.descriptor, unit, faults, record, stopping, seed: seed)
       device.serve()
     }
   }
@@ -86,8 +79,11 @@ private struct PPK2Session {
   /// When sample 0 was taken, on this machine's clock; nil while it does not measure.
   private var begin: Int64?
   private var next: Int64 = 0
+  /// What was given to the line, up to ``sent``, and what waits for it.
   private var outgoing: [UInt8] = []
+  private var sent = 0
   private var isStalled = false
+  private var isBehind = false
   private var wasAsked = false
   private var closedSince: Int64?
   private var random: SeededGenerator
@@ -95,6 +91,8 @@ private struct PPK2Session {
   /// What the device keeps of what the host does not take: whole packets are dropped beyond it. More than a
   /// true one has, so that a machine that runs both under load does not lose what it should not.
   private static let mostKept = 1 << 20
+  /// Samples from one look at the port to the next.
+  private static let mostAtOnce: Int64 = 4096
 
   init(
     _ master: Int32, _ unit: PPK2Unit, _ faults: PPK2Faults, _ record: SimulatedPPK2.RecordBox,
@@ -115,7 +113,7 @@ private struct PPK2Session {
     _ = kelvin_set_fifo(41)
     while !stopping.isRaised {
       var wait = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
-      let ready = poll(&wait, 1, begin != nil || !outgoing.isEmpty ? 1 : 20)
+      let ready = poll(&wait, 1, isBehind ? 0 : begin != nil || !outgoing.isEmpty ? 1 : 20)
       if ready > 0, wait.revents & Int16(POLLIN) != 0 {
         closedSince = nil
         var buffer = [UInt8](repeating: 0, count: 4096)
@@ -138,6 +136,7 @@ private struct PPK2Session {
     if now - since > 500_000_000, record.value.withLock({ $0.isConnected }) { connect(false) }
     // What nobody reads is lost, and a line that is closed takes nothing.
     outgoing.removeAll(keepingCapacity: true)
+    sent = 0
     usleep(2_000)
   }
 
@@ -165,13 +164,13 @@ private struct PPK2Session {
     switch first {
     case 0x06:
       begin = MonotonicTime.now.nanoseconds
-      next = 0
+      (next, isBehind) = (0, false)
       record.value.withLock {
         $0.starts += 1
         ($0.samples, $0.lost) = (0, 0)
       }
     case 0x07:
-      if !faults.isDeaf { begin = nil }
+      if !faults.isDeaf { (begin, isBehind) = (nil, false) }
     case 0x0c: connect(command[1] == 1)
     case 0x0d:
       record.value.withLock { $0.millivolts = Int(command[1]) << 8 | Int(command[2]) }
@@ -219,20 +218,24 @@ private struct PPK2Session {
     }
   }
 
-  /// Samples that are due by now. False when it is unplugged.
+  /// Samples that are due by now, some at a time. False when it is unplugged.
   private mutating func measure() -> Bool {
     guard let begin, !isStalled else { return true }
     let wave = wave()
     let elapsed = Double(MonotonicTime.now.nanoseconds - begin)
     let late = faults.jitter > 0 ? Double.random(in: 0...faults.jitter, using: &random) * 1e9 : 0
-    let due = Int64((elapsed - late) * (1 + faults.skew) / 10_000)
-    // As when it is far behind: what it measured meanwhile is gone.
+    let now = Int64((elapsed - late) * (1 + faults.skew) / 10_000)
+    // On a machine that is too slow to simulate it: what it cannot keep is gone.
+    let behind = now - next - Int64(Self.mostKept / 4)
+    if behind > 0 { lose((behind + 15) / 16 * 16) }
+    let due = min(now, next + Self.mostAtOnce)
+    isBehind = due < now
     while next < due {
       if let event = faults.events[next] {
         guard happen(event, wave) else { return !isStalled ? false : true }
         continue
       }
-      guard outgoing.count < Self.mostKept else {
+      guard outgoing.count - sent < Self.mostKept else {
         let packet = min(16, due - next)
         lose(packet)
         continue
@@ -276,12 +279,18 @@ private struct PPK2Session {
   }
 
   private mutating func flush() {
-    while !outgoing.isEmpty {
+    while sent < outgoing.count {
       let most = min(
-        outgoing.count, faults.pieces.map { Int.random(in: 1...$0, using: &random) } ?? .max)
-      let count = outgoing.withUnsafeBytes { write(master, $0.baseAddress, most) }
-      guard count > 0 else { return }
-      outgoing.removeFirst(count)
+        outgoing.count - sent,
+        faults.pieces.map { Int.random(in: 1...$0, using: &random) } ?? .max)
+      let count = outgoing[sent...].withUnsafeBytes { write(master, $0.baseAddress, most) }
+      guard count > 0 else { break }
+      sent += count
+    }
+    // Not at each write: behind a slow line there is a megabyte.
+    if sent == outgoing.count || sent > Self.mostKept {
+      outgoing.removeFirst(sent)
+      sent = 0
     }
   }
 }
