@@ -67,7 +67,7 @@ final class PPK2OnBenchHost {
     let meter = try #require(found)
     #expect(meter.name == "ppk2/PPK2-0001" && meter.summary.contains("Nordic"))
     var options = meter.options
-    options.merge(["mode": .text("source"), "voltage": .text("3.3 V"), "settle": .number(0.02)]) {
+    options.merge(["mode": .text("source"), "voltage": .text("3.3 V"), "settle": .number(6)]) {
       $1
     }
     return try await PPK2Driver().open(

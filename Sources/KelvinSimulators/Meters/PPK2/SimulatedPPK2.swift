@@ -146,6 +146,8 @@ private struct PPK2Session {
       $0.isConnected = isOn
     }
     waveform = nil
+    // Not at its first sample: it takes seconds on an emulated machine.
+    if isOn { _ = wave() }
   }
 
   /// One command; false when none is there as a whole.
