@@ -35,7 +35,7 @@ struct PPK2StreamTests {
       case .samples(let first, let range):
         #expect(range.count % 4 == 0 && !range.isEmpty)
         for index in 0..<range.count / 4 {
-          let word = PPK2Resync.word(span, range.lowerBound + index * 4)
+          let word = PPK2Framing.word(span, range.lowerBound + index * 4)
           heard.words.append((first + Int64(index), word?.bits ?? 0))
         }
       case .gap(let after, let before, let count, _): heard.gaps.append((after, before, count))

@@ -4,15 +4,15 @@ import Testing
 @testable import KelvinMeters
 
 /// The clock as a witness of losses that the counter cannot show.
-struct PPK2LossWitnessTests {
+struct LossWitnessTests {
   /// Arrivals each 3 ms, late by chance; at some moments samples go missing.
   static func findings(
     seconds: Double, skew: Double, lateness: Double, losses: [(at: Double, samples: Int64)] = [],
     seed: UInt64
-  ) -> [PPK2LossWitness.Finding] {
+  ) -> [LossWitness.Finding] {
     var random = SeededGenerator(seed: seed)
-    var witness = PPK2LossWitness()
-    var found: [PPK2LossWitness.Finding] = []
+    var witness = LossWitness(modulus: 64, period: 1e4)
+    var found: [LossWitness.Finding] = []
     var (missing, counted): (Int64, Int64) = (0, 0)
     var losses = losses[...]
     var time = 0.0
@@ -67,7 +67,7 @@ struct PPK2LossWitnessTests {
 
   @Test func delaysOfAMomentAreNoLoss() {
     // A host that is busy for less than a second.
-    var witness = PPK2LossWitness()
+    var witness = LossWitness(modulus: 64, period: 1e4)
     for step in 0..<10_000 {
       let time = Double(step) * 0.003
       let late = time > 10 && time < 10.7 ? 0.00064 : 1e-5

@@ -1,14 +1,15 @@
 internal import KelvinModel
 
-/// Tells by the clock when a PPK2 has lost samples in a number that its counter cannot show: a multiple
-/// of 64.
+/// Tells by the clock when a meter has lost samples in a number that their own numbers cannot show: a
+/// multiple of the modulus at which those begin again.
 ///
 /// Samples arrive late by chance, but never early. So of each half second the earliest arrival counts,
-/// and when those stay behind by a multiple of 0.64 ms from one moment on, so many samples are missing.
-/// Clocks may differ by ``greatestSkew``. Used by one thread.
-struct PPK2LossWitness: Sendable {
+/// and when those stay behind by a multiple of what the modulus takes (0.64 ms for 64 samples of a PPK2)
+/// from one moment on, so many samples are missing. Clocks may differ by ``greatestSkew``. Used by one
+/// thread.
+struct LossWitness: Sendable {
   struct Finding: Sendable, Hashable {
-    /// A multiple of 64; negative: what was taken for a loss was a delay.
+    /// A multiple of the modulus; negative: what was taken for a loss was a delay.
     var samples: Int64
     /// Times of the meter between which it happened, in nanoseconds.
     var from: Int64
@@ -17,8 +18,9 @@ struct PPK2LossWitness: Sendable {
 
   private struct Moment { var meter, late: Int64 }
 
-  /// Of 64 samples, in nanoseconds.
-  static let quantum = Double(64 * PPK2Limits.period)
+  private let modulus: Int64
+  /// What so many samples take, in nanoseconds.
+  private let quantum: Double
   private static let window: Int64 = 500_000_000
   /// Crystals of both sides, with room.
   static let greatestSkew = 100e-6
@@ -29,6 +31,14 @@ struct PPK2LossWitness: Sendable {
   private var minima: [Moment] = []
   /// A window that is late by a multiple, and waits for the next one to say the same.
   private var suspect: (samples: Int64, from: Int64, moment: Moment)?
+
+  /// - Parameters:
+  ///   - modulus: at which the samples' numbers begin again.
+  ///   - period: of the samples, in nanoseconds; the modulus takes some tenths of a millisecond at least.
+  init(modulus: Int64, period: Double) {
+    self.modulus = modulus
+    quantum = Double(modulus) * period
+  }
 
   /// Takes when a sample arrived.
   ///
@@ -57,7 +67,7 @@ struct PPK2LossWitness: Sendable {
       return nil
     }
     let expected = expected(at: moment.meter)
-    let behind = (Double(moment.late) - expected) / Self.quantum
+    let behind = (Double(moment.late) - expected) / quantum
     let multiple = behind.rounded()
     guard abs(multiple) >= 1, abs(behind - multiple) < 0.3 else {
       suspect = nil
@@ -65,14 +75,14 @@ struct PPK2LossWitness: Sendable {
       if behind < 0.5 { keep(moment) }
       return nil
     }
-    let samples = Int64(multiple) * 64
+    let samples = Int64(multiple) * modulus
     guard let before = suspect, before.samples == samples else {
       suspect = (samples, minima.last?.meter ?? 0, moment)
       return nil
     }
     suspect = nil
     // Lost ones are counted, and so from here on the numbers are right again.
-    let counted = samples > 0 ? Int64(multiple * Self.quantum) : 0
+    let counted = samples > 0 ? Int64(multiple * quantum) : 0
     minima = [before.moment, moment].map {
       Moment(meter: $0.meter &+ counted, late: $0.late &- counted)
     }
