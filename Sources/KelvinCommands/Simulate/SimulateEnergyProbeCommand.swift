@@ -8,8 +8,8 @@ struct SimulateEnergyProbeCommand: AsyncParsableCommand {
     commandName: "energy-probe",
     abstract: "Stands in for an Arm Energy Probe at a board with three rails.",
     discussion: """
-      Speaks its protocol on a pseudo terminal, 10,000 frames a second, and prints a bench file that means \
-      it. Rail 'cpu', of 5 V, draws 0.2 A and for 20 ms of each 100 ms 1.2 A with a ripple: a mean of 2 W. \
+      Speaks its protocol on a pseudo terminal, 10,000 frames a second, and prints a bench file that \
+      means it. Rail 'cpu', of 5 V, draws 0.2 A and for 20 ms of each 100 ms 1.2 A with a ripple: 2 W. \
       Rail 'gpu', of 3.3 V, draws 0.3 A with a ripple: 0.99 W. Rail 'memory', of 1.8 V, climbs from 0.2 A \
       to 1.2 A in each 100 ms: 1.2591 W. Arm's caiman can read it, too: 'caiman -l -d PATH -r 0:20 -r 1:50 -r 2:100'. \
       Ends by Ctrl-C, and then tells what was sent.

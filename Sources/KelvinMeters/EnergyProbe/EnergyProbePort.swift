@@ -14,8 +14,9 @@ struct EnergyProbePort: Sendable {
   private static let patience = 1.0
   /// How long nothing comes when nothing will, in seconds: a thousand frames would have come.
   private static let silence = 0.1
-  /// How often it is asked to begin anew.
-  private static let attempts = 3
+  /// How often it is asked to begin anew, and how long each time, in seconds.
+  private static let attempts = 2
+  private static let attempt = 0.5
 
   /// Finds the port and opens it: the one at a path; that of a match; else of the only probe there is.
   init(
@@ -69,7 +70,7 @@ struct EnergyProbePort: Sendable {
   /// The end of what comes until nothing more does: as much as an answer can have.
   private func quiet(until deadline: Deadline) throws(MeterFailure) -> [UInt8] {
     let limit = deadline.limited(toSeconds: 2)
-    var heard = try receive(until: limit.limited(toSeconds: Self.patience)) ?? []
+    var heard = try receive(until: limit.limited(toSeconds: Self.attempt)) ?? []
     while let more = try receive(until: limit.limited(toSeconds: Self.silence)) {
       heard = (heard + more).suffix(512)
       guard !limit.hasPassed else {
@@ -105,9 +106,9 @@ struct EnergyProbePort: Sendable {
           hint: "another device, or another program, may have this port")
       }
     }
+    let what = heard.isEmpty ? "does not answer" : "stops in its answer"
     throw MeterFailure(
-      .timedOut,
-      "\(name): \(line.path): asked for \(command.name), it \(heard.isEmpty ? "does not answer" : "stops in its answer")",
+      .timedOut, "\(name): \(line.path): asked for \(command.name), it \(what)",
       evidence: Excerpt.hex(heard), hint: "unplug it and plug it in again")
   }
 

@@ -86,10 +86,15 @@ final class PPK2Meter: Meter {
     let voltage = state.withLock { $0.voltage }
     let decoder = PPK2Decoder(try calibration(voltage), isFiltered: options.isFiltered)
     let millivolts = voltage.map { Int64(($0.value * 1000).rounded()) }
-    let (port, inputs) = (port, options.inputs)
+    let port = port
+    let plan = StreamPlan(
+      name: identity.name, title: "a PPK2", line: port.line, period: Double(PPK2Limits.period),
+      counter: "six-bit counter", patience: 1, channels: channels.count,
+      start: { () throws(MeterFailure) in try port.send(.start, until: .after(seconds: 2)) },
+      stop: { () throws(MeterFailure) in try port.send(.stop, until: .after(seconds: 2)) })
+    let samples = PPK2Samples(decoder, inputs: options.inputs, millivolts: millivolts)
     return try CaptureThread("ppk2", of: identity.name) { isAsked, hasBegun in
-      var worker = PPK2Worker(
-        port, decoder, inputs: inputs, millivolts: millivolts, into: sink, hasBegun: hasBegun)
+      var worker = StreamWorker(plan, PPK2Framing(), samples, into: sink, hasBegun: hasBegun)
       return worker.run(until: isAsked)
     }
   }

@@ -17,8 +17,9 @@ struct NumberedResync<Framing: NumberedFraming> {
   /// Where samples go on from a break on.
   ///
   /// A value that climbs by one from sample to sample looks like a number. Of positions that could all be
-  /// right, the one is taken that goes on where the others end, or that alone is near the expected number; where there is none such, nothing is sure until the value does something else. What climbs so and
-  /// is near the number as well is not told from it.
+  /// right, the one is taken that goes on where the others end, or that alone is near the expected number;
+  /// where there is none such, nothing is sure until the value does something else. What climbs so and is
+  /// near the number as well is not told from it.
   ///
   /// - Parameters:
   ///   - bytes: of the stream.

@@ -40,7 +40,12 @@ struct StreamWorker<Framing: NumberedFraming, Decoder: FrameDecoder> {
   /// What came while times were not known.
   private var early: [UInt8] = []
   private var samples: [Int64]
+  private var lost: Int64 = 0
   private var foreign = 0
+  /// When what is looked at had arrived.
+  private var arrival: Int64?
+  /// Whether the numbers of the samples went back: nothing that comes then has a time.
+  private var hasGoneBack = false
 
   /// From one look at the port to the next, in nanoseconds: the kernel keeps 4,096 bytes of a line that
   /// nobody reads (drivers/tty/n_tty.c), which is 10 ms at 400 kB/s.
@@ -50,8 +55,7 @@ struct StreamWorker<Framing: NumberedFraming, Decoder: FrameDecoder> {
   private static var priority: Int32 { 40 }
   /// Of samples by whose arrival the first one's time is told, in nanoseconds.
   private static var anchor: Double { 1e8 }
-  /// By how much a time can be ahead of its sample's arrival before the numbers cannot be right, in
-  /// nanoseconds.
+  /// By how much a sample's time can be ahead of its arrival before its number cannot be right, in nanoseconds.
   private static var ahead: Int64 { 500_000_000 }
 
   init(
@@ -121,10 +125,10 @@ struct StreamWorker<Framing: NumberedFraming, Decoder: FrameDecoder> {
         evidence: Excerpt.hex(Array(buffer[..<min(count, 32)])),
         hint: "another program may have changed what it does; unplug it and plug it in again")
     }
-    guard !clock.isSet || clock.time(stream.newest) < arrival + Self.ahead else {
+    guard !hasGoneBack else {
       throw MeterFailure(
         .malfunction, "\(plan.name): the numbers of its samples went back",
-        hint: "it was set back, or another program has told it something; what came before is kept")
+        hint: "it was reset, or another program has told it something; what came before is kept")
     }
     return count
   }
@@ -158,6 +162,7 @@ struct StreamWorker<Framing: NumberedFraming, Decoder: FrameDecoder> {
 
   /// Puts samples together, and gives them out.
   private mutating func join(_ bytes: ArraySlice<UInt8>, isLast: Bool, arrival: Int64?) {
+    self.arrival = arrival
     // The stream calls back while it is changed: it is taken out meanwhile.
     var stream = self.stream
     self.stream = NumberedStream(framing)
@@ -169,7 +174,7 @@ struct StreamWorker<Framing: NumberedFraming, Decoder: FrameDecoder> {
       }
     }
     self.stream = stream
-    guard let arrival, stream.number > before else { return }
+    guard let arrival, stream.number > before, !hasGoneBack else { return }
     // The last whole sample of what came; those that are held back came as well.
     clock.observe(number: stream.newest, arrival: arrival)
     let time = clock.time(stream.newest)
@@ -177,6 +182,7 @@ struct StreamWorker<Framing: NumberedFraming, Decoder: FrameDecoder> {
   }
 
   private mutating func give(_ first: Int64, _ frames: Span<UInt8>) {
+    guard !hasGoneBack else { return }
     let times = SampleTimes.regular(
       first: clock.time(first), step: plan.period, count: frames.count / framing.size)
     let decoded = decoder.decode(frames, at: times)
@@ -189,15 +195,24 @@ struct StreamWorker<Framing: NumberedFraming, Decoder: FrameDecoder> {
   private mutating func gap(_ after: Int64, _ next: Int64, _ count: Int64, _ bytes: Int) {
     decoder.restart()
     foreign += bytes
+    let (from, to) = (clock.time(max(after, 0)), clock.time(next))
+    // A number that seems to be far ahead is behind: no sample comes before it was taken.
+    if let arrival, to > arrival + Self.ahead { hasGoneBack = true }
+    guard !hasGoneBack else {
+      return sink.take(
+        CaptureEvent(.reset, from: from, to: from, note: "the samples' numbers went back"))
+    }
+    lost += count
     sink.take(
       CaptureEvent(
-        .gap, from: clock.time(max(after, 0)), to: clock.time(next), count: count,
+        .gap, from: from, to: to, count: count,
         note: "by the counter; the two samples beside the break are left out with it"))
   }
 
   private mutating func add(_ finding: LossWitness.Finding) {
     let from = clock.time(stream.number - 1)
     stream.count(finding.samples)
+    lost += finding.samples
     let between = "between \(finding.from) and \(finding.to) ns"
     guard finding.samples > 0 else {
       // Times never go back: they are late from the moment on at which they were taken for lost.
@@ -224,7 +239,7 @@ struct StreamWorker<Framing: NumberedFraming, Decoder: FrameDecoder> {
     let foreign = foreign + stream.unreadable
     if foreign > 0 { counts["foreign bytes"] = .integer(Int64(foreign)) }
     return CaptureSummary(
-      samples: samples, lost: max(0, stream.lost),
+      samples: samples, lost: max(0, lost),
       witnesses: [plan.counter, "host clock against sample count"],
       clock: clock.fit, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
   }
