@@ -1,3 +1,4 @@
+internal import KelvinDevices
 internal import KelvinModel
 internal import KelvinSystem
 internal import Synchronization

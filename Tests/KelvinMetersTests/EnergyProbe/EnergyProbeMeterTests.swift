@@ -97,7 +97,8 @@ struct EnergyProbeMeterTests {
     try Self.wait("that it stops") { !device.record.isMeasuring }
     // Once more, and what is asked for only.
     try await meter.start(into: CollectingSink(), until: soon)
-    #expect(device.record.starts == 2 && await meter.stop(until: soon).failure == nil)
+    let second = await meter.stop(until: soon)
+    #expect(device.record.starts == 2 && second.failure == nil)
     let status = try await meter.status(until: soon)
     #expect(
       status.contains { $0.value.contains("rail0, shunt 20 mohm, up to 8.25 A") }, "\(status)")

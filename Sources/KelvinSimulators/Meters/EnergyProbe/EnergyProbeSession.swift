@@ -2,6 +2,7 @@ internal import CLinux
 internal import Glibc
 internal import KelvinModel
 internal import KelvinSystem
+internal import Synchronization
 
 /// What the thread of a simulated Energy Probe owns.
 struct EnergyProbeSession {
