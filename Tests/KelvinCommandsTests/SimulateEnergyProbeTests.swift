@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import KelvinConnections
+import KelvinModel
 import Testing
 
 /// `kelvin simulate energy-probe`, and what a user without hardware does with it.

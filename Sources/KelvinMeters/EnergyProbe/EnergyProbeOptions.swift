@@ -95,10 +95,11 @@ struct EnergyProbeOptions: Sendable, Hashable {
     }
     let wanted = values["fields"]?.list?.compactMap(\.text) ?? ["power"]
     let fields = EnergyProbeField.allCases.filter { wanted.contains($0.rawValue) }
-    guard !fields.isEmpty, Set(wanted).count == fields.count else {
+    guard !fields.isEmpty, wanted.count == fields.count else {
       throw MeterFailure(
-        .invalid, "\(name): channel \(number) sends nothing of '\(wanted.joined(separator: ", "))'",
-        hint: "its fields are power, voltage and current")
+        .invalid,
+        "\(name): channel \(number) has no such fields: '\(wanted.joined(separator: ", "))'",
+        hint: "they are power, voltage and current, each once")
     }
     let site = values["site"]?.text ?? ""
     return Port(

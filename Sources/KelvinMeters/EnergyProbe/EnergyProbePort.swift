@@ -128,7 +128,8 @@ struct EnergyProbePort: Sendable {
     let rate = EnergyProbeAnswer.number(try ask(.rate, .number, until: deadline))
     guard rate == EnergyProbeLimits.rate else {
       throw MeterFailure(
-        .unsupported, "\(name): it takes \(rate) samples a second, not \(EnergyProbeLimits.rate)")
+        .unsupported, "\(name): it takes \(rate) samples a second, not \(EnergyProbeLimits.rate)",
+        hint: "no other is known of any firmware")
     }
     return (Excerpt.of(vendor), version)
   }

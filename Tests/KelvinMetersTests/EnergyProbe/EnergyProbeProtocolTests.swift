@@ -20,12 +20,12 @@ struct EnergyProbeProtocolTests {
 
   @Test func answersAreReadAsTheyCome() {
     // 20110803, and zeros before the acknowledgment.
-    let version: [UInt8] = [0, 0, 0xac, 0xd3, 0xde, 0x32, 0x01]
+    let version: [UInt8] = [0, 0, 0xac, 0xd3, 0xdd, 0x32, 0x01]
     for length in 0..<version.count {
       #expect(EnergyProbeAnswer(Array(version[..<length]), .number) == .incomplete, "\(length)")
     }
-    #expect(EnergyProbeAnswer(version, .number) == .whole([0xd3, 0xde, 0x32, 0x01]))
-    #expect(EnergyProbeAnswer.number([0xd3, 0xde, 0x32, 0x01]) == EnergyProbeLimits.version)
+    #expect(EnergyProbeAnswer(version, .number) == .whole([0xd3, 0xdd, 0x32, 0x01]))
+    #expect(EnergyProbeAnswer.number([0xd3, 0xdd, 0x32, 0x01]) == EnergyProbeLimits.version)
     #expect(EnergyProbeAnswer(version + [0], .number) == .wrong)
     let vendor: [UInt8] = [0xac, 0x41, 0x52, 0x4d, 0]
     for length in 0..<vendor.count {

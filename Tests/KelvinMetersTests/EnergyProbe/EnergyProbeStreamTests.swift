@@ -147,8 +147,8 @@ struct EnergyProbeStreamTests {
   /// A value that climbs as numbers do is a number as good as any: nothing is given out before it falls back.
   @Test func whatIsNotSureIsNotBelieved() {
     for masks in Self.masks where masks[2] & 4 != 0 {
-      for count in [100, 300, 740, 64_000] as [Int64] {
-        for cut in 0..<2 * (1 + Self.fields(masks)) {
+      for count in [100, 740, 64_000] as [Int64] {
+        for cut in stride(from: 0, to: 2 * (1 + Self.fields(masks)), by: 3) {
           let rest = Self.bytes(300 + count..<1600 + count, masks)
           let heard = Self.hear(Self.bytes(0..<300, masks) + rest.dropFirst(cut), masks)
           let what = "\(count), \(cut) bytes, \(masks)"
@@ -208,7 +208,7 @@ struct EnergyProbeStreamTests {
   @Test func anEndAtAnyByteMakesNothingUp() {
     for masks in Self.masks {
       let size = 2 * (1 + Self.fields(masks))
-      let bytes = Self.bytes(0..<40, masks)
+      let bytes = Self.bytes(0..<24, masks)
       for length in 0...bytes.count {
         for end in [[], [0xac]] as [[UInt8]] {
           let heard = Self.hear(Array(bytes[..<length]) + end, masks)
@@ -224,7 +224,7 @@ struct EnergyProbeStreamTests {
   @Test func randomBytesGiveNothing() {
     var random = SeededGenerator(seed: 20)
     for masks in Self.masks {
-      #expect(Self.hear(random.bytes(200_000), masks, pieces: [1, 977]).frames.isEmpty)
+      #expect(Self.hear(random.bytes(60_000), masks, pieces: [1, 977]).frames.isEmpty)
     }
   }
 

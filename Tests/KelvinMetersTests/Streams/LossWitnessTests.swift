@@ -8,10 +8,10 @@ struct LossWitnessTests {
   /// Arrivals each 3 ms, late by chance; at some moments samples go missing.
   static func findings(
     seconds: Double, skew: Double, lateness: Double, losses: [(at: Double, samples: Int64)] = [],
-    seed: UInt64
+    modulus: Int64 = 64, period: Double = 1e4, seed: UInt64
   ) -> [LossWitness.Finding] {
     var random = SeededGenerator(seed: seed)
-    var witness = LossWitness(modulus: 64, period: 1e4)
+    var witness = LossWitness(modulus: modulus, period: period)
     var found: [LossWitness.Finding] = []
     var (missing, counted): (Int64, Int64) = (0, 0)
     var losses = losses[...]
@@ -23,11 +23,11 @@ struct LossWitnessTests {
         losses.removeFirst()
       }
       // The meter's own clock runs by its own rate, and its numbers lag by what was lost.
-      let number = Int64(time * (1 + skew) * 1e5) - missing + counted
+      let number = Int64(time * (1 + skew) * 1e9 / period) - missing + counted
       // Mostly in time, seldom very late.
       let late = random.chance(0.3) ? Double.random(in: 0...lateness, using: &random) : 1e-4
       let host = Int64((time + late) * 1e9)
-      if let finding = witness.observe(meter: number * 10_000, host: host) {
+      if let finding = witness.observe(meter: Int64(Double(number) * period), host: host) {
         found.append(finding)
         if finding.samples > 0 { counted += finding.samples }
       }
@@ -56,6 +56,20 @@ struct LossWitnessTests {
         #expect(first.from > 15_000_000_000 && first.from <= 17_400_000_000)
         #expect(first.to > 16_000_000_000 && first.to < 19_000_000_000)
       }
+    }
+  }
+
+  /// Of a meter whose numbers come round in 6.5 s.
+  @Test(arguments: [65_536, 131_072] as [Int64])
+  func findsRoundsOfSixteenBits(samples: Int64) {
+    for seed in UInt64(1)...5 {
+      let found = Self.findings(
+        seconds: 40, skew: 50e-6, lateness: 0.2, losses: [(17.3, samples)], modulus: 65_536,
+        period: 1e5, seed: seed)
+      #expect(found.map(\.samples) == [samples], "seed \(seed)")
+      let none = Self.findings(
+        seconds: 40, skew: -50e-6, lateness: 1, modulus: 65_536, period: 1e5, seed: seed)
+      #expect(none.isEmpty, "seed \(seed)")
     }
   }
 
