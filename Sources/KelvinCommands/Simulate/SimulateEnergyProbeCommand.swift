@@ -25,6 +25,11 @@ struct SimulateEnergyProbeCommand: AsyncParsableCommand {
   @Option(help: "A symbolic link to the port, for as long as it goes on.", completion: .file())
   var link: String?
 
+  @Option(
+    help: "Speak on this serial port: the device's side of a USB gadget, such as /dev/ttyGS0.",
+    completion: .file())
+  var port: String?
+
   @Option(help: "What its converter's noise is drawn from.") var seed: UInt64 = 1
 
   @Option(
@@ -51,6 +56,9 @@ struct SimulateEnergyProbeCommand: AsyncParsableCommand {
     try SimulatedBench.check(duration)
     _ = try faults()
     guard (-1e4...1e4).contains(skew) else { throw ValidationError("--skew: -10000 to 10000 ppm") }
+    guard port == nil || link == nil else {
+      throw ValidationError("--link: a link is to a pseudo terminal, and --port names another port")
+    }
     guard after >= 0 else { throw ValidationError("--after: 0 or more") }
   }
 
@@ -74,10 +82,15 @@ struct SimulateEnergyProbeCommand: AsyncParsableCommand {
     return faults
   }
 
+  /// Where the host finds it: what a gadget's port is called there, its own udev knows.
+  private func place(_ path: String) -> String {
+    port == nil ? "\n    path: \(YAMLText.quoted(path))" : ""
+  }
+
   func run() async throws {
     let stop = SignalInterrupt.begin()
     let device = try SimulatedEnergyProbe(
-      EnergyProbeWaveform(seed: seed), faults: faults(), seed: seed)
+      EnergyProbeWaveform(seed: seed), faults: faults(), at: port, seed: seed)
     defer { device.stop() }
     let link = try link.map { path throws(PlainFailure) in
       try TerminalLink(path, to: device.path)
@@ -89,8 +102,7 @@ struct SimulateEnergyProbeCommand: AsyncParsableCommand {
           meters: [simulated-energy-probe]
       meters:
         simulated-energy-probe:
-          driver: arm-energy-probe
-          path: \(YAMLText.quoted(link?.path ?? device.path))
+          driver: arm-energy-probe\(place(link?.path ?? device.path))
           channels:
             0: {site: cpu, shunt: 20 mohm}
             1: {site: gpu, shunt: 50 mohm, fields: [voltage, current]}

@@ -18,7 +18,9 @@ struct EnergyProbeSession {
   private var next: Int64 = 0
   /// Of the frame whose number is 0.
   private var zero: Int64 = 0
+  /// What was given to the line, up to ``sent``, and what waits for it.
   private var outgoing: [UInt8] = []
+  private var sent = 0
   private var isStalled = false
   private var wasAsked = false
   private var random: SeededGenerator
@@ -60,6 +62,7 @@ struct EnergyProbeSession {
       } else if ready > 0, wait.revents & Int16(POLLHUP) != 0 {
         // What nobody reads is lost, and a line that is closed takes nothing.
         outgoing.removeAll(keepingCapacity: true)
+        sent = 0
         usleep(2_000)
       }
       if begin != nil, !measure() { return }
@@ -158,7 +161,7 @@ struct EnergyProbeSession {
         continue
       }
       // As when it is far behind: what it measured meanwhile is gone.
-      guard outgoing.count < Self.mostKept else {
+      guard outgoing.count - sent < Self.mostKept else {
         lose(min(16, due - next))
         continue
       }
@@ -203,12 +206,18 @@ struct EnergyProbeSession {
   }
 
   private mutating func flush() {
-    while !outgoing.isEmpty {
+    while sent < outgoing.count {
       let most = min(
-        outgoing.count, faults.pieces.map { Int.random(in: 1...$0, using: &random) } ?? .max)
-      let count = outgoing.withUnsafeBytes { write(master, $0.baseAddress, most) }
-      guard count > 0 else { return }
-      outgoing.removeFirst(count)
+        outgoing.count - sent,
+        faults.pieces.map { Int.random(in: 1...$0, using: &random) } ?? .max)
+      let count = outgoing[sent...].withUnsafeBytes { write(master, $0.baseAddress, most) }
+      guard count > 0 else { break }
+      sent += count
+    }
+    // Not at each write: behind a slow line there is a megabyte.
+    if sent == outgoing.count || sent > Self.mostKept {
+      outgoing.removeFirst(sent)
+      sent = 0
     }
   }
 }

@@ -2,7 +2,7 @@ package import KelvinModel
 internal import KelvinSystem
 internal import Synchronization
 
-/// An Energy Probe on a pseudo terminal: it answers as ARM-software/caiman (caiman/EnergyProbe.cpp) expects,
+/// An Energy Probe on a serial line: it answers as ARM-software/caiman (caiman/EnergyProbe.cpp) expects,
 /// sends 10,000 frames a second, and knows what it has sent.
 package final class SimulatedEnergyProbe: Sendable {
   /// What became of it.
@@ -28,12 +28,14 @@ package final class SimulatedEnergyProbe: Sendable {
 
   /// Begins.
   ///
-  /// - Parameter seed: of what faults draw.
+  /// - Parameters:
+  ///   - port: the device's side of a USB gadget's serial port; nil: a pseudo terminal.
+  ///   - seed: of what faults draw.
   package init(
     _ waveform: EnergyProbeWaveform = EnergyProbeWaveform(),
-    faults: EnergyProbeFaults = EnergyProbeFaults(), seed: UInt64 = 1
+    faults: EnergyProbeFaults = EnergyProbeFaults(), at port: String? = nil, seed: UInt64 = 1
   ) throws(PlainFailure) {
-    let line = try InstrumentLine()
+    let line = try InstrumentLine(at: port)
     path = line.path
     let (record, stopping) = (RecordBox(), stopping)
     box = record
