@@ -69,7 +69,7 @@ struct EnergyProbePort: Sendable {
 
   /// The end of what comes until nothing more does: as much as an answer can have.
   private func quiet(until deadline: Deadline) throws(MeterFailure) -> [UInt8] {
-    let limit = deadline.limited(toSeconds: 2)
+    let limit = deadline.limited(toSeconds: Self.patience)
     var heard = try receive(until: limit.limited(toSeconds: Self.attempt)) ?? []
     while let more = try receive(until: limit.limited(toSeconds: Self.silence)) {
       heard = (heard + more).suffix(512)

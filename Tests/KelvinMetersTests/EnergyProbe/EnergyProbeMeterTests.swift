@@ -67,7 +67,7 @@ struct EnergyProbeMeterTests {
     #expect(device.record.starts == 0 && device.record.masks == [0, 0, 0])
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
-    #expect(sink.wait(for: 15_000))
+    #expect(sink.wait(for: 10_000))
     let summary = await meter.stop(until: soon)
     #expect(summary.failure == nil && summary.lost == 0 && sink.events.isEmpty, "\(sink.events)")
     let count = sink.codes(0).count
@@ -79,7 +79,7 @@ struct EnergyProbeMeterTests {
     #expect(abs(summary.clock.skew) < 5e-4 && summary.clock.count > 5)
     for rail in 0..<3 {
       func sum(_ value: (Int) -> Double) -> Double {
-        (0..<15_000).reduce(0) { $0 + value($1) * 1e-4 }
+        (0..<10_000).reduce(0) { $0 + value($1) * 1e-4 }
       }
       let (power, voltage) = (sink.codes(3 * rail), sink.codes(3 * rail + 1))
       let (current, channels) = (sink.codes(3 * rail + 2), meter.channels)
@@ -88,9 +88,9 @@ struct EnergyProbeMeterTests {
         channels[3 * rail + 1].value(of: voltage[$0])
           * channels[3 * rail + 2].value(of: current[$0])
       }
-      let truth = wave.energy(rail, from: 0, to: 14_999)
-      // Steps are rounded by a noise that means nothing: their error is that of 15,000 roundings.
-      let step = channels[3 * rail].scale * 1e-4 * 15_000.0.squareRoot()
+      let truth = wave.energy(rail, from: 0, to: 9_999)
+      // Steps are rounded by a noise that means nothing: their error is that of 10,000 roundings.
+      let step = channels[3 * rail].scale * 1e-4 * 10_000.0.squareRoot()
       #expect(abs(direct - truth) < 2 * step, "\(rail): \(direct), \(truth)")
       #expect(abs(product - truth) < 2 * step * Self.volts(rail), "\(rail): \(product), \(truth)")
     }
@@ -173,11 +173,10 @@ struct EnergyProbeMeterTests {
   @Test func roundsOfNumbersAreTold() async throws {
     let wave = EnergyProbeWaveform(seed: 6)
     var running: [(SimulatedEnergyProbe, any Meter, CollectingSink)] = []
-    // Where rail 2 has just fallen back, and its current is soon no number.
     for event in [EnergyProbeFaults.Event.frames(65_535), .frames(65_536), .stall] {
       var faults = EnergyProbeFaults()
       faults.skew = 30e-6
-      faults.events[20_000] = event
+      faults.events[12_000] = event
       let device = try SimulatedEnergyProbe(wave, faults: faults)
       let meter = try await Self.open(
         device, .map(["0": .map(["shunt": .number(0.02)])]))
@@ -187,7 +186,7 @@ struct EnergyProbeMeterTests {
     }
     for (place, lost) in [(0, 65_537), (1, 65_536)] {
       let (_, meter, sink) = running[place]
-      #expect(sink.wait(for: 37_000))
+      #expect(sink.wait(for: 29_000))
       let summary = await meter.stop(until: soon)
       let gaps = sink.events.filter { $0.kind == .gap }
       #expect(summary.failure == nil && summary.lost == Int64(lost), "\(place): \(sink.events)")
@@ -198,7 +197,7 @@ struct EnergyProbeMeterTests {
     let summary = await meter.stop(until: soon)
     #expect(summary.failure?.code == .timedOut, "\(summary)")
     // But for the last one of all, which nothing confirms.
-    #expect(sink.codes(0).count == 19_999 && summary.lost == 0)
+    #expect(sink.codes(0).count == 11_999 && summary.lost == 0)
     await meter.close()
   }
 
@@ -295,11 +294,6 @@ struct EnergyProbeMeterTests {
   }
 
   @Test func portsAreNamed() async throws {
-    let device = try SimulatedEnergyProbe()
-    let meter = try await Self.open(device)
-    let busy = await meterFailure { _ = try await Self.open(device) }
-    #expect(busy?.code == .busy)
-    await meter.close()
     func code(_ options: [String: Value]) async -> MeterFailure? {
       await meterFailure {
         _ = try await EnergyProbeDriver().open(
@@ -311,7 +305,7 @@ struct EnergyProbeMeterTests {
     #expect(absent?.code == .notFound && absent?.message.contains("/dev/ttyNone") == true)
     #expect(await code(["path": .text("/dev/null")])?.code == .malfunction)
     let match: Value = .map(["ID_SERIAL_SHORT": .text("1")])
-    #expect(await code(["path": .text(device.path), "match": match])?.code == .invalid)
+    #expect(await code(["path": .text("/dev/null"), "match": match])?.code == .invalid)
     let none = await code([:])
     #expect(none?.code == .notFound || none?.code == .unsupported)
   }
