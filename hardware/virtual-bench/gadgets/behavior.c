@@ -302,7 +302,7 @@ static int ykush_produce(int endpoint, uint8_t *data)
 	                                     {0x81, USB_ENDPOINT_XFER_INT, 64, 4}}, \
 	  .control = ykush_control, .produce = ykush_produce, .consume = ykush_consume }
 
-static const struct behavior behaviors[] = {
+static const struct behavior own_behaviors[] = {
 	{ .name = "vendor", .help = "bulk echo, a stream, events, registers", .vendor = 0x1209,
 	  .product = 0x0001, .interface_class = 0xff, .manufacturer_text = "Kelvin",
 	  .product_text = "Virtual instrument", .endpoint_count = 4,
@@ -316,17 +316,25 @@ static const struct behavior behaviors[] = {
 	YKUSH("ykush3", 0xf11b, "the same as YKUSH 3"),
 	YKUSH("ykushxs", 0xf0cd, "the same as YKUSH XS")
 };
+enum { OWN_COUNT = sizeof own_behaviors / sizeof *own_behaviors, ALL_COUNT = OWN_COUNT + 1 };
+
+// NULL behind the last one.
+static const struct behavior *behavior_at(unsigned index)
+{
+	return index < OWN_COUNT ? &own_behaviors[index] : index < ALL_COUNT ? &monsoon_behavior : NULL;
+}
 
 static void usage(const char *program)
 {
 	fprintf(stderr,
 	        "usage: %s BEHAVIOR [--udc dummy_udc.0] [--serial TEXT] [--speed high|full]\n"
+	        "       [--with WORD=VALUE,...] of behaviors that take some\n"
 	        "       raw-gadget only: [--broken endpoint|tail|total]\n"
 	        "       ffs-gadget only: --gadget CONFIGFS-DIRECTORY --mount FUNCTIONFS-DIRECTORY\n",
 	        program);
-	for (unsigned i = 0; i < sizeof behaviors / sizeof *behaviors; i++)
-		fprintf(stderr, "  %-14s %04x:%04x %s\n", behaviors[i].name, behaviors[i].vendor,
-		        behaviors[i].product, behaviors[i].help);
+	for (unsigned i = 0; behavior_at(i); i++)
+		fprintf(stderr, "  %-14s %04x:%04x %s\n", behavior_at(i)->name, behavior_at(i)->vendor,
+		        behavior_at(i)->product, behavior_at(i)->help);
 	exit(2);
 }
 
@@ -336,7 +344,7 @@ struct options parse_options(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		struct { const char *name; const char **value; } known[] = {
 			{"--udc", &options.udc}, {"--serial", &options.serial}, {"--speed", &options.speed},
-			{"--broken", &options.broken}, {"--gadget", &options.gadget},
+			{"--with", &options.with}, {"--broken", &options.broken}, {"--gadget", &options.gadget},
 			{"--mount", &options.mount}
 		};
 		int found = 0;
@@ -346,15 +354,17 @@ struct options parse_options(int argc, char **argv)
 				found = 1;
 				break;
 			}
-		for (unsigned b = 0; !found && b < sizeof behaviors / sizeof *behaviors; b++)
-			if (!strcmp(argv[i], behaviors[b].name)) {
-				options.behavior = &behaviors[b];
+		for (unsigned b = 0; !found && behavior_at(b); b++)
+			if (!strcmp(argv[i], behavior_at(b)->name)) {
+				options.behavior = behavior_at(b);
 				found = 1;
 			}
 		if (!found)
 			usage(argv[0]);
 	}
-	if (!options.behavior)
+	if (!options.behavior || (options.with && !options.behavior->configure))
 		usage(argv[0]);
+	if (options.behavior->configure)
+		options.behavior->configure(options.with);
 	return options;
 }

@@ -32,6 +32,8 @@ struct behavior {
 	int endpoint_count;
 	struct endpoint endpoints[MAX_ENDPOINTS];
 
+	// What --with says; may be NULL, as may the words.
+	void (*configure)(const char *words);
 	// A class or vendor request. IN: fills data, and returns its length. OUT: data holds wLength
 	// bytes; returns 0. STALL refuses it. May take its time.
 	int (*control)(const struct usb_ctrlrequest *request, uint8_t *data);
@@ -48,6 +50,7 @@ struct options {
 	const char *udc;     // dummy_udc.0
 	const char *serial;  // iSerialNumber; "" means none
 	const char *speed;   // high or full
+	const char *with;    // words for the behavior
 	const char *broken;  // which descriptor is to be wrong; NULL: none
 	const char *gadget;  // configfs directory of a FunctionFS gadget
 	const char *mount;   // where its functionfs is mounted
@@ -55,6 +58,9 @@ struct options {
 
 // Exits with a usage message when the words make no sense.
 struct options parse_options(int argc, char **argv);
+
+// Those that have a file of their own.
+extern const struct behavior monsoon_behavior;
 
 // Set by the program that plays the behavior: halts an endpoint by its index.
 extern void (*halt_endpoint)(int endpoint);
