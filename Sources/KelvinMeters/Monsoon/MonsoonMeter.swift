@@ -14,7 +14,8 @@ final class MonsoonMeter: Meter {
   let rate: Double? = MonsoonModel.rate
   private let port: MonsoonPort
   private let model: MonsoonModel
-  private let scales: MonsoonScales
+  /// As its own memory has them.
+  let scales: MonsoonScales
   private let state: Mutex<State>
 
   private struct State {
