@@ -17,7 +17,7 @@ final class MonsoonFlow: Sendable {
   /// How long nothing comes when it has stopped.
   private static let silence = 0.05
 
-  init(_ port: MonsoonPort, _ worker: sending MonsoonWorker) {
+  init(_ port: MonsoonPort, _ worker: MonsoonWorker) {
     self.port = port
     self.worker = Mutex(worker)
   }
@@ -59,7 +59,7 @@ final class MonsoonFlow: Sendable {
 
   private func wait(until isAsked: Interrupt) -> MeterFailure? {
     while true {
-      _ = Deadline.after(seconds: Self.patience).ended(by: [isAsked, isOver]).wait()
+      _ = Deadline.after(seconds: Self.patience / 4).ended(by: [isAsked, isOver]).wait()
       if isAsked.isRaised || isOver.isRaised { return nil }
       let idle = MonotonicTime.now.nanoseconds - newest
       guard idle > Int64(Self.patience * 1e9) else { continue }

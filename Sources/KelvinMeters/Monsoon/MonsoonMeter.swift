@@ -231,8 +231,8 @@ final class MonsoonMeter: Meter {
   func close() async {
     _ = await stop(until: .after(seconds: 10))
     guard !state.withLock({ $0.isClosed }) else { return }
-    var (supply, isLeft) = state.withLock { ($0.supply, $0.options.isLeft) }
-    if !isLeft { try? await supply.undo(until: .after(seconds: 3)) }
+    var supply = state.withLock { $0.supply }
+    if !state.withLock({ $0.options.isLeft }) { try? await supply.undo(until: .after(seconds: 3)) }
     port.close()
     let last = supply
     state.withLock {

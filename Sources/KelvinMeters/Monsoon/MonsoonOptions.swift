@@ -42,7 +42,7 @@ struct MonsoonOptions: Sendable, Hashable {
       "current-limit", .quantity(.current, bare: nil), aliases: ["current_limit"], range: 0...15,
       isDetail: true, "At which current it switches off later; up to 8 A (LVPM), 15 A (HVPM)."),
     .init(
-      "on-close", .choice(["off", "left"]), default: .text("off"), aliases: ["on_close"],
+      "on-close", .choice(["off", "left"]), aliases: ["on_close"], default: .text("off"),
       isDetail: true,
       "'off': the output is switched off, and what else was set is put back; 'left': all stays as it is."
     ),

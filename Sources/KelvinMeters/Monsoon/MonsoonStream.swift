@@ -129,11 +129,11 @@ package struct MonsoonStream: Sendable {
     pass(Int64(Self.mostObservations))
   }
 
-  /// A count that goes back has begun anew.
+  /// A count that goes back has begun anew; the first ones mean nothing.
   private mutating func drop(_ count: UInt16, _ most: inout Int64) {
     let before = dropped ?? count
     dropped = count
-    guard count &- before < 0x8000 else { return }
+    guard isOpen, count &- before < 0x8000 else { return }
     let observations = min(Int64(count &- before) * Int64(Self.mostObservations), most)
     most -= observations
     pass(observations)

@@ -133,7 +133,7 @@ struct MonsoonOnBenchHost {
     }
     let twice = await meterFailure { try await meter.start(into: sink, until: soon) }
     #expect(busy?.code == .busy && twice?.code == .busy)
-    #expect(try await meter.status(until: soon).count == 3)
+    #expect(try await meter.status(until: soon).count == 4)
     _ = await meter.stop(until: soon)
     try await meter.set([MeterSetting("output", .boolean(false))], until: soon)
     #expect(gadget.settings.last == "41 0")
@@ -221,8 +221,7 @@ struct MonsoonOnBenchHost {
     try await meter.start(into: sink, until: soon)
     #expect(sink.wait(for: 2000))
     // It ends by itself; nobody has to ask.
-    let limit = Deadline.after(seconds: 1.5)
-    _ = limit.wait()
+    _ = Deadline.after(seconds: 2).wait()
     let summary = await meter.stop(until: soon)
     #expect(summary.failure?.code == code, "\(summary.failure as Any)")
     #expect(summary.samples[0] == Int64(sink.codes(0).count) && summary.samples[0] <= 3000)
@@ -231,6 +230,7 @@ struct MonsoonOnBenchHost {
   }
 
   @Test func oneProgramAtATimeAndTheRightOne() async throws {
+    #expect(MonsoonGadget.wait { MonsoonGadget.device == nil })
     let none = await meterFailure { _ = try await MonsoonGadget.open() }
     #expect(none?.code == .notFound)
     let gadget = try MonsoonGadget()
