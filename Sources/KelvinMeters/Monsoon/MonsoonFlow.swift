@@ -10,10 +10,11 @@ final class MonsoonFlow: Sendable {
   private let worker: Mutex<MonsoonWorker>
   /// Raised when the stream has ended by itself, or should.
   private let isOver = Interrupt()
-  private let cpu = Mutex<Int64?>(nil)
+  /// Of the stream's thread, in nanoseconds; nil before it has ended.
+  private let spent = Mutex<Int64?>(nil)
 
   /// How long nothing may come, in seconds.
-  private static let patience = 1.0
+  private static let patience = 3.0
   /// How long nothing comes when it has stopped.
   private static let silence = 0.05
 
@@ -28,11 +29,12 @@ final class MonsoonFlow: Sendable {
     do throws(USBFailure) {
       var options = USBStream.Options()
       options.bytesPerTransfer = MonsoonWorker.packets * MonsoonStream.packetSize
-      options.queued = 256
+      // Ten seconds' worth, for a host that is busy.
+      options.queued = 1024
       let stream = try USBStream(
         port.interface, MonsoonPort.endpoint, options: options,
         onEnd: { [self] _ in
-          cpu.withLock { $0 = kelvin_cpu_time(1) }
+          spent.withLock { $0 = kelvin_cpu_time(1) }
           isOver.raise()
         },
         { [self] batch in take(batch, hasBegun) })
@@ -42,7 +44,7 @@ final class MonsoonFlow: Sendable {
         failure = MonsoonPort.failure(end, of: port.name)
       }
     } catch { failure = MonsoonPort.failure(error, of: port.name) }
-    let (end, cpu) = (failure, cpu.withLock { $0 })
+    let (end, cpu) = (failure, spent.withLock { $0 })
     return worker.withLock { $0.summary(end, cpu: cpu) }
   }
 

@@ -113,14 +113,8 @@ package struct MonsoonStream: Sendable {
       Self.headerSize + count * Self.observationSize <= bytes.byteCount
     else { return damage() }
     // A packet's calibrations hold for all of it, as in PyMonsoon's processing.
-    for index in 0..<count { calibrate(bytes.extracting(Self.place(index))) }
-    for index in 0..<count { take(bytes.extracting(Self.place(index)), give) }
-  }
-
-  /// Of an observation in its packet.
-  private static func place(_ index: Int) -> Range<Int> {
-    let start = headerSize + index * observationSize
-    return start..<start + observationSize
+    for index in 0..<count { calibrate(Observation(bytes, index)) }
+    for index in 0..<count { take(Observation(bytes, index), give) }
   }
 
   /// A packet of which nothing can be believed held what full ones hold.
@@ -143,24 +137,40 @@ package struct MonsoonStream: Sendable {
 // MARK: observations
 
 extension MonsoonStream {
+  /// Its numbers, four in a word as they stand, and its last byte.
+  private struct Observation {
+    let currents: UInt64
+    let others: UInt64
+    let last: UInt8
+
+    /// - Parameter bytes: of a packet that holds it.
+    init(_ bytes: RawSpan, _ index: Int) {
+      let start = headerSize + index * observationSize
+      currents = UInt64(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self))
+      others = UInt64(
+        bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: start + 8, as: UInt64.self))
+      last = byte(bytes, start + 17)
+    }
+
+    /// Bits 4 and 5 of the last byte: 0 a measurement, 1 a zero, 2 invalid, 3 a reference.
+    var kind: UInt8 { last >> 4 & 3 }
+
+    func word(_ index: Int) -> UInt16 {
+      UInt16(truncatingIfNeeded: (index < 4 ? currents : others) >> UInt64(48 - 16 * (index & 3)))
+    }
+  }
+
   private static func byte(_ bytes: RawSpan, _ place: Int) -> UInt8 {
     bytes.unsafeLoad(fromByteOffset: place, as: UInt8.self)
   }
 
-  private static func word(_ observation: RawSpan, _ index: Int) -> UInt16 {
-    UInt16(byte(observation, 2 * index)) << 8 | UInt16(byte(observation, 2 * index + 1))
-  }
-
-  private func current(_ observation: RawSpan, _ input: Int) -> Int32 {
-    let word = Self.word(observation, input)
+  private func current(_ observation: Observation, _ input: Int) -> Int32 {
+    let word = observation.word(input)
     return model.isSigned ? Int32(Int16(bitPattern: word)) : Int32(word)
   }
 
-  /// Bits 4 and 5 of the last byte: 0 a measurement, 1 a zero, 2 invalid, 3 a reference.
-  private static func kind(_ observation: RawSpan) -> UInt8 { byte(observation, 17) >> 4 & 3 }
-
-  private mutating func calibrate(_ observation: RawSpan) {
-    let kind = Self.kind(observation)
+  private mutating func calibrate(_ observation: Observation) {
+    let kind = observation.kind
     guard kind & 1 == 1 else { return }
     for input in 0..<MonsoonScales.inputs {
       calibration.take(
@@ -177,9 +187,9 @@ extension MonsoonStream {
     }
   }
 
-  private mutating func take(_ observation: RawSpan, _ give: (Part) -> Void) {
+  private mutating func take(_ observation: Observation, _ give: (Part) -> Void) {
     defer { number += 1 }
-    switch Self.kind(observation) {
+    switch observation.kind {
     case 0: break
     case 2:
       invalid += 1
@@ -203,7 +213,7 @@ extension MonsoonStream {
       }
       column += 1
       guard let voltage = site.voltage else { continue }
-      run.codes[column].append(Int64(Self.word(observation, voltage)))
+      run.codes[column].append(Int64(observation.word(voltage)))
       column += 1
     }
     last = number
@@ -230,7 +240,7 @@ extension MonsoonStream {
   }
 
   private func code(
-    _ observation: RawSpan, _ site: MonsoonSite
+    _ observation: Observation, _ site: MonsoonSite
   ) -> (value: Int64, isSaturated: Bool) {
     let fine = current(observation, site.fine)
     let isFine = fine < model.fineThreshold(site)

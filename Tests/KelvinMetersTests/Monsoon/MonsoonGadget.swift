@@ -65,7 +65,7 @@ final class MonsoonGadget: Sendable {
 
   /// A slow guest takes its time.
   static func wait(_ isSo: () -> Bool) -> Bool {
-    let deadline = Deadline.after(seconds: 15)
+    let deadline = Deadline.after(seconds: 30)
     while !isSo() {
       if deadline.hasPassed { return false }
       _ = deadline.limited(toSeconds: 0.005).wait()
@@ -94,7 +94,7 @@ final class MonsoonGadget: Sendable {
     var all: [String: Value] = ["settle": .number(0.01)]
     all.merge(options) { $1 }
     return try await MonsoonDriver().open(
-      name: "m", options: all, through: LocalConnection(), until: .after(seconds: 20))
+      name: "m", options: all, through: LocalConnection(), until: .after(seconds: 30))
   }
 }
 

@@ -14,7 +14,7 @@ import Testing
 struct MonsoonOnBenchHost {
   /// Of the simulator: 12 mA for 0.6 s and 850 mA for 0.4 s, and a saw of 2.45 mA on top.
   static let mean = 0.6 * 12e-3 + 0.4 * 850e-3 + 2.45e-3
-  private var soon: Deadline { .after(seconds: 20) }
+  private var soon: Deadline { .after(seconds: 30) }
 
   private func values(_ meter: any Meter, _ sink: CollectingSink, _ column: Int) -> [Double] {
     sink.codes(column).map { meter.channels[column].value(of: $0) }
@@ -41,7 +41,7 @@ struct MonsoonOnBenchHost {
     try await meter.start(into: sink, until: soon)
     // The limits before the voltage; 'auto' was found.
     #expect(gadget.settings == ["43 22003", "44 15685", "41 3879731"])
-    #expect(sink.inner.wait(for: 11_000))
+    #expect(sink.inner.wait(for: 11_000, seconds: 40))
     let summary = await meter.stop(until: soon)
     #expect(summary.failure == nil && summary.lost == 0, "\(sink.inner.events)")
     #expect(summary.samples == meter.channels.indices.map { Int64(sink.inner.codes($0).count) })
@@ -82,7 +82,7 @@ struct MonsoonOnBenchHost {
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
     #expect(gadget.settings == ["10 1", "23 0", "41 4404019"])
-    #expect(sink.wait(for: 5000))
+    #expect(sink.wait(for: 5000, seconds: 40))
     let summary = await meter.stop(until: soon)
     #expect(summary.failure == nil && summary.lost == 0)
     let report = summary.counts["on close"]?.text ?? ""
@@ -95,7 +95,7 @@ struct MonsoonOnBenchHost {
     // It measures again, and sets nothing anew.
     let again = CollectingSink()
     try await meter.start(into: again, until: soon)
-    #expect(again.wait(for: 500))
+    #expect(again.wait(for: 500, seconds: 40))
     #expect(await meter.stop(until: soon).failure == nil)
     await meter.close()
     #expect(gadget.settings.count == 3)
@@ -157,7 +157,7 @@ struct MonsoonOnBenchHost {
     #expect(meter.identity.firmware == "25")
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
-    #expect(sink.wait(for: 500))
+    #expect(sink.wait(for: 500, seconds: 40))
     let summary = await meter.stop(until: soon)
     #expect(summary.failure == nil && summary.lost == 0)
     await meter.close()
@@ -199,7 +199,7 @@ struct MonsoonOnBenchHost {
     let meter = try await MonsoonGadget.open()
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
-    #expect(sink.wait(for: 4000))
+    #expect(sink.wait(for: 4000, seconds: 40))
     let summary = await meter.stop(until: soon)
     await meter.close()
     #expect(summary.failure == nil && summary.lost == lost, "\(sink.events)")
@@ -219,9 +219,9 @@ struct MonsoonOnBenchHost {
     let meter = try await MonsoonGadget.open()
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
-    #expect(sink.wait(for: 2000))
+    #expect(sink.wait(for: 2000, seconds: 40))
     // It ends by itself; nobody has to ask.
-    _ = Deadline.after(seconds: 2).wait()
+    _ = Deadline.after(seconds: 5).wait()
     let summary = await meter.stop(until: soon)
     #expect(summary.failure?.code == code, "\(summary.failure as Any)")
     #expect(summary.samples[0] == Int64(sink.codes(0).count) && summary.samples[0] <= 3000)

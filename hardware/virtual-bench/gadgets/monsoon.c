@@ -32,11 +32,11 @@ static struct {
 static struct {
 	long drop_at, drop_count, short_at, type_at, count_at, silent_at, unplug_at;
 	int is_deaf, is_reader_paced, has_no_zero, has_no_reference, is_flat, error_at, stall_at;
-	int fifo;  // samples that it can hold back for a slow host
+	long fifo;  // samples that it holds back for a slow host
 	double skew;
 } faults = {
 	.drop_at = -1, .short_at = -1, .type_at = -1, .count_at = -1, .silent_at = -1,
-	.unplug_at = -1, .error_at = -1, .stall_at = -1, .fifo = 20000
+	.unplug_at = -1, .error_at = -1, .stall_at = -1, .fifo = 1000000000
 };
 
 // What inputs are converted to: of main coarse, main fine, usb coarse, usb fine, aux coarse, aux fine.
