@@ -14,7 +14,7 @@ final class MonsoonFlow: Sendable {
   private let spent = Mutex<Int64?>(nil)
 
   /// How long nothing may come, in seconds.
-  private static let patience = 3.0
+  private static let patience = 2.0
   /// How long nothing comes when it has stopped.
   private static let silence = 0.05
 

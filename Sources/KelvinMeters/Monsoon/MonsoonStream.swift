@@ -146,7 +146,8 @@ extension MonsoonStream {
     /// - Parameter bytes: of a packet that holds it.
     init(_ bytes: RawSpan, _ index: Int) {
       let start = headerSize + index * observationSize
-      currents = UInt64(bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self))
+      currents = UInt64(
+        bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: start, as: UInt64.self))
       others = UInt64(
         bigEndian: bytes.unsafeLoadUnaligned(fromByteOffset: start + 8, as: UInt64.self))
       last = byte(bytes, start + 17)

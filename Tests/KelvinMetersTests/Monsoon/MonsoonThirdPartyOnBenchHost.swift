@@ -59,7 +59,7 @@ struct MonsoonThirdPartyOnBenchHost {
           calibrated.append(len(packets))
           return samples()
       engine.getSamples = get
-      engine.startSampling(3600)
+      engine.startSampling(1200)
       engine.getSamples = samples
       _, main, usb_, aux, mainVoltage, usbVoltage = engine.getSamples()
       monsoon.setVout(0)
@@ -114,7 +114,7 @@ struct MonsoonThirdPartyOnBenchHost {
     .enabled(if: isThere, "needs PyMonsoon, scripts/capture-tools"),
     arguments: [MonsoonModel.hvpm, .lvpm])
   func pyMonsoonAgreesSampleBySample(model: MonsoonModel) async throws {
-    let gadget = try MonsoonGadget("pace=reader,model=\(model == .hvpm ? "hv" : "lv")")
+    let gadget = try MonsoonGadget("pace=reader,period=500,model=\(model == .hvpm ? "hv" : "lv")")
     // The driver asks the simulator for its scales as PyMonsoon does.
     let meter = try await MonsoonGadget.open()
     let scales = try #require((meter as? MonsoonMeter)?.scales)
@@ -125,7 +125,7 @@ struct MonsoonThirdPartyOnBenchHost {
     #expect(gadget.settings == ["41 3879731", "41 0"])
     let sites: [MonsoonSite] = model == .hvpm ? [.main, .usb, .aux] : [.main, .usb]
     let codes = Self.decode(reading, model, scales, sites: sites)
-    try #require(reading.main.count >= 3600 && codes[0].count >= reading.main.count)
+    try #require(reading.main.count >= 1200 && codes[0].count >= reading.main.count)
     // To half of the driver's step, and both currents of the board were there.
     let (half, amperes) = (0.5e-8 * 1.0001, 1e-3)
     let scale = MonsoonStream.scale

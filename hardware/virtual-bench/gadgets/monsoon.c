@@ -14,7 +14,7 @@
 
 enum { HV = 2, LV = 1 };
 enum { MEASUREMENT = 0, ZERO = 1, INVALID = 2, REFERENCE = 3 };
-enum { PACKET = 64, IN_ONE = 3, BURST = 16, RATE = 5000, PERIOD = 5000 };
+enum { PACKET = 64, IN_ONE = 3, BURST = 16, RATE = 5000 };
 enum { OP_USB = 0x10, OP_VOLTAGE = 0x41, OP_STATUS = 0xc4, OP_FIRMWARE = 0xc0, OP_PROTOCOL = 0xc1 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -28,15 +28,16 @@ static struct {
 	unsigned captures;
 } unit;
 
-// What goes wrong: packets are counted from the start of sampling, -1: never.
+// What goes wrong, or otherwise: packets are counted from the start of sampling, -1: never.
 static struct {
 	long drop_at, drop_count, short_at, type_at, count_at, silent_at, unplug_at;
 	int is_deaf, is_reader_paced, has_no_zero, has_no_reference, is_flat, error_at, stall_at;
+	long period;  // of what it draws, in samples
 	long fifo;  // samples that it holds back for a slow host
 	double skew;
 } faults = {
 	.drop_at = -1, .short_at = -1, .type_at = -1, .count_at = -1, .silent_at = -1,
-	.unplug_at = -1, .error_at = -1, .stall_at = -1, .fifo = 1000000000
+	.unplug_at = -1, .error_at = -1, .stall_at = -1, .fifo = 1000000000, .period = 5000
 };
 
 // What inputs are converted to: of main coarse, main fine, usb coarse, usb fine, aux coarse, aux fine.
@@ -55,9 +56,9 @@ static int64_t now_ns(void)
 // 8 mA, 450 mA in every other second; aux 1.2 mA, 120 mA in every third. No output, no current.
 static void truth(int64_t sample, double amperes[3])
 {
-	int64_t second = sample / PERIOD;
-	int place = sample % PERIOD;
-	amperes[0] = (place < 3000 ? 12e-3 : 850e-3) + place % 50 * 1e-4;
+	int64_t second = sample / faults.period;
+	int place = sample % faults.period;
+	amperes[0] = (place < faults.period * 3 / 5 ? 12e-3 : 850e-3) + place % 50 * 1e-4;
 	if (!unit.values[OP_VOLTAGE])
 		amperes[0] = 0;
 	amperes[1] = second % 2 ? 450e-3 : 8e-3;
@@ -325,6 +326,8 @@ static void configure(const char *words)
 			faults.stall_at = number;
 		else if (!strcmp(word, "fifo"))
 			faults.fifo = number;
+		else if (!strcmp(word, "period") && number > 0)
+			faults.period = number;
 		else if (!strcmp(word, "skew-ppm"))
 			faults.skew = number * 1e-6;
 		else if (!strcmp(word, "deaf"))
