@@ -12,7 +12,7 @@ internal import Synchronization
 final class IIODClient: Sendable {
   /// What messages call it: `iiod at 10.0.0.7:30431`.
   let name: String
-  private let wire: IIODWire
+  private let wire: MeterSocket
   private let roundTrip = Mutex(Int64.max)
 
   /// The port that libiio's `network.c` has.
@@ -25,17 +25,7 @@ final class IIODClient: Sendable {
   /// Connects.
   init(host: String, port: UInt16, until deadline: Deadline) throws(MeterFailure) {
     name = "iiod at \(host):\(port)"
-    do throws(SocketFailure) {
-      wire = IIODWire(try TCPSocket.connect(host: host, port: port, until: deadline), name)
-    } catch {
-      let message = "\(name): \(error)"
-      if deadline.isInterrupted { throw MeterFailure(.interrupted, "\(name): stopped") }
-      switch error {
-      case .unknownHost: throw MeterFailure(.notFound, message, hint: error.hint)
-      case .noLookup, .noAnswer: throw MeterFailure(.timedOut, message, hint: error.hint)
-      case .system: throw MeterFailure(.connection, message, hint: error.hint)
-      }
-    }
+    wire = try MeterSocket(host: host, port: port, name: name, until: deadline)
   }
 
   /// The shortest time from a command to its answer, in nanoseconds.

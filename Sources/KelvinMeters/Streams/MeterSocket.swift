@@ -3,8 +3,9 @@ internal import KelvinModel
 internal import KelvinSystem
 internal import Synchronization
 
-/// The bytes of a connection to an iiod. Used by one thread at a time.
-final class IIODWire: Sendable {
+/// The bytes of a TCP connection to an instrument or to a daemon that has some. Used by one thread at a time;
+/// closes with its last reference.
+final class MeterSocket: Sendable {
   private let descriptor: Int32
   /// What messages call the other side.
   private let name: String
@@ -25,10 +26,22 @@ final class IIODWire: Sendable {
     }
   }
 
-  /// Takes over a descriptor that is connected and does not block.
-  init(_ descriptor: Int32, _ name: String) {
-    self.descriptor = descriptor
+  /// Connects.
+  ///
+  /// - Parameter name: what messages call the other side.
+  init(host: String, port: UInt16, name: String, until deadline: Deadline) throws(MeterFailure) {
     self.name = name
+    do throws(SocketFailure) {
+      descriptor = try TCPSocket.connect(host: host, port: port, until: deadline)
+    } catch {
+      let message = "\(name): \(error)"
+      if deadline.isInterrupted { throw MeterFailure(.interrupted, "\(name): stopped") }
+      switch error {
+      case .unknownHost: throw MeterFailure(.notFound, message, hint: error.hint)
+      case .noLookup, .noAnswer: throw MeterFailure(.timedOut, message, hint: error.hint)
+      case .system: throw MeterFailure(.connection, message, hint: error.hint)
+      }
+    }
   }
 
   deinit { close(descriptor) }
@@ -62,6 +75,12 @@ final class IIODWire: Sendable {
   func some(limit: Int, until deadline: Deadline) throws(MeterFailure) -> [UInt8] {
     if received.withLock({ $0.count }) == 0 { try receive(until: deadline) }
     return received.withLock { $0.take(min(limit, $0.count)) }
+  }
+
+  /// What has come that nobody waits for; empty when nothing has.
+  func leftOver() throws(MeterFailure) -> [UInt8] {
+    if Deadline.after(seconds: 0).wait(for: descriptor) == .ready { try receive(until: .never) }
+    return received.withLock { $0.take($0.count) }
   }
 
   /// Waits for more.
