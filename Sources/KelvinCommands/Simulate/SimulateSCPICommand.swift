@@ -8,9 +8,10 @@ struct SimulateSCPICommand: AsyncParsableCommand {
     commandName: "scpi",
     abstract: "Stands in for a power supply or multimeter that speaks SCPI.",
     discussion: """
-      Listens on 127.0.0.1 only, and prints a bench file that means it. The board behind channel 1 draws 100 mA ± 50 mA, \
-      a triangle with a period of a second, at the voltage that is set (5 V, and on, at its begin). pyvisa and sigrok-cli \
-      can read it, too. Ends by Ctrl-C, and then tells what it was set to.
+      Listens on 127.0.0.1 only, and prints a bench file that means it. The board behind channel 1 \
+      draws 100 mA ± 50 mA, a triangle with a period of a second, at the voltage that is set (5 V, and \
+      on, at its begin). pyvisa and sigrok-cli can read it, too. Ends by Ctrl-C, and then tells what it \
+      was set to.
 
       EXAMPLES
         kelvin simulate scpi --for '10 min' > psu.yaml &

@@ -31,7 +31,7 @@ extension SCPIMeter {
       default: throw unknown(setting)
       }
     }
-    let session = try connected(until: deadline)
+    let session = try await connected(until: deadline)
     var settings = state.withLock { $0.settings }
     defer {
       let made = settings

@@ -2,14 +2,14 @@ internal import KelvinModel
 internal import KelvinSystem
 internal import Synchronization
 
-/// An instrument that speaks SCPI over a raw socket: asked for each value, or logging by itself.
+/// An instrument that speaks SCPI: asked for each value, or logging by itself.
 ///
 /// What the bench file sets is set when it measures first, and undone or left when it is closed, as that says.
 final class SCPIMeter: Meter {
   let identity: MeterIdentity
   let channels: [Channel]
   let rate: Double?
-  private let port: UInt16
+  private let place: SCPIPlace
   let options: SCPIOptions
   let profile: SCPIProfile
   private let plan: SCPIPlan
@@ -34,16 +34,16 @@ final class SCPIMeter: Meter {
   /// Connects, and asks who it is; changes nothing.
   init(
     name: String, _ options: SCPIOptions, verified: String, until deadline: Deadline
-  ) throws(MeterFailure) {
-    let port = options.port ?? options.profile?.port ?? 5025
-    let session = try SCPISession(meter: name, host: options.host, port: port, until: deadline)
+  ) async throws(MeterFailure) {
+    let place = options.place
+    let session = try await place.session(of: name, until: deadline)
     let says = try session.identity(until: deadline.limited(toSeconds: options.patience))
     let profile = options.profile ?? SCPIProfile.of(says)
     let plan = try SCPIPlan(options, profile, of: session.name)
     logger =
       options.isLogged
       ? try SCPILogger(options, profile, plan.channels, of: session.name) : nil
-    self.port = port
+    self.place = place
     self.options = options
     self.profile = profile
     self.plan = plan
@@ -53,7 +53,7 @@ final class SCPIMeter: Meter {
     let numbers = options.channels.map(String.init).joined(separator: ", ")
     identity = MeterIdentity(
       name: name, driver: "scpi", model: "\(says.manufacturer) \(says.model)", serial: says.serial,
-      firmware: says.firmware, location: "\(options.host):\(port)",
+      firmware: says.firmware, location: place.text,
       range:
         "channel \(numbers), \(logger.map { _ in "its own logging" } ?? "asked for each value")",
       verified: verified)
@@ -66,10 +66,9 @@ final class SCPIMeter: Meter {
   deinit { state.withLock { $0.capture }?.abandon() }
 
   /// The connection, made anew when it was lost; another instrument at its address is refused.
-  func connected(until deadline: Deadline) throws(MeterFailure) -> SCPISession {
+  func connected(until deadline: Deadline) async throws(MeterFailure) -> SCPISession {
     if let session = state.withLock({ $0.session }) { return session }
-    let session = try SCPISession(
-      meter: identity.name, host: options.host, port: port, until: deadline)
+    let session = try await place.session(of: identity.name, until: deadline)
     let limit = deadline.limited(toSeconds: options.patience)
     let now = try session.identity(until: limit)
     guard now == says else {
@@ -85,7 +84,7 @@ final class SCPIMeter: Meter {
     guard state.withLock({ $0.capture == nil }) else {
       throw MeterFailure(.busy, "\(identity.name): it measures already")
     }
-    let session = try connected(until: deadline)
+    let session = try await connected(until: deadline)
     do throws(MeterFailure) {
       try prepare(session, until: deadline)
       let capture = try begin(session, into: sink)
@@ -204,7 +203,9 @@ final class SCPIMeter: Meter {
     // One that was only looked at is left as it is.
     if !settings.changes.isEmpty || isSet && options.ending == .off {
       let limit = Deadline.after(seconds: 2 * options.patience)
-      do throws(MeterFailure) { try end(&settings, until: limit) } catch {
+      do throws(MeterFailure) {
+        try await end(&settings, until: limit)
+      } catch {
         let what = settings.changes.map(\.text) + ["\(error.message)"]
         state.withLock { $0.left = what }
       }
@@ -216,15 +217,17 @@ final class SCPIMeter: Meter {
     }
   }
 
-  private func end(_ settings: inout SCPISettings, until deadline: Deadline) throws(MeterFailure) {
+  private func end(
+    _ settings: inout SCPISettings, until deadline: Deadline
+  ) async throws(MeterFailure) {
     switch options.ending {
     case .leave: break
     case .restore:
-      let left = settings.undo(try connected(until: deadline), until: deadline)
+      let left = settings.undo(try await connected(until: deadline), until: deadline)
       state.withLock { $0.left = left }
     case .off:
       guard profile.output != nil else { return }
-      let session = try connected(until: deadline)
+      let session = try await connected(until: deadline)
       for channel in options.channels {
         try settings.turn(profile.output, on: false, "output", channel, session, until: deadline)
       }

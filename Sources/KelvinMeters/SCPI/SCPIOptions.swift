@@ -13,9 +13,7 @@ struct SCPIOptions: Sendable {
     case off
   }
 
-  var host: String
-  /// Nil: the profile's.
-  var port: UInt16?
+  var place: SCPIPlace
   /// Nil: the one that fits what the instrument says of itself.
   var profile: SCPIProfile?
   /// Of the instrument: 1 is the first.
@@ -105,14 +103,7 @@ struct SCPIOptions: Sendable {
   ///
   /// - Throws: `invalid`, before anything is sent.
   init(_ values: [String: Value], of name: String) throws(MeterFailure) {
-    host = values["host"]?.text ?? ""
-    guard values["match"] == nil else {
-      throw MeterFailure(
-        .unsupported, "\(name): instruments on USB (USBTMC) are not read yet",
-        hint: "most have a network socket, too: give 'host' instead of 'match'")
-    }
-    guard !host.isEmpty else { throw MeterFailure(.invalid, "\(name): 'host' is missing") }
-    port = values["port"]?.integer.flatMap { UInt16(exactly: $0) }
+    let port = values["port"]?.integer.flatMap { UInt16(exactly: $0) }
     guard port != nil || values["port"]?.integer == nil, port != 0 else {
       throw MeterFailure(.invalid, "\(name): 'port' must be 1 to 65535")
     }
@@ -122,6 +113,15 @@ struct SCPIOptions: Sendable {
       throw MeterFailure(
         .invalid, "\(name): there is no profile '\(wanted ?? "")'",
         hint: "there are " + SCPIProfile.names.joined(separator: ", "))
+    }
+    switch (values["host"]?.text, DeviceMatch(values["match"])) {
+    case (let host?, nil) where !host.isEmpty:
+      place = .network(host: host, port: port ?? profile?.port ?? 5025)
+    case (nil, let match?): place = .usb(match)
+    default:
+      throw MeterFailure(
+        .invalid, "\(name): it has no place, or two",
+        hint: "give 'host' on the network, or 'match' on USB")
     }
     let numbers = values["channels"]?.list?.compactMap { $0.integer.flatMap { Int(exactly: $0) } }
     channels = numbers ?? [1]

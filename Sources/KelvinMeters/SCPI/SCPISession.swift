@@ -2,8 +2,8 @@ internal import KelvinDevices
 internal import KelvinModel
 internal import Synchronization
 
-/// A conversation with an instrument over a raw socket: lines with a newline at their end, one question at a time,
-/// one answer to each. Used by one thread at a time; closes with its last reference.
+/// A conversation with an instrument: lines with a newline at their end, one question at a time, one answer to
+/// each. Used by one thread at a time; closes with its last reference.
 ///
 /// An answer that comes too late, or one too many, would be taken for that to the next question: what is there
 /// before a question is asked is thrown away and counted, and ``isConfirmed(as:until:)`` tells whether answers
@@ -11,19 +11,17 @@ internal import Synchronization
 final class SCPISession: Sendable {
   /// What messages call it: `psu: 10.0.0.7:5025`.
   let name: String
-  private let socket: MeterSocket
+  private let link: any SCPILink
   private let stray = Mutex(0)
 
   /// Of an answer that is a line: a list of a thousand numbers has 16,000 characters.
   private static let lineLimit = 65_536
   private static let evidence = 200
 
-  /// Connects.
-  ///
-  /// - Parameter meter: its name, for messages.
-  init(meter: String, host: String, port: UInt16, until deadline: Deadline) throws(MeterFailure) {
-    name = "\(meter): \(host):\(port)"
-    socket = try MeterSocket(host: host, port: port, name: name, until: deadline)
+  /// Begins one.
+  init(_ name: String, _ link: any SCPILink) {
+    self.name = name
+    self.link = link
   }
 
   /// Lines that came without having been asked for.
@@ -31,7 +29,7 @@ final class SCPISession: Sendable {
 
   /// Sends commands that are not answered, each in a line.
   func send(_ lines: [String], until deadline: Deadline) throws(MeterFailure) {
-    try socket.send(Array(lines.map { $0 + "\n" }.joined().utf8), until: deadline)
+    try link.send(lines, until: deadline)
   }
 
   /// Asks, and takes a line, without its end.
@@ -46,7 +44,7 @@ final class SCPISession: Sendable {
   }
 
   private func line(_ query: String, until deadline: Deadline) throws(MeterFailure) -> [UInt8] {
-    guard let line = try socket.line(limit: Self.lineLimit, until: deadline) else {
+    guard let line = try link.line(limit: Self.lineLimit, until: deadline) else {
       throw MeterFailure(
         .malfunction, "\(name): an answer to '\(query)' without an end",
         hint: "is it an instrument?")
@@ -67,11 +65,11 @@ final class SCPISession: Sendable {
     while true {
       switch SCPIBlock.header(head, limit: limit) {
       case .incomplete:
-        head += try socket.take(1, until: deadline)
+        head += try link.take(1, until: deadline)
         if head == [10] { return [] }
       case .block(_, let count):
         // The header is read byte by byte: it ends here.
-        let bytes = try socket.take(count, until: deadline)
+        let bytes = try link.take(count, until: deadline)
         let end = try line(query, until: deadline)
         guard end.isEmpty else {
           throw malformed(query, end, "more than the \(count) bytes of its block")
@@ -84,7 +82,7 @@ final class SCPISession: Sendable {
 
   /// Throws away what came without having been asked for.
   private func clear() throws(MeterFailure) {
-    let bytes = try socket.leftOver()
+    let bytes = try link.leftOver()
     guard !bytes.isEmpty else { return }
     let lines = max(1, bytes.count { $0 == 10 })
     stray.withLock { $0 += lines }

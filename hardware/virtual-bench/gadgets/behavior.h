@@ -65,6 +65,11 @@ extern const struct behavior monsoon_behavior;
 // Set by the program that plays the behavior: halts an endpoint by its index.
 extern void (*halt_endpoint)(int endpoint);
 
+// What usbtmc.c does.
+int usbtmc_control(const struct usb_ctrlrequest *request, uint8_t *data);
+int usbtmc_produce(int endpoint, uint8_t *data);
+void usbtmc_consume(int endpoint, const uint8_t *data, int length);
+
 // One line on standard output, at once: what a test takes as the truth.
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
