@@ -18,4 +18,20 @@ extension MeterFailure {
     self.init(
       code, "\(meter): \(failure.message)", evidence: failure.evidence, hint: failure.hint)
   }
+
+  /// A failure of the USB device that a meter is.
+  init(_ failure: USBFailure, of meter: String) {
+    let code: Code =
+      switch failure.code {
+      case .timedOut: .timedOut
+      case .cancelled: .interrupted
+      case .disconnected: .gone
+      case .busy: .busy
+      case .permission: .permission
+      case .notFound: .notFound
+      case .unsupported: .unsupported
+      case .stall, .transferError, .overflow, .library: .malfunction
+      }
+    self.init(code, "\(meter): \(failure.message)", evidence: failure.evidence, hint: failure.hint)
+  }
 }

@@ -41,9 +41,9 @@ final class MonsoonFlow: Sendable {
       failure = wait(until: isAsked)
       if failure == nil { drain() }
       if let end = stream.stop().failure, failure == nil {
-        failure = MonsoonPort.failure(end, of: port.name)
+        failure = MeterFailure(end, of: port.name)
       }
-    } catch { failure = MonsoonPort.failure(error, of: port.name) }
+    } catch { failure = MeterFailure(error, of: port.name) }
     let (end, cpu) = (failure, spent.withLock { $0 })
     return worker.withLock { $0.summary(end, cpu: cpu) }
   }

@@ -23,23 +23,7 @@ struct MonsoonPort: Sendable {
     do throws(USBFailure) {
       device = try USBContext().open(info)
       interface = try device.claim(interface: 0, until: deadline.limited(toSeconds: 1))
-    } catch { throw Self.failure(error, of: name) }
-  }
-
-  static func failure(_ failure: USBFailure, of name: String) -> MeterFailure {
-    let code: MeterFailure.Code =
-      switch failure.code {
-      case .timedOut: .timedOut
-      case .cancelled: .interrupted
-      case .disconnected: .gone
-      case .busy: .busy
-      case .permission: .permission
-      case .notFound: .notFound
-      case .unsupported: .unsupported
-      case .stall, .transferError, .overflow, .library: .malfunction
-      }
-    return MeterFailure(
-      code, "\(name): \(failure.message)", evidence: failure.evidence, hint: failure.hint)
+    } catch { throw MeterFailure(error, of: name) }
   }
 
   /// Asks for a value.
@@ -51,7 +35,7 @@ struct MonsoonPort: Sendable {
       answer = try await device.controlRead(
         MonsoonRequest.get(value), count: MonsoonRequest.answerSize,
         until: deadline.limited(toSeconds: Self.patience))
-    } catch { throw Self.failure(error, of: name) }
+    } catch { throw MeterFailure(error, of: name) }
     guard let number = MonsoonRequest.number(answer) else {
       throw MeterFailure(
         .malfunction, "\(name): it answers to '\(value)' with \(answer.count) bytes instead of 4",
@@ -90,7 +74,7 @@ struct MonsoonPort: Sendable {
     do throws(USBFailure) {
       try await device.controlWrite(
         setup, bytes, until: deadline.limited(toSeconds: Self.patience))
-    } catch { throw Self.failure(error, of: name) }
+    } catch { throw MeterFailure(error, of: name) }
   }
 
   /// Stops what a predecessor that was killed has left, and throws away what it had sent.
@@ -105,7 +89,7 @@ struct MonsoonPort: Sendable {
           Self.endpoint, count: 16 * MonsoonStream.packetSize,
           until: limit.limited(toSeconds: Self.silence))
       } catch {
-        guard error.code == .timedOut else { throw Self.failure(error, of: name) }
+        guard error.code == .timedOut else { throw MeterFailure(error, of: name) }
         // What came without filling the transfer was still something.
         if error.transferred == 0 { return }
       }

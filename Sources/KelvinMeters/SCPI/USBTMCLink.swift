@@ -171,21 +171,3 @@ final class USBTMCLink: SCPILink {
     }
   }
 }
-
-extension MeterFailure {
-  /// A failure of the USB device that a meter is.
-  init(_ failure: USBFailure, of meter: String) {
-    let code: Code =
-      switch failure.code {
-      case .timedOut: .timedOut
-      case .cancelled: .interrupted
-      case .disconnected: .gone
-      case .busy: .busy
-      case .permission: .permission
-      case .notFound: .notFound
-      case .unsupported: .unsupported
-      case .stall, .transferError, .overflow, .library: .malfunction
-      }
-    self.init(code, "\(meter): \(failure.message)", evidence: failure.evidence, hint: failure.hint)
-  }
-}

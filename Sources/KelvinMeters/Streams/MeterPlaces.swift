@@ -16,7 +16,7 @@ struct MeterPlaces: Sendable {
   func serialPort(path: String?, match: DeviceMatch?) throws(DeviceFailure) -> String {
     if let path { return path }
     let context = try UDevContext()
-    let match = if let match { match } else { try only(in: context) }
+    let match = if let match { match } else { try only(in: context, isPort: true) }
     let port: HostDevice
     do throws(DeviceFailure) {
       port = try DeviceMatcher.find(.serialPort, of: match, in: context).parts[0]
@@ -40,15 +40,17 @@ struct MeterPlaces: Sendable {
   }
 
   /// What means the only one that is plugged in.
-  private func only(in context: UDevContext) throws(DeviceFailure) -> DeviceMatch {
+  private func only(
+    in context: UDevContext, isPort: Bool = false
+  ) throws(DeviceFailure) -> DeviceMatch {
     let devices = context.devices(.usbDevice)
     let meters = devices.filter(isOne)
     guard meters.count == 1 else {
       throw meters.isEmpty
         ? DeviceFailure(
           .absent, "no \(title) is plugged in",
-          hint:
-            "'kelvin bench scan' lists what there is; 'path' names a port that udev does not know")
+          hint: "'kelvin bench scan' lists what there is"
+            + (isPort ? "; 'path' names a port that udev does not know" : ""))
         : DeviceFailure(
           .ambiguous, "several \(title)s are plugged in: \(meters.count)",
           hint: "say which by 'match'; 'kelvin bench scan' suggests it")

@@ -2,6 +2,7 @@ import Foundation
 import KelvinConnections
 import KelvinModel
 import KelvinSimulators
+import KelvinSystem
 import Testing
 
 @testable import KelvinMeters
@@ -194,6 +195,8 @@ struct EnergyProbeMeterTests {
       await meter.close()
     }
     let (_, meter, sink) = running[2]
+    // It has been silent for nearly as long as it may be.
+    _ = Deadline.after(seconds: 2).wait()
     let summary = await meter.stop(until: soon)
     #expect(summary.failure?.code == .timedOut, "\(summary)")
     // But for the last one of all, which nothing confirms.

@@ -90,6 +90,16 @@ final class MonsoonGadget: Sendable {
     record.compactMap { $0.hasPrefix("set ") ? String($0.dropFirst(4)) : nil }
   }
 
+  /// Whether it was set to these last, in this order; it says so a moment after it has taken them.
+  func isSet(_ expected: String..., seconds: Double = 10) -> Bool {
+    let deadline = Deadline.after(seconds: seconds)
+    while settings.suffix(expected.count) != expected[...] {
+      guard !deadline.hasPassed else { return false }
+      _ = deadline.limited(toSeconds: 0.02).wait()
+    }
+    return true
+  }
+
   static func open(_ options: [String: Value] = [:]) async throws -> any Meter {
     var all: [String: Value] = ["settle": .number(0.01)]
     all.merge(options) { $1 }
