@@ -22,13 +22,7 @@ struct SimulateEnergyProbeCommand: AsyncParsableCommand {
         kelvin simulate energy-probe --link /tmp/probe                         a path that stays the same
       """)
 
-  @Option(help: "A symbolic link to the port, for as long as it goes on.", completion: .file())
-  var link: String?
-
-  @Option(
-    help: "Speak on this serial port: the device's side of a USB gadget, such as /dev/ttyGS0.",
-    completion: .file())
-  var port: String?
+  @OptionGroup var line: SimulatedLineOptions
 
   @Option(help: "What its converter's noise is drawn from.") var seed: UInt64 = 1
 
@@ -47,18 +41,12 @@ struct SimulateEnergyProbeCommand: AsyncParsableCommand {
       """)
   var answers = "right"
 
-  @Option(help: "By how much its clock is fast, in ppm.") var skew = 0.0
-
   @Option(name: .customLong("for"), help: "End after this time, such as '10 min'.")
   var duration: TimeArgument?
 
   func validate() throws {
     try SimulatedBench.check(duration)
     _ = try faults()
-    guard (-1e4...1e4).contains(skew) else { throw ValidationError("--skew: -10000 to 10000 ppm") }
-    guard port == nil || link == nil else {
-      throw ValidationError("--link: a link is to a pseudo terminal, and --port names another port")
-    }
     guard after >= 0 else { throw ValidationError("--after: 0 or more") }
   }
 
@@ -70,7 +58,7 @@ struct SimulateEnergyProbeCommand: AsyncParsableCommand {
           + EnergyProbeFaults.Answers.allCases.map(\.rawValue).joined(separator: ", "))
     }
     faults.answers = said
-    faults.skew = skew * 1e-6
+    faults.skew = line.skew * 1e-6
     if let fault {
       guard let event = EnergyProbeFaults.event(named: fault) else {
         throw ValidationError(
@@ -82,31 +70,22 @@ struct SimulateEnergyProbeCommand: AsyncParsableCommand {
     return faults
   }
 
-  /// Where the host finds it: what a gadget's port is called there, its own udev knows.
-  private func place(_ path: String) -> String {
-    port == nil ? "\n    path: \(YAMLText.quoted(path))" : ""
-  }
-
   func run() async throws {
     let stop = SignalInterrupt.begin()
     let device = try SimulatedEnergyProbe(
-      EnergyProbeWaveform(seed: seed), faults: faults(), at: port, seed: seed)
+      EnergyProbeWaveform(seed: seed), faults: faults(), at: line.port, seed: seed)
     defer { device.stop() }
-    let link = try link.map { path throws(PlainFailure) in
-      try TerminalLink(path, to: device.path)
-    }
+    let link = try line.makeLink(to: device.path)
     defer { link?.remove() }
     SimulatedBench.print("a board whose rails an Energy Probe measures", connection: "local")
     Terminal.standardOutput.line(
       """
           meters: [simulated-energy-probe]
       meters:
-        simulated-energy-probe:
-          driver: arm-energy-probe\(place(link?.path ?? device.path))
-          channels:
-            0: {site: cpu, shunt: 20 mohm}
-            1: {site: gpu, shunt: 50 mohm, fields: [voltage, current]}
-            2: {site: memory, shunt: 100 mohm, fields: [power, voltage, current]}
+        simulated-energy-probe: {driver: arm-energy-probe, \(line.place(link?.path ?? device.path))channels: {
+          0: {site: cpu, shunt: 20 mohm},
+          1: {site: gpu, shunt: 50 mohm, fields: [voltage, current]},
+          2: {site: memory, shunt: 100 mohm, fields: [power, voltage, current]}}}
       """)
     SimulatedBench.wait(duration, stop)
     let record = device.record

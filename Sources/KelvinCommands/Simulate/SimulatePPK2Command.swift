@@ -21,13 +21,7 @@ struct SimulatePPK2Command: AsyncParsableCommand {
         kelvin simulate ppk2 --link /tmp/ppk2                          a path that stays the same
       """)
 
-  @Option(help: "A symbolic link to the port, for as long as it goes on.", completion: .file())
-  var link: String?
-
-  @Option(
-    help: "Speak on this serial port: the device's side of a USB gadget, such as /dev/ttyGS0.",
-    completion: .file())
-  var port: String?
+  @OptionGroup var line: SimulatedLineOptions
 
   @Option(help: "What its calibration is drawn from.") var seed: UInt64 = 1
 
@@ -48,8 +42,6 @@ struct SimulatePPK2Command: AsyncParsableCommand {
       """)
   var metadata = "right"
 
-  @Option(help: "By how much its clock is fast, in ppm.") var skew = 0.0
-
   @Option(name: .customLong("for"), help: "End after this time, such as '10 min'.")
   var duration: TimeArgument?
 
@@ -57,10 +49,6 @@ struct SimulatePPK2Command: AsyncParsableCommand {
     try SimulatedBench.check(duration)
     _ = try faults()
     guard (0...50).contains(error) else { throw ValidationError("--error: 0 to 50 percent") }
-    guard (-1e4...1e4).contains(skew) else { throw ValidationError("--skew: -10000 to 10000 ppm") }
-    guard port == nil || link == nil else {
-      throw ValidationError("--link: a link is to a pseudo terminal, and --port names another port")
-    }
     guard after >= 0 else { throw ValidationError("--after: 0 or more") }
   }
 
@@ -72,7 +60,7 @@ struct SimulatePPK2Command: AsyncParsableCommand {
           + PPK2Faults.Metadata.allCases.map(\.rawValue).joined(separator: ", "))
     }
     faults.metadata = said
-    faults.skew = skew * 1e-6
+    faults.skew = line.skew * 1e-6
     if let fault {
       guard let event = PPK2Faults.event(named: fault) else {
         throw ValidationError(
@@ -83,26 +71,19 @@ struct SimulatePPK2Command: AsyncParsableCommand {
     return faults
   }
 
-  /// Where the host finds it: what a gadget's port is called there, its own udev knows.
-  private func place(_ path: String) -> String {
-    port == nil ? "path: \(YAMLText.quoted(path)), " : ""
-  }
-
   func run() async throws {
     let stop = SignalInterrupt.begin()
     let device = try SimulatedPPK2(
-      PPK2Unit(seed: seed, error: error / 100), faults: faults(), at: port, seed: seed)
+      PPK2Unit(seed: seed, error: error / 100), faults: faults(), at: line.port, seed: seed)
     defer { device.stop() }
-    let link = try link.map { path throws(PlainFailure) in
-      try TerminalLink(path, to: device.path)
-    }
+    let link = try line.makeLink(to: device.path)
     defer { link?.remove() }
     SimulatedBench.print("a board whose supply a PPK2 measures", connection: "local")
     Terminal.standardOutput.line(
       """
           meters: [simulated-ppk2]
       meters:
-        simulated-ppk2: {driver: ppk2, \(place(link?.path ?? device.path))\
+        simulated-ppk2: {driver: ppk2, \(line.place(link?.path ?? device.path))\
       mode: source, voltage: 3.3 V, inputs: [D0, D1]}
       """)
     SimulatedBench.wait(duration, stop)
