@@ -9,7 +9,7 @@ import Testing
 
 /// A Monsoon on the wire, driven as a true one.
 @Suite(
-  .serialized, .enabled(if: MonsoonGadget.isPossible, "needs the bench host"),
+  .serialized, .enabled(if: RawGadget.isPossible, "needs the bench host"),
   .timeLimit(.minutes(2)))
 struct MonsoonOnBenchHost {
   /// Of the simulator: 12 mA for 0.6 s and 850 mA for 0.4 s, and a saw of 2.45 mA on top.
@@ -70,7 +70,7 @@ struct MonsoonOnBenchHost {
     #expect(figure.figure.coverage > 0.998 && figure.figure.coverage < 1)
     await meter.close()
     #expect(gadget.isSet("41 0", "44 42000", "43 41000"), "\(gadget.settings)")
-    #expect(MonsoonGadget.wait { MonsoonGadget.isWithHID })
+    #expect(RawGadget.wait { MonsoonGadget.isWithHID })
     let wrong = gadget.record.filter { $0.hasPrefix("torn") || $0.hasPrefix("refused") }
     #expect(wrong.isEmpty)
   }
@@ -229,7 +229,7 @@ struct MonsoonOnBenchHost {
   }
 
   @Test func oneProgramAtATimeAndTheRightOne() async throws {
-    #expect(MonsoonGadget.wait { MonsoonGadget.device == nil })
+    #expect(RawGadget.wait { MonsoonGadget.device == nil })
     let none = await meterFailure { _ = try await MonsoonGadget.open() }
     #expect(none?.code == .notFound)
     let gadget = try MonsoonGadget()

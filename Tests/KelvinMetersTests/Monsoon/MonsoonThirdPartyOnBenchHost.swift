@@ -6,7 +6,7 @@ import Testing
 
 /// Monsoon's own client reads the simulator, and agrees with the driver about what it sent.
 @Suite(
-  .serialized, .enabled(if: MonsoonGadget.isPossible, "needs the bench host"),
+  .serialized, .enabled(if: RawGadget.isPossible, "needs the bench host"),
   .timeLimit(.minutes(2)))
 struct MonsoonThirdPartyOnBenchHost {
   static let root = "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/")

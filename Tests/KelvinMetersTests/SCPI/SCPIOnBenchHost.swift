@@ -10,73 +10,21 @@ import Testing
 
 /// A simulated supply on USB (hardware/virtual-bench/gadgets/usbtmc.c), plugged in while this lives.
 final class SCPIGadget: Sendable {
-  static let programs = ProcessInfo.processInfo.environment["KELVIN_GADGETS"] ?? ""
-  static let isPossible: Bool = {
-    let isPossible =
-      FileManager.default.fileExists(atPath: "/sys/class/udc/dummy_udc.0")
-      && FileManager.default.isExecutableFile(atPath: "\(programs)/raw-gadget")
-    if !isPossible { print("USBTMC skipped: no dummy_udc.0, or no emulators in KELVIN_GADGETS") }
-    return isPossible
-  }()
-
-  private let process = Process()
-  private let output = Pipe()
-  private let seen = Mutex("")
+  private let gadget: RawGadget
 
   init() throws {
-    try #require(Self.wait { Self.device == nil })
-    process.executableURL = URL(fileURLWithPath: "\(Self.programs)/raw-gadget")
-    process.arguments = ["usbtmc", "--serial", "VB0001"]
-    process.standardOutput = output
-    try process.run()
-    // Until udev has named it.
-    try #require(
-      Self.wait {
-        guard let context = try? UDevContext() else { return false }
-        return Self.device?.activeConfiguration != nil
-          && context.devices(.usbDevice).contains {
-            $0.serialNumber == "VB0001" && $0.isInitialized
-          }
-      }, "the emulated supply did not appear")
+    gadget = try RawGadget(["usbtmc"], serial: "VB0001", device: { Self.device })
   }
 
-  deinit { unplug() }
-
-  func unplug() {
-    guard process.isRunning else { return }
-    kill(process.processIdentifier, SIGKILL)
-    process.waitUntilExit()
-  }
-
-  /// It stays there and answers nothing more.
-  func freeze() { kill(process.processIdentifier, SIGSTOP) }
+  func unplug() { gadget.unplug() }
+  func freeze() { gadget.freeze() }
 
   static var device: USBDeviceInfo? {
     USBDeviceInfo.all().first { $0.vendorID == 0x1209 && $0.productID == 2 }
   }
 
-  /// A slow guest takes its time.
-  static func wait(_ isSo: () -> Bool) -> Bool {
-    let deadline = Deadline.after(seconds: 15)
-    while !isSo() {
-      if deadline.hasPassed { return false }
-      _ = deadline.limited(toSeconds: 0.005).wait()
-    }
-    return true
-  }
-
-  /// All that it has reported so far, line by line: what it was told.
-  var record: [String] {
-    let descriptor = output.fileHandleForReading.fileDescriptor
-    while Deadline.after(seconds: 0).wait(for: descriptor) == .ready {
-      var buffer = [UInt8](repeating: 0, count: 4096)
-      let count = read(descriptor, &buffer, buffer.count)
-      guard count > 0 else { break }
-      seen.withLock { $0 += String(decoding: buffer[..<count], as: UTF8.self) }
-    }
-    return seen.withLock { $0 }.split(separator: "\n").map(String.init)
-      .filter { $0 != "running" && $0 != "configured" }
-  }
+  /// What it was told.
+  var record: [String] { gadget.record.filter { $0 != "running" && $0 != "configured" } }
 
   static func open(_ more: [String: Value] = [:]) async throws -> any Meter {
     var options: [String: Value] = [
@@ -90,7 +38,7 @@ final class SCPIGadget: Sendable {
 
 /// Supplies on USB, through libusb and the kernel.
 @Suite(
-  .serialized, .enabled(if: SCPIGadget.isPossible, "needs the bench host"),
+  .serialized, .enabled(if: RawGadget.isPossible, "needs the bench host"),
   .timeLimit(.minutes(2)))
 struct SCPIOnBenchHost {
   /// Its current grows by a tenth of a milliampere with each answer: each of them is there, once.

@@ -61,9 +61,8 @@ package struct EnergyProbeFaults: Sendable, Hashable {
   /// An event by its name on a command line: `byte-loss-3`, `frame-loss-65536`, `noise-100`, `flip-20`,
   /// `restart`, `stall`, `unplug`.
   package static func event(named name: String) -> Event? {
-    let parts = name.split(separator: "-")
-    let number = parts.last.flatMap { Int($0) }
-    switch (parts.dropLast(number == nil ? 0 : 1).joined(separator: "-"), number) {
+    let name = EventName(name)
+    switch (name.words, name.number) {
     case ("byte-loss", let place?) where (0..<20).contains(place): return .byte(place)
     case ("frame-loss", let count?) where (1...100_000_000).contains(count): return .frames(count)
     case ("noise", let count?) where (1...1_000_000).contains(count): return .noise(count)

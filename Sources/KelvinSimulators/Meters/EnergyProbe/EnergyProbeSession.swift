@@ -18,16 +18,11 @@ struct EnergyProbeSession {
   private var next: Int64 = 0
   /// Of the frame whose number is 0.
   private var zero: Int64 = 0
-  /// What was given to the line, up to ``sent``, and what waits for it.
-  private var outgoing: [UInt8] = []
-  private var sent = 0
+  private var outgoing = InstrumentQueue()
   private var isStalled = false
   private var wasAsked = false
   private var random: SeededGenerator
 
-  /// What the device keeps of what the host does not take: frames are dropped beyond it. More than a true one
-  /// has, so that a machine that runs both under load does not lose what it should not.
-  private static let mostKept = 1 << 20
   /// From frame to frame, in nanoseconds.
   private static let period = 100_000.0
 
@@ -53,7 +48,7 @@ struct EnergyProbeSession {
     _ = kelvin_set_fifo(41)
     while !stopping.isRaised {
       var wait = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
-      let ready = poll(&wait, 1, begin != nil || !outgoing.isEmpty ? 1 : 20)
+      let ready = poll(&wait, 1, begin != nil || outgoing.count > 0 ? 1 : 20)
       if ready > 0, wait.revents & Int16(POLLIN) != 0 {
         var buffer = [UInt8](repeating: 0, count: 4096)
         let count = read(master, &buffer, buffer.count)
@@ -61,8 +56,7 @@ struct EnergyProbeSession {
         while obey() {}
       } else if ready > 0, wait.revents & Int16(POLLHUP) != 0 {
         // What nobody reads is lost, and a line that is closed takes nothing.
-        outgoing.removeAll(keepingCapacity: true)
-        sent = 0
+        outgoing.clear()
         usleep(2_000)
       }
       if begin != nil, !measure() { return }
@@ -70,7 +64,7 @@ struct EnergyProbeSession {
         $0.isMeasuring = begin != nil
         $0.masks = masks
       }
-      flush()
+      outgoing.flush(to: master, pieces: faults.pieces, &random)
     }
   }
 
@@ -161,7 +155,7 @@ struct EnergyProbeSession {
         continue
       }
       // As when it is far behind: what it measured meanwhile is gone.
-      guard outgoing.count - sent < Self.mostKept else {
+      guard !outgoing.isFull else {
         lose(min(16, due - next))
         continue
       }
@@ -203,21 +197,5 @@ struct EnergyProbeSession {
     case .unplug: return false
     }
     return true
-  }
-
-  private mutating func flush() {
-    while sent < outgoing.count {
-      let most = min(
-        outgoing.count - sent,
-        faults.pieces.map { Int.random(in: 1...$0, using: &random) } ?? .max)
-      let count = outgoing[sent...].withUnsafeBytes { write(master, $0.baseAddress, most) }
-      guard count > 0 else { break }
-      sent += count
-    }
-    // Not at each write: behind a slow line there is a megabyte.
-    if sent == outgoing.count || sent > Self.mostKept {
-      outgoing.removeFirst(sent)
-      sent = 0
-    }
   }
 }

@@ -51,9 +51,8 @@ package struct PPK2Faults: Sendable, Hashable {
   /// An event by its name on a command line: `byte-loss-2`, `sample-loss-64`, `noise-100`, `flip-20`,
   /// `stall`, `unplug`.
   package static func event(named name: String) -> Event? {
-    let parts = name.split(separator: "-")
-    let number = parts.last.flatMap { Int($0) }
-    switch (parts.dropLast(number == nil ? 0 : 1).joined(separator: "-"), number) {
+    let name = EventName(name)
+    switch (name.words, name.number) {
     case ("byte-loss", let place?) where (0..<4).contains(place): return .byte(place)
     case ("sample-loss", let count?) where (1...100_000_000).contains(count): return .samples(count)
     case ("noise", let count?) where (1...1_000_000).contains(count): return .noise(count)

@@ -79,18 +79,13 @@ private struct PPK2Session {
   /// When sample 0 was taken, on this machine's clock; nil while it does not measure.
   private var begin: Int64?
   private var next: Int64 = 0
-  /// What was given to the line, up to ``sent``, and what waits for it.
-  private var outgoing: [UInt8] = []
-  private var sent = 0
+  private var outgoing = InstrumentQueue()
   private var isStalled = false
   private var isBehind = false
   private var wasAsked = false
   private var closedSince: Int64?
   private var random: SeededGenerator
 
-  /// What the device keeps of what the host does not take: whole packets are dropped beyond it. More than a
-  /// true one has, so that a machine that runs both under load does not lose what it should not.
-  private static let mostKept = 1 << 20
   /// Samples from one look at the port to the next.
   private static let mostAtOnce: Int64 = 4096
 
@@ -113,7 +108,7 @@ private struct PPK2Session {
     _ = kelvin_set_fifo(41)
     while !stopping.isRaised {
       var wait = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
-      let ready = poll(&wait, 1, isBehind ? 0 : begin != nil || !outgoing.isEmpty ? 1 : 20)
+      let ready = poll(&wait, 1, isBehind ? 0 : begin != nil || outgoing.count > 0 ? 1 : 20)
       if ready > 0, wait.revents & Int16(POLLIN) != 0 {
         closedSince = nil
         var buffer = [UInt8](repeating: 0, count: 4096)
@@ -124,7 +119,7 @@ private struct PPK2Session {
         hungUp()
       }
       if begin != nil, !measure() { return }
-      flush()
+      outgoing.flush(to: master, pieces: faults.pieces, &random)
     }
   }
 
@@ -135,8 +130,7 @@ private struct PPK2Session {
     closedSince = since
     if now - since > 500_000_000, record.value.withLock({ $0.isConnected }) { connect(false) }
     // What nobody reads is lost, and a line that is closed takes nothing.
-    outgoing.removeAll(keepingCapacity: true)
-    sent = 0
+    outgoing.clear()
     usleep(2_000)
   }
 
@@ -192,7 +186,7 @@ private struct PPK2Session {
     if !wasAsked, faults.stale > 0 {
       let wave = wave()
       var bytes: [UInt8] = []
-      for sample in 0..<Int64(faults.stale / 4 + 1) { append(wave.word(sample), to: &bytes) }
+      for sample in 0..<Int64(faults.stale / 4 + 1) { bytes += self.bytes(of: wave.word(sample)) }
       outgoing += bytes.prefix(faults.stale)
     }
     wasAsked = true
@@ -214,10 +208,8 @@ private struct PPK2Session {
     return new
   }
 
-  private func append(_ word: UInt32, to bytes: inout [UInt8]) {
-    for shift in [0, 8, 16, 24] as [UInt32] {
-      bytes.append(UInt8(truncatingIfNeeded: word >> shift))
-    }
+  private func bytes(of word: UInt32) -> [UInt8] {
+    [0, 8, 16, 24].map { UInt8(truncatingIfNeeded: word >> $0) }
   }
 
   /// Samples that are due by now, some at a time. False when it is unplugged.
@@ -228,7 +220,7 @@ private struct PPK2Session {
     let late = faults.jitter > 0 ? Double.random(in: 0...faults.jitter, using: &random) * 1e9 : 0
     let now = Int64((elapsed - late) * (1 + faults.skew) / 10_000)
     // On a machine that is too slow to simulate it: what it cannot keep is gone.
-    let behind = now - next - Int64(Self.mostKept / 4)
+    let behind = now - next - Int64(InstrumentQueue.most / 4)
     if behind > 0 { lose((behind + 15) / 16 * 16) }
     let due = min(now, next + Self.mostAtOnce)
     isBehind = due < now
@@ -237,12 +229,12 @@ private struct PPK2Session {
         guard happen(event, wave) else { return !isStalled ? false : true }
         continue
       }
-      guard outgoing.count - sent < Self.mostKept else {
+      guard !outgoing.isFull else {
         let packet = min(16, due - next)
         lose(packet)
         continue
       }
-      append(wave.word(next), to: &outgoing)
+      outgoing.append(wave.word(next))
       next += 1
     }
     record.value.withLock { $0.samples = next }
@@ -256,8 +248,7 @@ private struct PPK2Session {
 
   /// False when nothing comes after it.
   private mutating func happen(_ event: PPK2Faults.Event, _ wave: PPK2Waveform) -> Bool {
-    var bytes: [UInt8] = []
-    append(wave.word(next), to: &bytes)
+    var bytes = bytes(of: wave.word(next))
     switch event {
     case .byte(let place):
       bytes.remove(at: place)
@@ -278,21 +269,5 @@ private struct PPK2Session {
     case .unplug: return false
     }
     return true
-  }
-
-  private mutating func flush() {
-    while sent < outgoing.count {
-      let most = min(
-        outgoing.count - sent,
-        faults.pieces.map { Int.random(in: 1...$0, using: &random) } ?? .max)
-      let count = outgoing[sent...].withUnsafeBytes { write(master, $0.baseAddress, most) }
-      guard count > 0 else { break }
-      sent += count
-    }
-    // Not at each write: behind a slow line there is a megabyte.
-    if sent == outgoing.count || sent > Self.mostKept {
-      outgoing.removeFirst(sent)
-      sent = 0
-    }
   }
 }
