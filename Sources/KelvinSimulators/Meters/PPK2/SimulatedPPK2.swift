@@ -86,8 +86,9 @@ private struct PPK2Session {
   private var closedSince: Int64?
   private var random: SeededGenerator
 
-  /// Samples from one look at the port to the next.
-  private static let mostAtOnce: Int64 = 4096
+  /// Samples from one look at the port to the next: few, so that an emulated machine, which takes a tenth of a
+  /// millisecond for each, sends often.
+  private static let mostAtOnce: Int64 = 512
 
   init(
     _ master: Int32, _ unit: PPK2Unit, _ faults: PPK2Faults, _ record: SimulatedPPK2.RecordBox,
