@@ -46,6 +46,8 @@ package final class SimulatedSCPI: Sendable {
       var one: Int32 = 1
       setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &one, 4)
       let thread = try? NamedThread("scpi-client") {
+        // An instrument has its own processor.
+        _ = kelvin_set_fifo(41)
         let conversation = SCPIConversation(client, instrument, stopping)
         conversation.serve()
         close(client)
