@@ -1,4 +1,5 @@
 public import KelvinModel
+internal import KelvinSystem
 
 /// What measures: one of them, opened and ready. Used by one caller at a time.
 public protocol Meter: Sendable {
@@ -8,6 +9,9 @@ public protocol Meter: Sendable {
   var channels: [Channel] { get }
   /// Samples of a channel in a second, as it is set; nil when it delivers them as they come.
   var rate: Double? { get }
+  /// Raised when the present capture has ended, by itself or not: nothing more comes, and
+  /// ``stop(until:)`` tells why. Nil while nothing is captured, and from a meter that cannot tell.
+  var isOver: Interrupt? { get }
 
   /// Begins to measure: from now on blocks go to the sink, until ``stop(until:)``.
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure)
@@ -25,6 +29,8 @@ public protocol Meter: Sendable {
 }
 
 extension Meter {
+  public var isOver: Interrupt? { nil }
+
   public func set(_ values: [MeterSetting], until deadline: Deadline) async throws(MeterFailure) {
     guard let first = values.first else { return }
     throw MeterFailure(
@@ -34,6 +40,14 @@ extension Meter {
   public func status(until deadline: Deadline) async throws(MeterFailure) -> [MeterProperty] { [] }
 
   public func close() async {}
+}
+
+extension Deadline {
+  /// The same, which also ends when the meter's present capture does.
+  package func ended(with meter: (any Meter)?) -> Deadline {
+    guard let isOver = meter?.isOver else { return self }
+    return ended(by: [isOver])
+  }
 }
 
 /// Takes what a meter measures, on the meter's own thread; it must not block for long.

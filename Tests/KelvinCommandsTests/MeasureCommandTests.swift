@@ -93,6 +93,24 @@ struct MeasureCommandTests {
     #expect(chip.code == 0 && chip.output.contains("in1"), "\(chip.both)")
   }
 
+  /// Nobody waits for a meter that has died: not the time that was asked for, nor for a sample after it.
+  @Test func endsWithItsMeter() async throws {
+    let meter =
+      "tool: {driver: command, shell: 'for i in 1 2 3 4 5; do echo P=2.5W; sleep 0.1; done; exit 3', "
+      + "pattern: 'P=(?<power>[0-9.]+)W', channels: {power: W}, delay: 10 ms}"
+    let measured = try await run([
+      "measure", "--for", "200 s", "--meter", meter, "--format", "json"
+    ])
+    #expect(measured.code == 125 && measured.both.contains("tool: "), "\(measured.both)")
+    let value = try #require(Value(json: measured.output)?.map)
+    let duration = try #require(value["runs"]?.list?.first?.map?["duration"]?.number)
+    #expect(duration > 0.1 && duration < 100, "\(value)")
+    for command in [["meter", "live", "--every", "0.2 s"], ["meter", "record", "-d", "c"]] {
+      let ran = try await run(command + ["--for", "200 s", meter])
+      #expect(ran.code != 0 && ran.errors.contains("tool: "), "\(ran.both)")
+    }
+  }
+
   /// 6 W while its digital line is high, else 2 W.
   @Test func tellsPhasesOfItsInputs() async throws {
     let tool =

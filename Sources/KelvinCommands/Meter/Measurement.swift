@@ -68,7 +68,7 @@ struct Measurement: Sendable {
     for _ in 0..<request.repeats where result.exitCode == 0 {
       var run = Run()
       guard let meter else {
-        let ending = try await carryOut(request, on: target, &run)
+        let ending = try await carryOut(request, on: target, &run, while: nil)
         result.take(run, ending)
         continue
       }
@@ -82,10 +82,10 @@ struct Measurement: Sendable {
       try await meter.start(into: recording ?? figures, until: soon)
       do {
         try wait(for: .min, figures, meter, soon)
-        let idle = try measureIdle(request, figures)
+        let idle = try measureIdle(request, figures, meter)
         run.from = MonotonicTime.now.nanoseconds
         let window = try figures.begin(at: run.from)
-        let ending = try await carryOut(request, on: target, &run)
+        let ending = try await carryOut(request, on: target, &run, while: meter)
         try figures.end(window, at: run.to)
         // The sample after the end, so that the end lies between two; without one, it is said.
         try? wait(
@@ -126,15 +126,17 @@ struct Measurement: Sendable {
     }
   }
 
-  /// Runs the command or waits; its beginning is the run's unless that has begun already.
+  /// Runs the command, or waits while there is a capture; its beginning is the run's unless that has begun
+  /// already.
   private static func carryOut(
-    _ request: Request, on target: Target, _ run: inout Run
+    _ request: Request, on target: Target, _ run: inout Run, while meter: (any Meter)?
   ) async throws -> CommandEnding? {
     if run.from == 0 { run.from = MonotonicTime.now.nanoseconds }
     defer { run.to = MonotonicTime.now.nanoseconds }
     switch request.what {
     case .time(let seconds):
-      _ = Deadline.after(seconds: seconds, interrupt: request.interrupt).wait()
+      let limit = Deadline.after(seconds: seconds, interrupt: request.interrupt)
+      _ = limit.ended(with: meter).wait()
       return nil
     case .command(let argv, let limit):
       let command = Command(
@@ -149,30 +151,33 @@ struct Measurement: Sendable {
     }
   }
 
-  /// Waits until every channel has a sample, or one after a time.
+  /// Waits until every channel has a sample, or one after a time, or the capture ends.
   private static func wait(
     for time: Int64, _ figures: MeterFigures, _ meter: any Meter, _ deadline: Deadline
   ) throws {
+    let limit = deadline.ended(with: meter)
     while figures.reached.map({ $0 < time }) ?? true {
       if deadline.isInterrupted {
         throw MeterFailure(.interrupted, "\(meter.identity.name): stopped")
       }
+      if meter.isOver?.isRaised == true { return }
       guard !deadline.hasPassed else {
         throw MeterFailure(
           .timedOut, "\(meter.identity.name): it gave no sample in \(patience) s",
           hint: "'kelvin meter live' shows what its channels give")
       }
-      _ = deadline.limited(toSeconds: 0.01).wait()
+      _ = limit.limited(toSeconds: 0.01).wait()
     }
   }
 
   /// Waits while the board is idle; gives the number of that interval, nil where none is asked for.
   private static func measureIdle(
-    _ request: Request, _ figures: MeterFigures
+    _ request: Request, _ figures: MeterFigures, _ meter: any Meter
   ) throws -> Int? {
     guard case .measured(let seconds) = request.idle else { return nil }
     let idle = try figures.begin(at: MonotonicTime.now.nanoseconds)
-    _ = Deadline.after(seconds: seconds, interrupt: request.interrupt).wait()
+    let limit = Deadline.after(seconds: seconds, interrupt: request.interrupt)
+    _ = limit.ended(with: meter).wait()
     try figures.end(idle, at: MonotonicTime.now.nanoseconds)
     return idle
   }

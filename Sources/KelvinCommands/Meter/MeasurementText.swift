@@ -94,7 +94,8 @@ enum MeasurementText {
     for site in figures where site.figure.losses.duration > 0 {
       let lost = FigureText.quantity(Double(site.figure.losses.duration) * 1e-9, "s")
       remarks.append(
-        "\(site.site): nothing was measured for \(lost); \(FigureText.doubt(site.figure))")
+        "\(site.site.isEmpty ? "" : "\(site.site): ")nothing was measured for \(lost); \(FigureText.doubt(site.figure))"
+      )
     }
     var kinds: [CaptureEvent.Kind: Int] = [:]
     for site in figures { kinds.merge(site.figure.events) { $0 + $1 } }

@@ -43,9 +43,9 @@ struct MeterLiveCommand: AsyncParsableCommand {
       let limit = Deadline.after(seconds: seconds, interrupt: interrupt)
       let begin = MonotonicTime.now
       var lines = 1.0
-      while !limit.hasPassed, !limit.isInterrupted {
+      while !limit.hasPassed, !limit.isInterrupted, meter.isOver?.isRaised != true {
         let left = lines * every - Double(MonotonicTime.now - begin) / 1e9
-        _ = limit.limited(toSeconds: max(0, left)).wait()
+        _ = limit.limited(toSeconds: max(0, left)).ended(with: meter).wait()
         lines += 1
         let text = sink.take()
         Terminal.standardOutput.line(

@@ -104,14 +104,14 @@ struct MeterRecordCommand: AsyncParsableCommand {
     let begin = MonotonicTime.now
     let status = Terminal.standardError
     var failure: StoreFailure?
-    while !limit.hasPassed, !limit.isInterrupted, failure == nil {
+    while !limit.hasPassed, !limit.isInterrupted, failure == nil, meter.isOver?.isRaised != true {
       let next = limit.limited(toSeconds: pause)
       do throws(StoreFailure) { try recorder.flush() } catch { failure = error }
       if status.isTerminal {
         let state = recorder.isTriggered ? "\(recorder.counts.stored) samples" : "no trigger yet"
         status.write("\r\u{1b}[K\(DurationText.short(MonotonicTime.now - begin))  \(state)")
       }
-      _ = next.wait()
+      _ = next.ended(with: meter).wait()
     }
     let summary = await meter.stop(until: .after(seconds: 10))
     if status.isTerminal { status.write("\r\u{1b}[K") }

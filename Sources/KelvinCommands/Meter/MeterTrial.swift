@@ -21,10 +21,11 @@ struct MeterTrial: Sendable {
     try await meter.start(into: sink, until: .after(seconds: patience, interrupt: interrupt))
     // From the first value of each channel on: to reach the meter took its own time.
     let first = Deadline.after(seconds: patience, interrupt: interrupt)
+      .ended(with: meter)
     while sink.fewest == 0, !first.hasPassed, !first.isInterrupted {
       _ = first.limited(toSeconds: 0.01).wait()
     }
-    _ = Deadline.after(seconds: seconds, interrupt: interrupt).wait()
+    _ = Deadline.after(seconds: seconds, interrupt: interrupt).ended(with: meter).wait()
     let summary = await meter.stop(until: .after(seconds: patience))
     if interrupt.isRaised {
       throw MeterFailure(.interrupted, "\(meter.identity.name): stopped")

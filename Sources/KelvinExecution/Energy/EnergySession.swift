@@ -69,7 +69,8 @@ final class EnergySession: Sendable {
     thread.withLock { $0 = storing }
     let soon = deadline.limited(toSeconds: Self.patience)
     for (index, part) in state.enumerated() where part.failure == nil {
-      if !wait(for: .min, part, soon), !soon.isInterrupted {
+      // One whose capture has ended already tells why when it is stopped.
+      if !wait(for: .min, part, soon), !soon.isInterrupted, part.meter.isOver?.isRaised != true {
         fail(
           index,
           MeterFailure(
@@ -139,11 +140,12 @@ final class EnergySession: Sendable {
     parts.withLock { $0[index].failure = failure }
   }
 
-  /// Waits until a meter has measured up to a time, on its own clock. Blocks.
+  /// Waits until a meter has measured up to a time, on its own clock, or its capture has ended. Blocks.
   private func wait(for time: Int64, _ part: Part, _ deadline: Deadline) -> Bool {
+    let limit = deadline.ended(with: part.meter)
     while part.recorder.reached.map({ $0 < time }) ?? true {
-      guard !deadline.hasPassed, !deadline.isInterrupted else { return false }
-      _ = deadline.limited(toSeconds: 0.01).wait()
+      guard !limit.hasPassed, !limit.isInterrupted else { return false }
+      _ = limit.limited(toSeconds: 0.01).wait()
     }
     return true
   }

@@ -25,6 +25,8 @@ final class CommandMeter: Meter {
     rate = options.plan.period.map { 1e9 / $0 }
   }
 
+  var isOver: Interrupt? { capture.withLock { $0?.isOver } }
+
   deinit { capture.withLock { $0 }?.abandon() }
 
   /// Returns after the first line that could be read.

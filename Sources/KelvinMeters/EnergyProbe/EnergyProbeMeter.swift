@@ -37,6 +37,8 @@ final class EnergyProbeMeter: Meter {
 
   deinit { state.withLock { $0.capture }?.abandon() }
 
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
     guard state.withLock({ $0.capture == nil }) else {
       throw MeterFailure(.busy, "\(identity.name): it measures already")

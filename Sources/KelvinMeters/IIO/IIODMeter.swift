@@ -57,7 +57,6 @@ final class IIODMeter: Meter {
 
   var rate: Double? { state.withLock { $0.rate } }
 
-  /// Raised when the present capture has ended, by itself or not; nil without one.
   var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
 
   /// Scales and offsets as they are now: the description may be as old as the daemon.

@@ -36,7 +36,6 @@ final class IIOMeter: Meter {
 
   var rate: Double? { state.withLock { $0.rate } }
 
-  /// Raised when the present capture has ended, by itself or not; nil without one.
   var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {

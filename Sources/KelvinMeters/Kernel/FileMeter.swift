@@ -40,6 +40,8 @@ final class FileMeter: Meter {
     self.properties = properties
   }
 
+  var isOver: Interrupt? { run.withLock { $0?.drain.isOver } }
+
   private static let drainMilliseconds: Int32 = 50
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
@@ -103,6 +105,8 @@ extension FileMeter {
     private let period: Int64
     private let sink: any BlockSink
     private let state: Mutex<State>
+    /// Raised when files have gone, and none gives a value any more.
+    let isOver = Interrupt()
 
     private struct State {
       var counts: [Int64]
@@ -191,6 +195,7 @@ extension FileMeter {
         }
         for block in blocks { state.finders[block.channel].add(block) }
         if !blocks.isEmpty { sink.take(blocks) }
+        if state.failure != nil, blocks.isEmpty { isOver.raise() }
       }
     }
 

@@ -45,6 +45,8 @@ final class MonsoonMeter: Meter {
 
   deinit { state.withLock { $0.capture }?.abandon() }
 
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+
   private static func channels(_ model: MonsoonModel, _ options: MonsoonOptions) -> [Channel] {
     options.sites.flatMap { site in
       var channels = [

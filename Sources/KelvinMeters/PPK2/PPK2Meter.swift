@@ -42,6 +42,8 @@ final class PPK2Meter: Meter {
 
   deinit { state.withLock { $0.capture }?.abandon() }
 
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+
   private static func channels(_ options: PPK2Options) -> [Channel] {
     var channels = [
       Channel(

@@ -10,14 +10,7 @@ final class PerfMeter: Meter {
   let channels: [Channel]
   let rate: Double?
   private let sources: [PerfSource]
-  private let run = Mutex<Run?>(nil)
-
-  private struct Run: Sendable {
-    var stopping: Interrupt
-    var thread: NamedThread
-    var result: Result
-  }
-  private final class Result: Sendable { let summary = Mutex(CaptureSummary(samples: [])) }
+  private let capture = Mutex<CaptureThread?>(nil)
 
   init(_ identity: MeterIdentity, _ sources: [PerfSource], rate: Double) {
     self.identity = identity
@@ -26,30 +19,26 @@ final class PerfMeter: Meter {
     channels = sources.map(\.channel)
   }
 
-  deinit { run.withLock { $0 }?.stopping.raise() }
+  deinit { capture.withLock { $0 }?.abandon() }
+
+  var isOver: Interrupt? { capture.withLock { $0?.isOver } }
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
-    guard run.withLock({ $0 == nil }) else {
+    guard capture.withLock({ $0 == nil }) else {
       throw MeterFailure(.busy, "\(identity.name): it measures already")
     }
-    let (stopping, result) = (Interrupt(), Result())
-    do throws(PlainFailure) {
-      let thread = try NamedThread("kelvin-perf") {
-        [sources, name = identity.name, period = Int64(1e9 / (rate ?? 20))] in
-        let summary = PerfMeter.measure(sources, name, period, sink, until: stopping)
-        result.summary.withLock { $0 = summary }
-      }
-      run.withLock { $0 = Run(stopping: stopping, thread: thread, result: result) }
-    } catch {
-      throw MeterFailure(.malfunction, "\(identity.name): \(error.message)")
+    let new = try CaptureThread("kelvin-perf", of: identity.name) {
+      [sources, name = identity.name, period = Int64(1e9 / (rate ?? 20))] isAsked, _ in
+      PerfMeter.measure(sources, name, period, sink, until: isAsked)
     }
+    capture.withLock { $0 = new }
   }
 
   func stop(until deadline: Deadline) async -> CaptureSummary {
-    guard let run = run.take() else { return CaptureSummary(samples: channels.map { _ in 0 }) }
-    run.stopping.raise()
-    run.thread.join()
-    return run.result.summary.withLock { $0 }
+    guard let capture = capture.take() else {
+      return CaptureSummary(samples: channels.map { _ in 0 })
+    }
+    return capture.end()
   }
 
   func status(until deadline: Deadline) async throws(MeterFailure) -> [MeterProperty] {

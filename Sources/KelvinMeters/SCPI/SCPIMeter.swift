@@ -65,6 +65,8 @@ final class SCPIMeter: Meter {
 
   deinit { state.withLock { $0.capture }?.abandon() }
 
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+
   /// The connection, made anew when it was lost; another instrument at its address is refused.
   func connected(until deadline: Deadline) async throws(MeterFailure) -> SCPISession {
     if let session = state.withLock({ $0.session }) { return session }

@@ -7,7 +7,7 @@ final class CaptureThread: Sendable {
   /// Raised when the first samples have been given out.
   private let hasBegun = Interrupt()
   /// Raised when it has ended, by itself or not.
-  private let isOver = Interrupt()
+  let isOver = Interrupt()
   private let isAsked = Interrupt()
   private let result = Mutex(CaptureSummary(samples: []))
   private let thread = Mutex<NamedThread?>(nil)

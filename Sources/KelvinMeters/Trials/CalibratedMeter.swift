@@ -21,6 +21,7 @@ public final class CalibratedMeter: Meter {
   }
 
   public var rate: Double? { meter.rate }
+  public var isOver: Interrupt? { meter.isOver }
 
   public func start(
     into sink: any BlockSink, until deadline: Deadline
