@@ -113,6 +113,39 @@ import Testing
     #expect(ConsoleTree.words(root: 9_999_999, 7) == "9999999 7")
   }
 
+  /// What lists the processes is a child of the shell that was asked, and no reason to look at environments.
+  @Test(arguments: [(77, true), (78, false)])
+  func theListsOwnProcessIsNoStranger(parent: Int, isOwn: Bool) throws {
+    let tree = ShellTree(root: 50, startTicks: 100, marker: "M=1", bootID: "")
+    var scripts: [String] = []
+    let ending = try tree.end(grace: 1, age: 1) { script, _ in
+      scripts.append(script)
+      let list = "77\n" + Self.stat(80, parent: Int32(parent), session: 77, ticks: 200)
+      return ShellReply(output: Array(list.utf8), error: [], status: 0)
+    }
+    #expect(ending.count == 0 && (scripts.count == 1) == isOwn)
+  }
+
+  /// Only those that began later are listed where process ids cannot have begun anew.
+  @Test(arguments: [(0.1, true), (nil, false), (1e9, false), (3600, false)])
+  func allAreListedWhereIdsMayHaveBegunAnew(age: Double?, isYoung: Bool) async throws {
+    let shell = ShellConnection(argv: ["dash"])
+    let process = try await shell.start(
+      Command(["sleep", "300"]), until: .after(seconds: 20))
+    let tree = ShellTree(
+      root: process.processID, startTicks: process.startTicks, marker: "M=1", bootID: "")
+    var first: [UInt8]?
+    _ = try tree.end(grace: 0, age: age) { script, deadline throws(ConnectionFailure) in
+      let reply = try shell.run(script, until: deadline)
+      first = first ?? reply.output
+      return reply
+    }
+    let listed = ShellTree.entries(in: try #require(first), since: nil).map(\.processID)
+    #expect(listed.contains(process.processID))
+    #expect(listed.contains { $0 < process.processID } != isYoung, "\(listed.count)")
+    await shell.close()
+  }
+
   /// What one cat of many environments printed says whose is whose only when it comes out even.
   @Test func whoCarriesAMarkerIsToldByMarksThatComeOutEven() {
     func carriers(_ text: String) -> Set<Int32>? {

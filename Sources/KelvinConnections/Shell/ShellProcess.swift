@@ -98,9 +98,8 @@ final class ShellProcess: RemoteProcess {
       }
     if hasToBeEnded {
       do {
-        // Nothing makes so many processes in so short a time that their numbers begin anew.
-        let isYoung = stopped == nil && endTime - startTime < 500_000_000
-        ending = try tree.end(grace: command.grace, isYoung: isYoung, by: connection.run) {
+        let age = stopped == nil ? Double(endTime - startTime) / 1e9 : nil
+        ending = try tree.end(grace: command.grace, age: age, by: connection.run) {
           pump.wait(milliseconds: $0)
         }
       } catch {

@@ -26,16 +26,15 @@ struct ShellTree: Sendable {
   /// long.
   ///
   /// - Parameters:
-  ///   - isYoung: whether the command began so shortly ago that all it started have higher process
-  ///     ids than its own, or process ids have begun anew.
+  ///   - age: seconds since the command began, where it has ended; nil: any time.
   ///   - meanwhile: takes what the command prints for up to so many milliseconds.
   /// - Returns: how many processes were ended, and what is left.
   func end(
-    grace: Double, isYoung: Bool = false, by run: Run,
+    grace: Double, age: Double? = nil, by run: Run,
     meanwhile: (_ milliseconds: Int32) -> Void = { _ in }
   ) throws(ConnectionFailure) -> ProcessTree.Ending {
     var found: Set<ProcessIdentity> = []
-    var members = try self.members(isYoung: isYoung, by: run)
+    var members = try self.members(age: age, by: run)
     found.formUnion(members)
     if grace > 0, !members.isEmpty {
       try signal(members, [SIGTERM, SIGCONT], by: run)
@@ -70,29 +69,21 @@ struct ShellTree: Sendable {
 
   /// The living members: by /proc/PID/stat, and those that are not known by it, by their markers.
   private func members(
-    isYoung: Bool = false, by run: Run
+    age: Double? = nil, by run: Run
   ) throws(ConnectionFailure) -> Set<ProcessIdentity> {
-    let all = "kelvin_s='/proc/[0-9]*/stat'"
-    let choice =
-      isYoung
-      ? """
-      kelvin_s=; kelvin_last=0
-      read -r kelvin_p kelvin_p kelvin_p kelvin_p kelvin_last </proc/loadavg
-      if [ "$kelvin_last" -lt \(root) ]; then \(all)
-      else for kelvin_p in /proc/[0-9]*; do
-      [ ${kelvin_p#/proc/} -ge \(root) ] && kelvin_s="$kelvin_s $kelvin_p/stat"; done; fi
-      """ : all
     let stats = try run(
       ShellScript.inBoot(
         bootID,
         """
-        \(choice)
+        echo $$; \(ShellTree.choice(root: root, age: age))
         kelvin_find grep; if [ -z "$kelvin_s" ]; then :
         elif [ "$kelvin_path" ]; then grep '' /dev/null $kelvin_s; else cat $kelvin_s; fi 2>/dev/null; :
         """),
       .after(seconds: ShellTree.patience)
     ).output
-    var entries = ShellTree.entries(in: stats, since: startTicks)
+    // What lists the processes is a process itself, of the shell that was asked.
+    let asked = ShellTree.askedShell(in: stats)
+    var entries = ShellTree.entries(in: stats, since: startTicks).filter { $0.parent != asked }
     let strangers = entries.filter { !ShellTree.belongs($0, to: root, startTicks: startTicks) }
       .map { "\($0.processID)" }
     if strangers.isEmpty {
@@ -105,6 +96,30 @@ struct ShellTree: Sendable {
       carriers: carriers)
     return Set(entries.map(\.identity))
   }
+
+  /// Sets kelvin_s to the files of those processes that may belong to the command.
+  ///
+  /// The shell keeps what pid_max is: a shell that reads byte by byte gets one digit of a number in /proc/sys
+  /// (kernel/sysctl.c, proc_dointvec), so that it takes a cat.
+  ///
+  /// Process ids are given out in their order, and begin anew at pid_max (proc(5)). Where so many cannot have been
+  /// made since the command began, all that it started have higher ones than its own.
+  private static func choice(root: Int32, age: Double?) -> String {
+    let all = "kelvin_s='/proc/[0-9]*/stat'"
+    let made = (age ?? .infinity) * ShellTree.forksPerSecond
+    guard made < Double(Int32.max) else { return all }
+    return """
+      kelvin_s=; kelvin_last=0
+      read -r kelvin_p kelvin_p kelvin_p kelvin_p kelvin_last </proc/loadavg
+      [ "$kelvin_max" ] || kelvin_max=$(cat /proc/sys/kernel/pid_max 2>/dev/null)
+      if [ "$kelvin_last" -lt \(root) ] || [ "${kelvin_max:-0}" -lt \(Int(made)) ]; then \(all)
+      else for kelvin_p in /proc/[0-9]*; do
+      [ ${kelvin_p#/proc/} -ge \(root) ] && kelvin_s="$kelvin_s $kelvin_p/stat"; done; fi
+      """
+  }
+
+  /// More than a board makes, threads included.
+  private static let forksPerSecond = 65_536.0
 
   /// Which of these processes carry the marker.
   ///
@@ -155,6 +170,11 @@ struct ShellTree: Sendable {
     guard !ids.isEmpty else { return nil }
     let words = ids.map { "\($0)" }.joined(separator: " ")
     return "{ \(numbers.map { "kill -\($0) \(words)" }.joined(separator: "; ")); } 2>/dev/null; :"
+  }
+
+  /// The process id of the shell that was asked, which it says first; nil where it did not.
+  static func askedShell(in stats: [UInt8]) -> Int32? {
+    Int32(String(decoding: stats.prefix { $0 != 10 }, as: UTF8.self))
   }
 
   /// The processes in what `grep '' /proc/*/stat` printed, or cat, that began no earlier than the

@@ -206,7 +206,7 @@ struct Ladder {
   private func answer(until deadline: Deadline) async throws(ConnectionFailure) {
     await target.connection.close()
     while true {
-      LinkKnock(link)?.wait(until: deadline)
+      listen(until: deadline)
       do throws(ConnectionFailure) {
         _ = try await target.bootID(until: deadline.limited(toSeconds: target.answerSeconds))
         return
@@ -217,12 +217,18 @@ struct Ladder {
     }
   }
 
+  /// Waits until its server speaks; a part of the time is left for asking the board all the same.
+  private func listen(until deadline: Deadline) {
+    let left = deadline.time.map { Double($0 - .now) / 1e9 } ?? .infinity
+    LinkKnock(link)?.wait(until: deadline.limited(toSeconds: min(30, left / 2)))
+  }
+
   /// Waits until the board has booted anew, to the end.
   func waitUntilUp(until deadline: Deadline) async throws(ConnectionFailure) {
     await target.connection.close()
     if let bootID {
       try await target.waitForBoot(after: bootID, until: deadline) {
-        LinkKnock(link)?.wait(until: $0)
+        listen(until: $0)
       }
     } else {
       try await answer(until: deadline)

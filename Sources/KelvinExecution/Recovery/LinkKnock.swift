@@ -9,14 +9,11 @@ internal import KelvinSystem
 struct LinkKnock {
   let question: LinkQuestion
 
-  /// At most so many connections are open: servers shut out who has many without a login (dropbear five).
-  private static let hands = 3
-  /// Seconds for each.
-  private static let patience = 1.5
+  /// Seconds for each connection. At most so many are open: servers shut out who has many without a login
+  /// (dropbear five). The last one is for servers whose first word takes its time.
+  private static let patience = [1.5, 1.5, 5]
   /// Seconds between attempts that are refused at once.
   private static let pause = 0.1
-  /// Seconds in all: a server whose first word takes longer than ``patience`` is to be asked all the same.
-  private static let limit = 5.0
 
   /// Nil where nothing speaks first.
   init?(_ question: LinkQuestion?) {
@@ -24,20 +21,19 @@ struct LinkKnock {
     self.question = question
   }
 
-  /// Returns when the board has spoken, or after 5 s.
+  /// Returns when the board has spoken, or at the deadline.
   ///
   /// - Returns: whether it has, or nothing can be told of it that way.
   @discardableResult
   func wait(until deadline: Deadline) -> Bool {
     let answered = Interrupt()
-    let either = deadline.limited(toSeconds: LinkKnock.limit).ended(by: [answered])
-    let threads = (0..<LinkKnock.hands).compactMap { hand in
+    let either = deadline.ended(by: [answered])
+    let threads = LinkKnock.patience.enumerated().compactMap { hand, patience in
       // Without a thread there is one hand less.
       try? NamedThread("kelvin-knock") { [question] in
-        let begin = Double(hand) * LinkKnock.patience / Double(LinkKnock.hands)
-        _ = either.limited(toSeconds: begin).wait()
+        _ = either.limited(toSeconds: Double(hand) * 0.5).wait()
         while !either.hasPassed, !either.isInterrupted {
-          switch question.ask(until: either.limited(toSeconds: LinkKnock.patience)) {
+          switch question.ask(until: either.limited(toSeconds: patience)) {
           case .served, .unknown: answered.raise()
           case .accepted, .silent: break
           case .refused: _ = either.limited(toSeconds: LinkKnock.pause).wait()

@@ -81,6 +81,7 @@ extension Runner {
     }
     let change: BootChange
     do throws(ConnectionFailure) {
+      if case .kernel? = lossOfBoard?.kind { try await waitForWord() }
       let now = try await BootState.read(
         through: run.target.connection, until: .after(seconds: 5, interrupt: run.stop))
       change = BootChange(from: boot, to: now)
@@ -110,6 +111,19 @@ extension Runner {
     } catch {
       return await recover(outcome, job, PlainFailure(error).description, from: .reconnect)
     }
+  }
+
+  /// Waits until a board whose kernel went down speaks on its network again: whoever asks on a link that was made
+  /// before waits for nothing, longer than many a boot takes.
+  ///
+  /// - Throws: when it has not spoken for 10 s, or the run was stopped.
+  private func waitForWord() async throws(ConnectionFailure) {
+    let board = run.target.name
+    guard let knock = LinkKnock(ladder().link) else { return }
+    await run.target.connection.close()
+    guard !knock.wait(until: .after(seconds: 10, interrupt: run.stop)) else { return }
+    guard !run.stop.isRaised else { throw ConnectionFailure(.interrupted, "\(board): stopped") }
+    throw ConnectionFailure(.timedOut, "its server says nothing for 10 s")
   }
 
   /// The board booted anew in the middle of a job.
