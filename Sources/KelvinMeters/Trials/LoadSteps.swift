@@ -4,12 +4,12 @@ public import KelvinModel
 /// Steps of load on a board, at times that the board tells: what a trace of its power is aligned by.
 ///
 /// A shell of the board runs a busy loop on each CPU in turn with nothing, in a pseudo-random order, and prints
-/// its wall clock before and after each step (`date +%s%N`). That clock is mapped to this machine's by the
-/// shortest of several exchanges, before and after.
+/// its clock before and after each step (``StepClock``). That clock is mapped to this machine's by what several
+/// exchanges allow, before and after.
 public struct LoadSteps: Sendable {
   /// On this machine's monotonic clock, in nanoseconds.
   public var edges: [Int64]
-  /// The standard uncertainty of all of them together, in nanoseconds: of the exchange, and of where a step is
+  /// The standard uncertainty of all of them together, in nanoseconds: of the exchanges, and of where a step is
   /// between its two readings.
   public var uncertainty: Double
 
@@ -42,7 +42,7 @@ public struct LoadSteps: Sendable {
     }
 
     /// What the board's shell does.
-    var script: String {
+    func script(_ clock: StepClock) -> String {
       let busy = """
         kelvin_p=
         kelvin_on() { kelvin_i=$(nproc 2>/dev/null || grep -c ^processor /proc/cpuinfo)
@@ -53,52 +53,49 @@ public struct LoadSteps: Sendable {
         """
       let own = "kelvin_on() { \(on ?? ":")\n}\nkelvin_off() { \(off ?? ":")\n}\n"
       var script = on == nil ? busy : own
-      script += "trap kelvin_off EXIT\n"
+      script += clock.script + "trap kelvin_off EXIT\n"
       for (place, pause) in pauses.enumerated() {
-        script += "sleep \(pause)\nkelvin_a=$(date +%s%N); "
+        script += "sleep \(pause)\nkelvin_now; kelvin_a=$kelvin_t; "
         script += place % 2 == 0 ? "kelvin_on" : "kelvin_off"
-        script += "\necho \"step $kelvin_a $(date +%s%N)\"\n"
+        script += "\nkelvin_now; echo \"step $kelvin_a $kelvin_t\"\n"
       }
       return script + "trap - EXIT\nsleep \(2 * dwell)\n"
     }
   }
 
-  /// A board's wall clock against this machine's monotonic one.
-  struct Exchange: Sendable, Hashable {
-    /// Host's less board's, in nanoseconds, within ± ``bound``.
-    var offset: Int64
-    var bound: Double
-  }
-
   /// Makes the steps; the calling thread is blocked meanwhile.
   ///
-  /// - Throws: `unsupported` when the board's shell tells no nanoseconds; `malfunction` when its clock was
-  ///   set meanwhile, or the steps did not come.
+  /// - Throws: `unsupported` when the board has no clock that can be read; `malfunction` when that was set
+  ///   meanwhile, or the steps did not come.
   public static func make(
     _ plan: Plan, on connection: any Connection, until deadline: Deadline
   ) async throws(MeterFailure) -> LoadSteps {
-    let before: Exchange?
-    let after: Exchange?
+    let clock: StepClock
+    let before: StepClock.Offset
+    let after: StepClock.Offset?
     let result: CommandResult
     do throws(ConnectionFailure) {
-      before = try await exchange(connection, until: deadline)
-      result = try await connection.execute(
-        Command(["sh", "-c", plan.script], standardError: .capture(limit: 4096)), until: deadline)
-      after = try await exchange(connection, until: deadline)
+      guard let found = try await StepClock.find(connection, until: deadline) else {
+        throw ConnectionFailure(
+          .unsupported, "\(connection.name): neither 'date +%s%N' nor /proc/uptime tells the time")
+      }
+      (clock, before) = found
+      let command = Command(
+        ["sh", "-c", plan.script(clock)], standardError: .capture(limit: 4096))
+      result = try await connection.execute(command, until: deadline)
+      after = try await clock.offset(connection, until: deadline)
     } catch {
       throw MeterFailure(error, of: connection.name)
     }
-    guard let before, let after else {
-      throw MeterFailure(
-        .unsupported, "\(connection.name): 'date +%s%N' tells no nanoseconds there",
-        hint: "busybox and toybox can be built with it")
-    }
-    guard abs(Double(before.offset - after.offset)) <= before.bound + after.bound + 1e6 else {
+    // Clocks drift apart by up to 100 ppm: a millisecond in ten seconds.
+    guard let after,
+      abs(Double(before.middle - after.middle)) <= before.bound + after.bound + 1e6
+    else {
       throw MeterFailure(
         .malfunction, "\(connection.name): its clock was set while the load was stepped",
         hint: "try again")
     }
-    let steps = Self.steps(in: result.standardOutput.text)
+    let steps = Self.steps(in: result.standardOutput.text, by: clock)
     guard steps.count == plan.pauses.count else {
       throw MeterFailure(
         .malfunction,
@@ -107,52 +104,21 @@ public struct LoadSteps: Sendable {
     }
     let best = before.bound <= after.bound ? before : after
     // Each step is somewhere between its readings, on average in their middle.
-    let width = steps.map { Double($0.after - $0.before) / 2 }.reduce(0, +) / Double(steps.count)
+    let widths = steps.map { $0.after - $0.before + clock.step }
+    let width = widths.map { Double($0) / 2 }.reduce(0, +) / Double(steps.count)
     return LoadSteps(
-      edges: steps.map { $0.before + ($0.after - $0.before) / 2 + best.offset },
+      edges: zip(steps, widths).map { $0.before + $1 / 2 + best.middle },
       uncertainty: ((best.bound * best.bound + width * width) / 3).squareRoot())
   }
 
   /// The readings before and after each step; lines that are none are left out.
-  static func steps(in text: String) -> [(before: Int64, after: Int64)] {
+  static func steps(in text: String, by clock: StepClock) -> [(before: Int64, after: Int64)] {
     text.split(separator: "\n").compactMap { line in
       let words = line.split(separator: " ")
-      guard words.count == 3, words[0] == "step", let before = nanoseconds(words[1]),
-        let after = nanoseconds(words[2]), after >= before, after - before < 3_600_000_000_000
+      guard words.count == 3, words[0] == "step", let before = clock.nanoseconds(words[1]),
+        let after = clock.nanoseconds(words[2]), after >= before, after - before < 3_600_000_000_000
       else { return nil }
       return (before, after)
     }
-  }
-
-  /// A reading of `date +%s%N`; nil where `%N` is no number there.
-  private static func nanoseconds(_ word: Substring) -> Int64? {
-    // Seconds alone have ten digits.
-    word.count > 15 ? Int64(word) : nil
-  }
-
-  /// The best of eight; nil when the board tells no nanoseconds.
-  private static func exchange(
-    _ connection: any Connection, until deadline: Deadline
-  ) async throws(ConnectionFailure) -> Exchange? {
-    if connection.capabilities.isThisMachine {
-      let begin = MonotonicTime.now.nanoseconds
-      let wall = MonotonicTime.wallNanoseconds
-      let end = MonotonicTime.now.nanoseconds
-      return Exchange(
-        offset: begin + (end - begin) / 2 - wall, bound: Double(end - begin) / 2)
-    }
-    var best: Exchange?
-    for _ in 0..<8 {
-      let begin = MonotonicTime.now.nanoseconds
-      let result = try await connection.execute(Command(["date", "+%s%N"]), until: deadline)
-      let end = MonotonicTime.now.nanoseconds
-      let text = result.standardOutput.text.trimmingASCIIWhitespace
-      guard let board = nanoseconds(Substring(text)) else { return nil }
-      let bound = Double(end - begin) / 2
-      if best.map({ bound < $0.bound }) ?? true {
-        best = Exchange(offset: begin + (end - begin) / 2 - board, bound: bound)
-      }
-    }
-    return best
   }
 }

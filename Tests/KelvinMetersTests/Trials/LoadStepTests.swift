@@ -18,18 +18,47 @@ struct LoadStepTests {
       step 1700000001123456789
       step 1700000001123456789 1700000001124456789
       """
-    let steps = LoadSteps.steps(in: text)
+    let steps = LoadSteps.steps(in: text, by: .wall)
     #expect(steps.map { $0.after - $0.before } == [1_000_000, 1_000_000])
     for end in 0...text.utf8.count {
-      #expect(LoadSteps.steps(in: String(text.prefix(end))).count <= 2)
+      #expect(LoadSteps.steps(in: String(text.prefix(end)), by: .wall).count <= 2)
     }
+    let uptimes =
+      "step 45.27 45.29\nstep 45.2 45.30\nstep 45 46\nstep -1.00 1.00\nstep 46.00 1e9.00\n"
+    let read = LoadSteps.steps(in: uptimes, by: .uptime)
+    #expect(read.count == 1 && read.first?.before == 45_270_000_000)
+    #expect(read.first?.after == 45_290_000_000)
+  }
+
+  /// A clock of hundredths of a second is known better than that by several exchanges.
+  @Test func exchangesTogetherKnowMoreThanEach() throws {
+    let truth: Int64 = 5_000_123_456_789
+    var all: StepClock.Offset?
+    for number in 0..<16 {
+      // Questions of 1 ms, each at another place of the hundredth.
+      let begin = truth + 700_000_000 * Int64(number) + 4_000_000 * Int64(number)
+      let board = begin + 500_000 - truth
+      let one = StepClock.Offset(
+        of: board - board % 10_000_000, step: 10_000_000, from: begin, to: begin + 1_000_000)
+      #expect(one.bound == 5_500_000)
+      if let known = all {
+        let both = known.with(one)
+        all = try #require(both) as StepClock.Offset
+      } else {
+        all = one
+      }
+    }
+    let offset = try #require(all)
+    #expect(offset.low <= truth && truth <= offset.high && offset.bound < 2_500_000)
+    let set = StepClock.Offset(of: 0, step: 10_000_000, from: 0, to: 1_000_000)
+    #expect(offset.with(set) == nil)
   }
 
   @Test func aPlanTakesItsTime() {
     let plan = LoadSteps.Plan(order: 4, dwell: 0.5)
     #expect(plan.pauses.reduce(0, +) <= plan.duration)
     #expect(plan.pauses.count % 2 == 0 && plan.pauses.allSatisfy { $0 >= 0.5 })
-    #expect(plan.script.contains("while :; do :; done"))
+    #expect(plan.script(.uptime).contains("while :; do :; done"))
     #expect(LoadSteps.Plan(order: 99, dwell: 1).order == 10)
   }
 
