@@ -114,11 +114,14 @@ struct KM003CSessionTests {
     let options = try KM003COptions(options, of: "m")
     let session = session(KM003CWire(answer))
     let (sink, isAsked, hasBegun) = (CollectingSink(), Interrupt(), Interrupt())
+    let deadline = Deadline.after(seconds: 10)
+    let (isOver, enough) = (Interrupt(), samples)
     let thread = try NamedThread("watch") {
-      _ = sink.wait(for: samples, seconds: 5)
+      while sink.codes(0).count < enough, !isOver.isRaised, !deadline.hasPassed {
+        _ = Deadline.after(seconds: 0.005).ended(by: [isOver]).wait()
+      }
       isAsked.raise()
     }
-    defer { thread.join() }
     let summary: CaptureSummary
     if options.reading == .queue {
       var worker = KM003CQueueWorker(session, options, into: sink)
@@ -127,7 +130,8 @@ struct KM003CSessionTests {
       var poller = KM003CPoller(session, options, into: sink)
       summary = poller.run(until: isAsked, hasBegun: hasBegun)
     }
-    isAsked.raise()
+    isOver.raise()
+    thread.join()
     return (summary, sink, hasBegun.isRaised)
   }
 
@@ -147,7 +151,8 @@ struct KM003CSessionTests {
         if !numbers.isEmpty { state.replies += 1 }
         return (numbers.filter { !skips($0) }, state.replies)
       }
-      let frames = numbers.map {
+      let isAsked = request[2] & 4 != 0
+      let frames = (isAsked ? numbers : []).map {
         KM003CFrames.sample((65_400 + $0) & 0xffff, volts: 5_000_000 + $0, amperes: -$0)
       }
       let values =
@@ -155,7 +160,7 @@ struct KM003CSessionTests {
         ? []
         : KM003CFrames.values(
           volts: 5_000_000, amperes: 3, temperature: 3200, follows: !frames.isEmpty)
-      let queue = request[2] & 4 == 0 || frames.isEmpty ? [] : KM003CFrames.samples(frames)
+      let queue = frames.isEmpty ? [] : KM003CFrames.samples(frames)
       return [change(reply, KM003CFrames.reply(number: request[1], values + queue))]
     }
   }
