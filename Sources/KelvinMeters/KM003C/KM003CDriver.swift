@@ -43,44 +43,41 @@ public struct KM003CDriver: MeterDriver {
     } catch { throw MeterFailure(error, of: name) }
     let port = try KM003CPort(name: name, found, until: deadline)
     do throws(MeterFailure) {
-      let session = KM003CSession(name: name, port)
-      try session.drain(until: deadline)
-      try session.connect(until: deadline)
-      let says = try Self.identity(session, until: deadline)
-      return Self.meter(port, session, says, choices)
+      let info = port.device.info
+      var plate = MeterIdentity(
+        name: name, driver: declaration.name, serial: info.serialNumber ?? "", location: "\(info)",
+        verified: Self.verified)
+      // By its USB id (Linux, drivers/hwmon/powerz.c), where it does not say itself.
+      plate.model = info.productID == 0x61 ? "KM002C" : "KM003C"
+      return try Self.open(port, plate, choices, until: deadline) { port.close() }
     } catch {
       port.close()
       throw error
     }
   }
 
-  private static func identity(
-    _ session: KM003CSession, until deadline: Deadline
-  ) throws(MeterFailure) -> KM003CIdentity {
+  /// Asks who it is; what it does not say is what the plate says.
+  static func open(
+    _ link: any KM003CLink, _ plate: MeterIdentity, _ options: KM003COptions,
+    until deadline: Deadline, release: @escaping @Sendable () -> Void
+  ) throws(MeterFailure) -> KM003CMeter {
+    let session = KM003CSession(name: plate.name, link)
+    try session.drain(until: deadline)
+    try session.connect(until: deadline)
     var says = KM003CIdentity()
     for place in [KM003CMemory.device, .firmware, .calibration] {
       // One that does not let its memory be read is a meter all the same.
       guard let bytes = try session.memory(place, until: deadline) else { continue }
       says.take(place, bytes)
     }
-    return says
-  }
-
-  private static func meter(
-    _ port: KM003CPort, _ session: KM003CSession, _ says: KM003CIdentity, _ options: KM003COptions
-  ) -> KM003CMeter {
-    let info = port.device.info
-    let range =
+    var identity = plate
+    identity.model = "POWER-Z \(says.model.isEmpty ? plate.model : says.model)"
+    if !says.serial.isEmpty { identity.serial = says.serial }
+    identity.firmware = says.firmware
+    identity.range =
       options.reading == .queue
       ? "its queue, \(options.queueRate.hertz) samples a second"
       : "values of the moment, \(options.rate) times a second"
-    // By its USB id (Linux, drivers/hwmon/powerz.c), where it does not say itself.
-    let model = says.model.isEmpty ? info.productID == 0x61 ? "KM002C" : "KM003C" : says.model
-    return KM003CMeter(
-      MeterIdentity(
-        name: port.name, driver: "km003c", model: "POWER-Z \(model)",
-        serial: says.serial.isEmpty ? info.serialNumber ?? "" : says.serial,
-        firmware: says.firmware, location: "\(info)", range: range, verified: verified),
-      session, says, options, release: { port.close() })
+    return KM003CMeter(identity, session, says, options, release: release)
   }
 }

@@ -240,6 +240,38 @@ struct KM003CSessionTests {
     #expect(none.events.filter { $0.kind == .error }.count == 8)
   }
 
+  /// Unplugged, or silent, at each step: opening takes four commands, starting four more, then it measures.
+  @Test(arguments: [MeterFailure.Code.gone, .timedOut])
+  func eachStepThatFailsIsTold(code: MeterFailure.Code) async throws {
+    for step in Array(1...12) + [30] {
+      let wire = KM003CWire(Self.queueing())
+      wire.end(at: step, MeterFailure(code, "m: no more"))
+      let releases = Mutex(0)
+      let sink = CollectingSink()
+      let failure = await meterFailure {
+        let meter = try KM003CDriver.open(
+          wire, MeterIdentity(name: "m", driver: "km003c"), KM003COptions([:], of: "m"), until: soon
+        ) { releases.withLock { $0 += 1 } }
+        do {
+          try await meter.start(into: sink, until: soon)
+          _ = soon.ended(by: [try #require(meter.isOver)]).wait()
+        } catch {
+          await meter.close()
+          throw error
+        }
+        let summary = await meter.stop(until: soon)
+        await meter.close()
+        await meter.close()
+        #expect(summary.samples[0] == Int64(sink.codes(0).count))
+        if let failure = summary.failure { throw failure }
+      }
+      #expect(failure?.code == code, "\(step): \(failure as Any)")
+      #expect(failure?.message.hasPrefix("m: ") == true)
+      #expect(releases.withLock { $0 } == (step <= 4 ? 0 : 1), "\(step)")
+      #expect(wire.requests.count >= step)
+    }
+  }
+
   @Test func optionsAreHeldAgainstWhatItCan() throws {
     for (options, part) in [
       (["rate": .number(100)], "1000 samples"), (["channels": .list(["vdd"])], "no channel"),

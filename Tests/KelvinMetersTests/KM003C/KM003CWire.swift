@@ -10,6 +10,7 @@ final class KM003CWire: KM003CLink {
     var packets: [[UInt8]] = []
     var requests: [[UInt8]] = []
     var answer: @Sendable ([UInt8]) -> [[UInt8]]
+    var end: (command: Int, failure: MeterFailure)?
   }
   private let state: Mutex<State>
 
@@ -19,6 +20,18 @@ final class KM003CWire: KM003CLink {
   }
 
   var requests: [[UInt8]] { state.withLock { $0.requests } }
+
+  /// From a command on, counted from 1, nothing but this becomes of anything.
+  func end(at command: Int, _ failure: MeterFailure) {
+    state.withLock { $0.end = (command, failure) }
+  }
+
+  private func check() throws(MeterFailure) {
+    let failure = state.withLock { state in
+      state.end.flatMap { state.requests.count >= $0.command ? $0.failure : nil }
+    }
+    if let failure { throw failure }
+  }
 
   /// What waits to be read before anything is asked.
   func put(_ messages: [[UInt8]]) {
@@ -37,11 +50,13 @@ final class KM003CWire: KM003CLink {
       state.requests.append(bytes)
       return state.answer
     }
+    try check()
     put(answer(bytes))
   }
 
   func receive(_ count: Int, until deadline: Deadline) throws(MeterFailure) -> [UInt8] {
     precondition(count % 64 == 0 && count > 0)
+    try check()
     let taken = state.withLock { state -> [UInt8]? in
       guard !state.packets.isEmpty else { return nil }
       var bytes: [UInt8] = []
@@ -63,7 +78,10 @@ final class KM003CWire: KM003CLink {
     case 0x44:
       [
         [0xc4] + Array(request[1..<4]) + [UInt8](repeating: 1, count: 16),
-        [UInt8](repeating: 7, count: 16)
+        // Whole blocks of 16.
+        [UInt8](
+          repeating: 7,
+          count: KM003CRequest.memory(.hardware)?.payload == Array(request[4...]) ? 16 : 64)
       ]
     case 0x4c: [[0x4c, 0, 3, 2] + [UInt8](repeating: 0, count: 32)]
     default: [[0x05, request[1], 0, 0]]
