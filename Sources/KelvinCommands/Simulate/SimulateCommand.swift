@@ -15,13 +15,16 @@ struct SimulateCommand: AsyncParsableCommand {
         kelvin simulate iiod --truth truth.csv              a daemon with current sensors
         kelvin simulate ppk2 > ppk2.yaml                    a Power Profiler Kit II
         kelvin simulate energy-probe > probe.yaml           an Arm Energy Probe
+        kelvin simulate monsoon > monsoon.yaml              a Monsoon, as a USB device of the bench host
+        kelvin simulate power-z > tester.yaml               a POWER-Z, the same way
         kelvin simulate scpi > psu.yaml                     a bench supply
         kelvin simulate plant .build/virtual-bench/x86-a    power for a virtual board
       """,
     subcommands: [
       SimulateRelayCommand.self, SimulatePlugCommand.self, SimulateADBDCommand.self,
       SimulateFastbootCommand.self, SimulateConsoleCommand.self, SimulateIIODCommand.self,
-      SimulatePPK2Command.self, SimulateEnergyProbeCommand.self, SimulateSCPICommand.self,
+      SimulatePPK2Command.self, SimulateEnergyProbeCommand.self, SimulateMonsoonCommand.self,
+      SimulatePowerZCommand.self, SimulateSCPICommand.self,
       SimulatePlantCommand.self
     ])
 }

@@ -127,10 +127,10 @@ struct KM003COnBenchHost {
     #expect(volts.allSatisfy { Self.truth($0.time)[0] == $0.code })
   }
 
-  /// While it is opened, and while it is started.
-  @Test(arguments: [1, 7])
-  func unpluggedBeforeItMeasuresIsTold(command: Int) async throws {
-    let gadget = try KM003CGadget("unplug=\(command)")
+  /// While it is started; the other steps are tried without a wire.
+  @Test
+  func unpluggedBeforeItMeasuresIsTold() async throws {
+    let gadget = try KM003CGadget("unplug=7")
     let failure = await meterFailure {
       let meter = try await KM003CGadget.open()
       do {

@@ -1,0 +1,53 @@
+import Glibc
+import KelvinModel
+import Testing
+
+/// `kelvin simulate monsoon` and `kelvin simulate power-z`, whose programs need another kernel than this one: what they
+/// are told, and the bench file that means them.
+@Suite(.timeLimit(.minutes(1)))
+struct SimulateGadgetTests {
+  let scratch: Scratch
+
+  init() throws { scratch = try Scratch() }
+
+  /// In the place of the program: tells what it was told.
+  private func run(_ words: [String]) async throws -> Ran {
+    try scratch.write("raw-gadget", "#!/bin/sh\necho \"told $*\"\n")
+    try #require(chmod(scratch.path + "/raw-gadget", 0o755) == 0)
+    return try await KelvinBinary.run(
+      ["simulate"] + words, in: scratch.path, environment: ["KELVIN_GADGETS": scratch.path])
+  }
+
+  @Test(arguments: [
+    (
+      ["power-z", "--model", "km002c", "--with", "lose=3:1"],
+      "km002c --speed full --serial SIMULATED --udc dummy_udc.0 --with lose=3:1", "km003c"
+    ),
+    (
+      ["monsoon", "--with", "flat", "--udc", "dummy_udc.1"],
+      "monsoon --speed full --serial SIMULATED --udc dummy_udc.1 --with model=hv,flat", "monsoon"
+    )
+  ])
+  func theProgramIsToldWhatToPlay(words: [String], told: String, driver: String) async throws {
+    let ran = try await run(words)
+    // What it reports is kept out of the bench file.
+    #expect(ran.code == 0 && ran.errors == "told \(told)\n", "\(ran.both)")
+    try scratch.write("bench.yaml", ran.output)
+    let listed = try await KelvinBinary.run(
+      ["meter", "info", "simulated", "--bench", "bench.yaml"], in: scratch.path)
+    // It is understood, and not there.
+    #expect(listed.code != 0 && listed.both.contains("SIMULATED"), "\(listed.both)")
+    #expect(ran.output.contains("driver: \(driver)"))
+  }
+
+  @Test func withoutTheProgramItSaysHowToBuildIt() async throws {
+    for command in ["power-z", "monsoon"] {
+      let ran = try await KelvinBinary.run(["simulate", command], in: scratch.path)
+      #expect(ran.code != 0 && ran.output.isEmpty, "\(ran.both)")
+      #expect(ran.errors.contains(".build/gadgets/raw-gadget") && ran.errors.contains("make -C"))
+      let wrong = try await KelvinBinary.run(
+        ["simulate", command, "--model", "x"], in: scratch.path)
+      #expect(wrong.code == 2)
+    }
+  }
+}
