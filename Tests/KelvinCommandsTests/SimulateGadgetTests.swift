@@ -1,5 +1,8 @@
+import Foundation
 import Glibc
+import KelvinConnections
 import KelvinModel
+import KelvinSystem
 import Testing
 
 /// `kelvin simulate monsoon` and `kelvin simulate power-z`, whose programs need another kernel than this one: what they
@@ -38,6 +41,24 @@ struct SimulateGadgetTests {
     // It is understood, and not there.
     #expect(listed.code != 0 && listed.both.contains("SIMULATED"), "\(listed.both)")
     #expect(ran.output.contains("driver: \(driver)"))
+  }
+
+  /// It ends by what ends programs.
+  @Test func aSignalEndsIt() async throws {
+    try scratch.write("raw-gadget", "#!/bin/sh\nexec sleep 100\n")
+    try #require(chmod(scratch.path + "/raw-gadget", 0o755) == 0)
+    for number in [SIGTERM, SIGINT] {
+      let process = try await KelvinBinary.start(
+        ["simulate", "power-z"], in: scratch.path, environment: ["KELVIN_GADGETS": scratch.path])
+      let name = "/proc/\(process.processID)/comm"
+      let limit = Deadline.after(seconds: 20)
+      while try String(contentsOfFile: name, encoding: .utf8) != "sleep\n", !limit.hasPassed {
+        _ = limit.limited(toSeconds: 0.01).wait()
+      }
+      try await process.signal(number)
+      let result = try await process.wait(until: .after(seconds: 20))
+      #expect(result.termination == .signaled(number), "\(result)")
+    }
   }
 
   @Test func withoutTheProgramItSaysHowToBuildIt() async throws {

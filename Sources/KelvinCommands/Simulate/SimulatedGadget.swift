@@ -51,6 +51,11 @@ struct SimulatedGadgetOptions: ParsableArguments {
     var words = [path, behavior, "--speed", "full", "--serial", serial, "--udc", udc]
     if let with { words += ["--with", with] }
     dup2(STDERR_FILENO, STDOUT_FILENO)
+    // What is blocked or ignored here would stay so in the program, and nothing would end it.
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] { signal(number, SIG_DFL) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, nil)
     var pointers: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
     pointers.append(nil)
     execv(path, pointers)
