@@ -3,7 +3,8 @@ public enum BuiltInMeters {
   /// In the order in which they are looked for.
   public static let all: [any MeterDriver] = [
     HwmonDriver(), PowercapDriver(), PerfDriver(), PowerSupplyDriver(), IIODriver(), IIODDriver(),
-    PPK2Driver(), EnergyProbeDriver(), MonsoonDriver(), KM003CDriver(), SCPIDriver(),
+    PPK2Driver(), EnergyProbeDriver(), MonsoonDriver(), KM003CDriver(), SCPIDriver(), TC66Driver(),
+    UMDriver(), YZXDriver(),
     CommandDriver()
   ]
 }
