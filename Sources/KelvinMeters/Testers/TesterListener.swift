@@ -70,7 +70,8 @@ struct TesterListener {
       take(at: arrival, hasBegun)
       guard row < Self.most else {
         throw MeterFailure(
-          .malfunction, "\(port.name): \(port.line.path): what it sends holds no readings of \(language.title)",
+          .malfunction,
+          "\(port.name): \(port.line.path): what it sends holds no readings of \(language.title)",
           evidence: Excerpt.hex(buffer),
           hint: "has another device this port, or is 'baud' another? what came before is kept")
       }

@@ -36,6 +36,7 @@ struct TesterPoller {
     var evidence: [UInt8] = []
   }
 
+  private static let tooMuch = TesterFault("more came than was asked for")
   /// Faults in a row after which there is no point in going on.
   private static let mostFaults = 4
 
@@ -55,7 +56,7 @@ struct TesterPoller {
     var failure: MeterFailure?
     do throws(MeterFailure) {
       try measure(until: isAsked, hasBegun)
-      if try port.strays() > 0 { drop("more came than was asked for") }
+      if try port.strays() > 0 { drop(Self.tooMuch.text) }
     } catch { failure = error }
     confirm(hasBegun)
     samples.finish(at: MonotonicTime.now.nanoseconds)
@@ -73,8 +74,8 @@ struct TesterPoller {
       let now = MonotonicTime.now.nanoseconds
       if let suspension = suspends.look(at: now) { samples.take(suspension.event) }
       if try port.strays() > 0 {
-        drop("more came than was asked for")
-        try fail(TesterFault("more came than was asked for"), nil, at: now, isAsked)
+        drop(Self.tooMuch.text)
+        try fail(Self.tooMuch, nil, at: now, isAsked)
         due = MonotonicTime.now.nanoseconds
         continue
       }
@@ -82,6 +83,7 @@ struct TesterPoller {
       // Not ended by a stop: the answer would be the next one's who asks.
       let answer = try port.ask(question, language.size, until: .never)
       do throws(TesterFault) {
+        guard answer.bytes.count <= language.size else { throw Self.tooMuch }
         take(try language.read(answer.bytes[...]), answer)
       } catch {
         try fail(error, answer.bytes, at: answer.came, isAsked)

@@ -96,11 +96,13 @@ struct TesterPort: Sendable {
     }
     guard let fault else {
       throw MeterFailure(
-        .timedOut, "\(name): \(line.path) \(language.question == nil ? "says nothing" : "does not answer")",
+        .timedOut,
+        "\(name): \(line.path) \(language.question == nil ? "says nothing" : "does not answer")",
         hint: "is it \(language.title), and is it switched on?")
     }
     throw MeterFailure(
-      .malfunction, "\(name): \(line.path) says something, but not as \(language.title) does: \(fault.text)",
+      .malfunction,
+      "\(name): \(line.path) says something, but not as \(language.title) does: \(fault.text)",
       evidence: Excerpt.hex(heard), hint: "another device may have this port")
   }
 

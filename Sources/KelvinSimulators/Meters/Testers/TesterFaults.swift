@@ -29,6 +29,8 @@ package struct TesterFaults: Sendable, Hashable {
     case twice
     /// It does not come.
     case mute
+    /// From now on bytes come all the time that are no frames.
+    case babble
     /// Nothing comes any more.
     case stall
     /// It hangs up, as when it is unplugged.
@@ -49,7 +51,7 @@ package struct TesterFaults: Sendable, Hashable {
   package init() {}
 
   /// An event by its name on a command line: `byte-loss-3`, `flip-20`, `noise-100`, `late-1500` (milliseconds),
-  /// `twice`, `mute`, `stall`, `unplug`.
+  /// `twice`, `mute`, `babble`, `stall`, `unplug`.
   package static func event(named name: String) -> Event? {
     let name = EventName(name)
     switch (name.words, name.number) {
@@ -59,6 +61,7 @@ package struct TesterFaults: Sendable, Hashable {
     case ("late", let time?) where (1...60_000).contains(time): return .late(time)
     case ("twice", nil): return .twice
     case ("mute", nil): return .mute
+    case ("babble", nil): return .babble
     case ("stall", nil): return .stall
     case ("unplug", nil): return .unplug
     default: return nil

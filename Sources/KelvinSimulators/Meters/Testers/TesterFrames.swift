@@ -20,7 +20,9 @@ package enum TesterFrames {
     }
   }
 
-  private static func steps(_ value: Double, _ inOne: Double) -> Int { Int((value * inOne).rounded()) }
+  private static func steps(_ value: Double, _ inOne: Double) -> Int {
+    Int((value * inOne).rounded())
+  }
 
   // MARK: TC66C
 

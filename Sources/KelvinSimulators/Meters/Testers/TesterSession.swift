@@ -21,6 +21,7 @@ struct TesterSession {
   /// When one that sends by itself does so next.
   private var next: Int64
   private var isStalled = false
+  private var isBabbling = false
   private var isUnplugged = false
   private var random: SeededGenerator
 
@@ -44,7 +45,7 @@ struct TesterSession {
     _ = kelvin_set_fifo(41)
     while !stopping.isRaised, !isUnplugged {
       var wait = pollfd(fd: master, events: Int16(POLLIN), revents: 0)
-      let isBusy = model.isTalking || !waiting.isEmpty || outgoing.count > 0
+      let isBusy = isBabbling || model.isTalking || !waiting.isEmpty || outgoing.count > 0
       let ready = poll(&wait, 1, isBusy ? 1 : 20)
       if ready > 0, wait.revents & Int16(POLLIN) != 0 {
         var buffer = [UInt8](repeating: 0, count: 4096)
@@ -58,6 +59,7 @@ struct TesterSession {
         usleep(2_000)
       }
       talk()
+      if isBabbling { outgoing += random.bytes(8) }
       flush()
     }
   }
@@ -104,7 +106,7 @@ struct TesterSession {
   /// Says what passes through it now.
   private mutating func say(after seconds: Double) {
     let now = MonotonicTime.now.nanoseconds
-    guard !isStalled, faults.answers != .silent else { return }
+    guard !isStalled, !isBabbling, faults.answers != .silent else { return }
     guard faults.answers != .foreign else {
       return queue(Array("AT+OK\r\nERROR: unknown command\r\n".utf8), at: now)
     }
@@ -124,6 +126,7 @@ struct TesterSession {
     case .late(let time): due += Int64(time) * 1_000_000
     case .twice: bytes += bytes
     case .mute: return
+    case .babble: isBabbling = true
     case .stall:
       isStalled = true
       return
