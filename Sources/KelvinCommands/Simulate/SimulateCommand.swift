@@ -18,13 +18,14 @@ struct SimulateCommand: AsyncParsableCommand {
         kelvin simulate monsoon > monsoon.yaml              a Monsoon, as a USB device of the bench host
         kelvin simulate power-z > tester.yaml               a POWER-Z, the same way
         kelvin simulate scpi > psu.yaml                     a bench supply
+        kelvin simulate usb-tester > tester.yaml            a USB tester
         kelvin simulate plant .build/virtual-bench/x86-a    power for a virtual board
       """,
     subcommands: [
       SimulateRelayCommand.self, SimulatePlugCommand.self, SimulateADBDCommand.self,
       SimulateFastbootCommand.self, SimulateConsoleCommand.self, SimulateIIODCommand.self,
       SimulatePPK2Command.self, SimulateEnergyProbeCommand.self, SimulateMonsoonCommand.self,
-      SimulatePowerZCommand.self, SimulateSCPICommand.self,
+      SimulatePowerZCommand.self, SimulateSCPICommand.self, SimulateUSBTesterCommand.self,
       SimulatePlantCommand.self
     ])
 }
