@@ -1,0 +1,193 @@
+import Foundation
+import KelvinConnections
+import KelvinDevices
+import KelvinModel
+import KelvinSystem
+import Testing
+
+@testable import KelvinMeters
+
+/// A FNIRSI tester on the wire, driven as a true one.
+@Suite(
+  .serialized, .enabled(if: RawGadget.isPossible, "needs the bench host"),
+  .timeLimit(.minutes(2)))
+struct FNIRSIOnBenchHost {
+  private var soon: Deadline { .after(seconds: 30) }
+
+  static var device: USBDeviceInfo? {
+    USBDeviceInfo.all().first { FNIRSIModel(vendor: $0.vendorID, product: $0.productID) != nil }
+  }
+
+  static func plug(_ words: String = "", as model: String = "fnb58") throws -> RawGadget {
+    try RawGadget(
+      [model, "--speed", "full", "--with", words], serial: "FN1", device: { device },
+      // The kernel's HID driver has taken it.
+      isReady: { device in
+        FileManager.default.fileExists(atPath: "\(device.syspath)/\(device.name):1.0/driver")
+      })
+  }
+
+  static func open(_ options: [String: Value] = [:]) async throws -> any Meter {
+    try await FNIRSIDriver().open(
+      name: "f", options: options, through: LocalConnection(), until: .after(seconds: 30))
+  }
+
+  /// Samples that are not what was sent under their number.
+  static func madeUp(_ sink: CollectingSink) -> Int {
+    let (volts, amperes) = (sink.codes(0), sink.codes(1))
+    return sink.codes(2).enumerated().count { place, number in
+      let current = (number % 100 < 60 ? 30_000 : 100_000) + number % 100
+      return amperes[place] != current || volts[place] != 510_000 - current / 20
+    }
+  }
+
+  /// The numbers of samples that were not given out between the first and the last.
+  static func missing(_ sink: CollectingSink) -> [Int64] {
+    let numbers = sink.codes(2)
+    guard let first = numbers.first, let last = numbers.last else { return [] }
+    return (first...last).filter { !numbers.contains($0) }
+  }
+
+  /// Losses, and reports that are damaged, are gaps at their places; it goes on for longer than it was told once.
+  @Test func measures() async throws {
+    let gadget = try Self.plug("drop=30:2,damage=45")
+    let found = try await FNIRSIDriver().find(through: LocalConnection(), until: soon)
+    #expect(found.map(\.name) == ["fnirsi/FN1"] && found[0].obstacle == nil)
+    let meter = try await Self.open(["match": found[0].options["match"] ?? .null])
+    #expect(meter.identity.model == "FNB58" && meter.identity.serial == "FN1")
+    #expect(meter.identity.verified == "simulator only" && meter.rate == 100)
+    // Opening it tells it nothing; nobody else can have it meanwhile.
+    #expect(gadget.record.isEmpty)
+    let second = await meterFailure { _ = try await Self.open() }
+    #expect(second?.code == .busy, "\(String(describing: second))")
+    let sink = CollectingSink()
+    try await meter.start(into: sink, until: soon)
+    #expect(sink.wait(for: 220, seconds: 30))
+    let summary = await meter.stop(until: soon)
+    #expect(summary.failure == nil, "\(summary)")
+    #expect(Self.madeUp(sink) == 0)
+    #expect(Self.missing(sink) == Array(120..<128) + Array(180..<184))
+    let gaps = sink.events.filter { $0.kind == .gap }
+    #expect(gaps.map(\.count) == [8, 4] && summary.lost == 12, "\(sink.events)")
+    #expect(summary.counts["damaged reports"] == .integer(1))
+    #expect(sink.codes(4).allSatisfy { $0 == 311 })
+    let times = sink.times()
+    #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
+    // Three seconds, by the host's clock.
+    let (span, steps) = (times.last! - times[0], sink.codes(2).last! - sink.codes(2)[0])
+    #expect(abs(Double(span) / 1e7 - Double(steps)) < 4, "\(span) ns, \(steps)")
+    #expect(Array(gadget.record.prefix(4)) == ["told 81", "told 82", "told 82", "told 83"])
+    #expect(!gadget.record.contains { $0.hasPrefix("torn") })
+    // Once more.
+    let again = CollectingSink()
+    try await meter.start(into: again, until: soon)
+    #expect(again.wait(for: 8))
+    #expect(await meter.stop(until: soon).failure == nil && Self.madeUp(again) == 0)
+    await meter.close()
+    let after = await meterFailure { try await meter.start(into: sink, until: soon) }
+    #expect(after?.code == .gone)
+    // The kernel's driver has it again.
+    #expect(
+      RawGadget.wait {
+        guard let device = Self.device else { return false }
+        return SmallFile.realPath("\(device.syspath)/\(device.name):1.0/driver")?.hasSuffix(
+          "usbhid") == true
+      })
+  }
+
+  /// An older one, which is told to go on with each report.
+  @Test func unpluggedItKeepsWhatCame() async throws {
+    let gadget = try Self.plug("unplug=30", as: "fnb48")
+    let meter = try await Self.open()
+    #expect(meter.identity.model == "FNB48")
+    let sink = CollectingSink()
+    try await meter.start(into: sink, until: soon)
+    #expect(RawGadget.wait { Self.device == nil })
+    let summary = await meter.stop(until: soon)
+    #expect(summary.failure?.code == .gone && summary.failure?.message.hasPrefix("f: ") == true)
+    #expect(sink.codes(0).count == 116 && summary.samples[0] == 116 && Self.madeUp(sink) == 0)
+    #expect(gadget.record.count { $0 == "told 83" } > 4)
+    await meter.close()
+  }
+
+  @Test(arguments: [
+    ("deaf", MeterFailure.Code.timedOut), ("foreign", .malfunction), ("no-sum", .malfunction)
+  ])
+  func whatSaysNothingOfUseIsToldSo(words: String, code: MeterFailure.Code) async throws {
+    let gadget = try Self.plug(words)
+    let meter = try await Self.open()
+    let sink = CollectingSink()
+    let failure = await meterFailure { try await meter.start(into: sink, until: soon) }
+    #expect(failure?.code == code && failure?.hint.isEmpty == false, "\(String(describing: failure))")
+    #expect(sink.codes(0).isEmpty)
+    // Told anew, twice or more, before it is given up.
+    if words == "deaf" { #expect(gadget.record.count { $0 == "told 82" } > 3) }
+    await meter.close()
+    guard words == "no-sum" else { return }
+    let other = try await Self.open(["checksum": .boolean(false)])
+    try await other.start(into: sink, until: soon)
+    #expect(sink.wait(for: 4))
+    #expect(await other.stop(until: soon).failure == nil && Self.madeUp(sink) == 0)
+    await other.close()
+  }
+
+  @Test func silentItIsToldAnewAndGivenUp() async throws {
+    let gadget = try Self.plug("silent=25")
+    let meter = try await Self.open()
+    let sink = CollectingSink()
+    try await meter.start(into: sink, until: soon)
+    #expect(RawGadget.wait { gadget.record.count { $0 == "told 82" } > 4 })
+    _ = Deadline.after(seconds: 1.5).wait()
+    let summary = await meter.stop(until: soon)
+    #expect(summary.failure?.code == .timedOut, "\(summary)")
+    #expect(sink.codes(0).count == 96 && Self.madeUp(sink) == 0)
+    await meter.close()
+  }
+
+  /// Who logs with it otherwise reads the same numbers.
+  @Test(
+    .enabled(
+      if: FileManager.default.fileExists(
+        atPath: "\(MonsoonThirdPartyOnBenchHost.root)/.build/capture-tools/usb_multimeter"),
+      "needs usb-multimeter, scripts/capture-tools"))
+  func usbMultimeterAgrees() throws {
+    let gadget = try Self.plug()
+    let result = try #require(
+      PPK2ThirdPartyTests.python(
+        """
+        import sys
+        sys.dont_write_bytecode = True
+        import usb.core
+        # The emulated device cannot be reset.
+        usb.core.Device.reset = lambda self: None
+        from usb_multimeter import all_devices, USBMeter
+        class Log:
+            values = []
+            def log(self, measurements):
+                self.values += measurements
+            def should_stop(self):
+                return len(self.values) >= 120
+        log = Log()
+        device = next(all_devices())
+        meter = USBMeter(USBMeter.Config(device, log, use_crc=True))
+        meter.setup_device()
+        meter.run(log)
+        print(device.device_info.model.name, device.serial_number)
+        for value in log.values:
+            print(repr(value.voltage), repr(value.current), repr(value.dp), repr(value.dn))
+        """))
+    try #require(result.status == 0, "\(result.output)")
+    let lines = result.output.split(separator: "\n")
+    #expect(lines.first == "FNB58 FN1")
+    let values = lines.dropFirst().map { $0.split(separator: " ").compactMap { Double($0) } }
+    try #require(values.count >= 120)
+    for (number, theirs) in values.enumerated() {
+      // The driver's decoder of the same sample: its codes are what `madeUp` compares with.
+      let current = (number % 100 < 60 ? 30_000 : 100_000) + number % 100
+      let codes = [510_000 - current / 20, current, number, 580].map { Int64($0) }
+      let ours = zip(FNIRSIReport.channels, codes).map { $0.value(of: $1) }
+      #expect(zip(theirs, ours).allSatisfy { abs($0 - $1) <= $1 * 1e-15 }, "\(theirs) \(ours)")
+    }
+    #expect(gadget.record.count { $0 == "told 83" } >= 1)
+  }
+}
