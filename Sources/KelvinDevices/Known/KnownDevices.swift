@@ -53,16 +53,16 @@ public enum KnownDevices {
       0x5fc9, 0x0061, .meter, "ChargerLAB POWER-Z KM002C", link: "km002c", [.usb, .hid, .serial],
       driver: "km003c", source: "Linux drivers/hwmon/powerz.c"),
     KnownDevice(
-      0x0483, 0x003a, .meter, "FNIRSI FNB48", link: "fnb48", [.hid], driver: "fnirsi",
+      0x0483, 0x003a, .meter, "FNIRSI FNB48", link: "fnb48", [.hid, .usb], driver: "fnirsi",
       source: "baryluk/fnirsi-usb-power-data-logger"),
     KnownDevice(
-      0x0483, 0x003b, .meter, "FNIRSI C1", link: "fnirsi-c1", [.hid], driver: "fnirsi",
+      0x0483, 0x003b, .meter, "FNIRSI C1", link: "fnirsi-c1", [.hid, .usb], driver: "fnirsi",
       source: "baryluk/fnirsi-usb-power-data-logger"),
     KnownDevice(
-      0x2e3c, 0x5558, .meter, "FNIRSI FNB58", link: "fnb58", [.hid], driver: "fnirsi",
+      0x2e3c, 0x5558, .meter, "FNIRSI FNB58", link: "fnb58", [.hid, .usb], driver: "fnirsi",
       source: "baryluk/fnirsi-usb-power-data-logger"),
     KnownDevice(
-      0x2e3c, 0x0049, .meter, "FNIRSI FNB48S", link: "fnb48s", [.hid], driver: "fnirsi",
+      0x2e3c, 0x0049, .meter, "FNIRSI FNB48S", link: "fnb48s", [.hid, .usb], driver: "fnirsi",
       source: "baryluk/fnirsi-usb-power-data-logger"),
     KnownDevice(
       0x1ab1, 0x0e11, .meter, "Rigol DP800 supply", link: "rigol-dp800", [.testInstrument, .usb],

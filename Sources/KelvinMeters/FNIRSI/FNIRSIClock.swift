@@ -5,7 +5,7 @@ internal import KelvinModel
 ///
 /// They are sent in regular steps, and may come late but not early. So a report waits for some that follow it: where
 /// all of them are late by a step or more, reports were lost before it; where one of them is on time, it was late
-/// itself. Lateness that is left is followed slowly, since the tester's clock is another than the host's.
+/// itself. While they come one right behind the other, this machine is catching up, and nothing is decided. Lateness that is left is followed slowly, since the tester's clock is another than the host's.
 struct FNIRSIClock: Sendable {
   /// From report to report, in nanoseconds.
   private let step: Double
@@ -23,8 +23,8 @@ struct FNIRSIClock: Sendable {
     var missing: Int64
   }
 
-  /// Reports that wait, with the one that is next.
-  private static let waiting = 10
+  /// Reports that wait, with the one that is next; and at most, which are 4 s of them.
+  private static let (waiting, most) = (10, 100)
   /// The share of lateness that is followed with each report: late by chance, and early by no chance at all.
   private static let (slow, quick) = (0.1, 0.5)
 
@@ -34,8 +34,10 @@ struct FNIRSIClock: Sendable {
 
   /// Takes a report; gives out the one before some others.
   mutating func take(_ report: FNIRSIReport, at arrival: Int64) -> Placed? {
+    let isCatchingUp = held.last.map { Double(arrival - $0.arrival) < step / 2 } ?? false
     held.append((report, arrival))
-    return held.count < Self.waiting ? nil : next()
+    guard held.count >= Self.waiting, !isCatchingUp || held.count >= Self.most else { return nil }
+    return next()
   }
 
   /// Gives out those that wait, at the end.

@@ -28,7 +28,7 @@ enum FNIRSIModel: String, Sendable, CaseIterable {
 
   /// How often it is told to go on, in seconds.
   ///
-  /// The newer ones stop a second after they were told last, and are told twice as often; the older ones are told
+  /// The newer ones stop a second or so after they were told last, and are told twice as often; the older ones are told
   /// with each report, as those who read them do.
   var refresh: Double {
     switch self {
@@ -45,7 +45,7 @@ enum FNIRSIModel: String, Sendable, CaseIterable {
 enum FNIRSICommand: UInt8, Sendable {
   /// What it does, nobody knows; it works without it, too.
   case begin = 0x81
-  /// Send for a second.
+  /// Send for a second or so.
   case sample = 0x82
   /// Send for another second.
   case goOn = 0x83

@@ -25,8 +25,8 @@ struct FNIRSIWorker: Sendable {
 
   /// Of the first reports of samples, which hold what nobody understands (baryluk/fnirsi-usb-power-data-logger).
   private static let passed = 1
-  /// Reports that are none, before a good one comes, after which there is no point in going on: two seconds' worth.
-  private static let most: Int64 = 50
+  /// Reports that are none, before a good one comes, after which there is no point in going on: a second's worth.
+  private static let most: Int64 = 25
 
   init(_ name: String, isChecked: Bool, into sink: any BlockSink) {
     self.name = name

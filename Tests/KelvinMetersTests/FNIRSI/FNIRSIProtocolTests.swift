@@ -130,6 +130,16 @@ struct FNIRSIProtocolTests {
     #expect(zip(times, times.dropFirst()).allSatisfy { $0 < $1 })
   }
 
+  /// This machine stood still for half a second and for two, and then takes what had come.
+  @Test(arguments: [12, 50])
+  func aStallIsNoLoss(count: Int) {
+    let (sink, summary) = Self.run(count: 200) { number in
+      (30..<(30 + count)).contains(number) ? Double(30 + count - number) * 40e6 : 1e6
+    }
+    #expect(summary.lost == 0 && sink.events.isEmpty, "\(sink.events)")
+    #expect(Self.worst(sink) < 8 && sink.codes(0).count == 796, "\(Self.worst(sink)) ms")
+  }
+
   @Test(arguments: [1, 2, 25])
   func lossIsToldByTheHostsClock(count: Int) {
     let (sink, summary) = Self.run { (30..<(30 + count)).contains($0) ? nil : 2e6 }

@@ -1,6 +1,6 @@
 // FNIRSI's USB testers on the wire: HID reports of 64 bytes, each of four samples. Protocol:
 // baryluk/fnirsi-usb-power-data-logger and PyPI's usb-multimeter; that they stop a second after they were told last:
-// fqueze/usb-power-profiling.
+// fqueze/usb-power-profiling. It must be somewhat more, since usb-multimeter tells them to go on just after a second.
 //
 // What it says is known for each sample, and D+ is the sample's number (modulo 50000): see `put_sample`.
 #include "behavior.h"
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REPORT = 64, IN_ONE = 4, STEP_NS = 40000000 };
+enum { REPORT = 64, IN_ONE = 4, STEP_NS = 40000000, HOLD_NS = 1500000000 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -94,7 +94,7 @@ static void consume(int endpoint, const uint8_t *data, int length)
 	if (!faults.is_deaf && (data[1] == 0x82 || (data[1] == 0x83 && is_sending))) {
 		if (!is_sending)
 			next_ns = now_ns() + STEP_NS;
-		until_ns = now_ns() + 1000000000;
+		until_ns = now_ns() + HOLD_NS;
 	}
 	report("told %02x", data[1]);
 	pthread_cond_broadcast(&changed);
