@@ -23,8 +23,9 @@ struct FNIRSIClock: Sendable {
     var missing: Int64
   }
 
-  /// Reports that wait, with the one that is next; and at most, which are 4 s of them.
-  private static let (waiting, most) = (10, 100)
+  /// Reports that wait, with the one that is next; that must agree that some were lost, a second's; and that wait at
+  /// most, 4 s of them.
+  private static let (waiting, agreeing, most) = (10, 25, 100)
   /// The share of lateness that is followed with each report: late by chance, and early by no chance at all.
   private static let (slow, quick) = (0.1, 0.5)
 
@@ -32,11 +33,18 @@ struct FNIRSIClock: Sendable {
     self.step = step
   }
 
-  /// Takes a report; gives out the one before some others.
+  /// Takes a report; gives out the one before some others, if it is known by now when that was taken.
   mutating func take(_ report: FNIRSIReport, at arrival: Int64) -> Placed? {
     let isCatchingUp = held.last.map { Double(arrival - $0.arrival) < step / 2 } ?? false
     held.append((report, arrival))
-    guard held.count >= Self.waiting, !isCatchingUp || held.count >= Self.most else { return nil }
+    guard held.count < Self.most else { return next() }
+    guard held.count >= Self.waiting, !isCatchingUp else { return nil }
+    return least(after: before) < step / 2 || held.count >= Self.agreeing ? next() : nil
+  }
+
+  /// Gives out another one where more wait than need to.
+  mutating func takeAnother() -> Placed? {
+    guard held.count >= Self.waiting, least(after: before) < step / 2 else { return nil }
     return next()
   }
 
@@ -47,15 +55,21 @@ struct FNIRSIClock: Sendable {
     return rest
   }
 
+  /// When the report before those that wait was sent: the first one of all was as late as the promptest of those
+  /// behind it says.
+  private var before: Double {
+    last ?? held.enumerated().map { Double($1.arrival) - step * Double($0 + 1) }.min() ?? 0
+  }
+
+  /// How late the promptest of those that wait was, were none missing.
+  private func least(after before: Double) -> Double {
+    held.enumerated().map { Double($1.arrival) - before - step * Double($0 + 1) }.min() ?? 0
+  }
+
   private mutating func next() -> Placed? {
     guard let first = held.first else { return nil }
-    // The first one of all was as late as the promptest of those behind it says.
-    let before =
-      last
-      ?? (held.enumerated().map { Double($1.arrival) - step * Double($0 + 1) }.min()
-        ?? Double(first.arrival) - step)
-    let lateness = held.enumerated().map { Double($1.arrival) - before - step * Double($0 + 1) }
-    let least = lateness.min() ?? 0
+    let before = before
+    let least = least(after: before)
     let missing = least > step / 2 ? (least / step).rounded() : 0
     let rest = least - missing * step
     let time = before + step * (1 + missing) + rest * (rest < 0 ? Self.quick : Self.slow)

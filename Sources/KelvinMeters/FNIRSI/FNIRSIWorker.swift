@@ -46,7 +46,9 @@ struct FNIRSIWorker: Sendable {
     case .samples(let report):
       newest = arrival
       reports += 1
-      if reports > Self.passed, let placed = clock.take(report, at: arrival) { give(placed) }
+      guard reports > Self.passed, let placed = clock.take(report, at: arrival) else { return }
+      give(placed)
+      while let another = clock.takeAnother() { give(another) }
     case .other: break
     case .damaged: damaged += 1
     case .foreign: foreign += 1

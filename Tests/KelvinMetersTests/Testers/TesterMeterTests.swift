@@ -72,7 +72,7 @@ struct TesterMeterTests {
     try await meter.start(into: sink, until: soon)
     let again = await meterFailure { try await meter.start(into: sink, until: soon) }
     #expect(again?.code == .busy)
-    #expect(sink.wait(for: 25))
+    #expect(sink.wait(for: 12))
     let summary = await meter.stop(until: soon)
     #expect(summary.failure == nil && summary.lost == 0, "\(summary)")
     #expect(sink.events.allSatisfy { $0.kind == .overrun }, "\(sink.events)")
@@ -96,11 +96,11 @@ struct TesterMeterTests {
   @Test(arguments: [TesterModel.tc66c, .um34c])
   func whatGoesWrongOnceIsAGap(model: TesterModel) async throws {
     var faults = Self.faults([
-      6: .byte(3), 12: .flip(bit: 8 * 49), 18: .noise(30), 24: .twice, 30: .mute, 36: .late(150)
+      6: .byte(3), 12: .flip(bit: 8 * 49), 18: .noise(30), 24: .twice, 30: .mute, 36: .late(120)
     ])
     faults.pieces = 7
     let device = try SimulatedTester(model, faults: faults)
-    let meter = try await Self.open(model, device, patience: 0.1)
+    let meter = try await Self.open(model, device, rate: 100, patience: 0.08)
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
     #expect(sink.wait(for: 40))
