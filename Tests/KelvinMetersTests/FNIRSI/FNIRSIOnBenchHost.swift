@@ -140,7 +140,7 @@ struct FNIRSIOnBenchHost {
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
     #expect(RawGadget.wait { Self.told(gadget).count { $0 == "82" } > 3 })
-    _ = Deadline.after(seconds: 1.5).wait()
+    _ = Deadline.after(seconds: 1).wait()
     let summary = await meter.stop(until: soon)
     #expect(summary.failure?.code == .timedOut, "\(summary)")
     #expect(sink.codes(0).count == 96 && Self.madeUp(sink) == 0)
@@ -169,10 +169,12 @@ struct FNIRSIOnBenchHost {
             def log(self, measurements):
                 self.values += measurements
             def should_stop(self):
-                return len(self.values) >= 60
+                return len(self.values) >= 40
         log = Log()
         device = next(all_devices())
         meter = USBMeter(USBMeter.Config(device, log, use_crc=True))
+        # What the device still sends is nobody's.
+        meter._drain_buffer = lambda: None
         meter.setup_device()
         meter.run(log)
         print(device.device_info.model.name, device.serial_number)
@@ -183,7 +185,7 @@ struct FNIRSIOnBenchHost {
     let lines = result.output.split(separator: "\n")
     #expect(lines.first == "FNB58 FN1")
     let values = lines.dropFirst().map { $0.split(separator: " ").compactMap { Double($0) } }
-    try #require(values.count >= 60)
+    try #require(values.count >= 40)
     for (number, theirs) in values.enumerated() {
       // The driver's decoder of the same sample: its codes are what `madeUp` compares with.
       let current = (number % 100 < 60 ? 30_000 : 100_000) + number % 100
