@@ -35,6 +35,8 @@ final class FNIRSIMeter: Meter {
 
   deinit { state.withLock { $0.capture }?.abandon() }
 
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
     let (isBusy, isClosed) = state.withLock { ($0.capture != nil, $0.isClosed) }
     guard !isClosed else { throw MeterFailure(.gone, "\(identity.name): it was closed") }

@@ -27,6 +27,13 @@ struct TesterMeterTests {
       ], through: LocalConnection(), until: soon)
   }
 
+  /// Waits until its capture has ended by itself.
+  static func isOver(_ meter: any Meter) -> Bool {
+    guard let end = meter.isOver else { return false }
+    _ = Deadline.after(seconds: 20).ended(by: [end]).wait()
+    return end.isRaised
+  }
+
   /// Quick ones that send by themselves.
   static func faults(_ events: [Int64: TesterFaults.Event] = [:]) -> TesterFaults {
     var faults = TesterFaults()
@@ -149,7 +156,7 @@ struct TesterMeterTests {
       // The last one before it is given out, too; one that sends has said some before.
       let count = model == .yzxstudio ? 4 : 11
       #expect(sink.wait(for: count))
-      _ = Deadline.after(seconds: event == .stall ? 0.9 : 0.3).wait()
+      #expect(Self.isOver(meter))
       let summary = await meter.stop(until: soon)
       #expect(summary.failure?.code == code, "\(model) \(event): \(summary)")
       #expect(summary.failure?.message.hasPrefix("usb: \(device.path)") == true)
@@ -206,7 +213,7 @@ struct TesterMeterTests {
       let meter = try await Self.open(model, other, patience: 0.1)
       let sink = CollectingSink()
       try await meter.start(into: sink, until: soon)
-      _ = Deadline.after(seconds: model == .um25c ? 1.4 : 1).wait()
+      #expect(Self.isOver(meter))
       let summary = await meter.stop(until: soon)
       #expect(summary.failure?.code == .malfunction, "\(model): \(summary)")
       let kept = sink.codes(0).count
