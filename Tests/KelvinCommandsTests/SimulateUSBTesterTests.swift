@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import KelvinConnections
 import KelvinModel
 import Testing
@@ -15,10 +16,9 @@ struct SimulateUSBTesterTests {
   }
 
   /// One that is asked; two seconds are a whole period of what passes through it.
-  @Test(arguments: ["tc66c", "um34c"])
-  func energyIsTheTruth(model: String) async throws {
+  @Test func energyIsTheTruth() async throws {
     let process = try await SimulatorProcess(
-      "usb-tester --model \(model) --for '100 s'", in: scratch, until: "driver")
+      "usb-tester --for '100 s'", in: scratch, until: "driver: tc66,")
     let ran = try await run([
       "measure", "--board", "simulated", "--for", "2 s", "--format", "json", "-o", "out.json"
     ])
@@ -32,9 +32,18 @@ struct SimulateUSBTesterTests {
     let energy = try #require(sites.first?["energy"] as? Double, "\(sites)")
     // The window is some milliseconds longer than it should, and what is drawn then up to 4.1 W.
     #expect(abs(energy - 2 * 2.53525) < 0.3, "\(energy) J")
-    #expect(ran.both.contains("simulator only"), "\(ran.both)")
+    #expect(try scratch.read("out.json").contains("simulator only"))
     try await process.end()
     #expect(try scratch.read("log").contains("said "))
+  }
+
+  @Test(arguments: [("um24c", "um25c"), ("um34c", "um25c"), ("yzxstudio", "yzxstudio")])
+  func itsBenchFileMeansIt(model: String, driver: String) async throws {
+    let process = try await SimulatorProcess(
+      "usb-tester --model \(model) --for '100 s'", in: scratch, until: "driver: \(driver),")
+    let ran = try await run(["meter", "info", "simulated-usb-tester", "--board", "simulated"])
+    #expect(ran.code == 0 && ran.both.contains("current"), "\(ran.both)")
+    try await process.end(by: SIGTERM)
   }
 
   /// What the bench file does not say is refused before anything is opened.
