@@ -26,7 +26,7 @@ final class TesterMeter: Meter {
   ) {
     self.port = port
     self.language = language
-    rate = options.rate
+    rate = language.question == nil ? nil : options.rate
     channels = language.channels.map { channel in
       var channel = channel
       channel.accuracy = channel.kind.flatMap { options.accuracy[$0] }
