@@ -18,6 +18,7 @@ struct SimulateCommand: AsyncParsableCommand {
         kelvin simulate monsoon > monsoon.yaml              a Monsoon, as a USB device of the bench host
         kelvin simulate power-z > tester.yaml               a POWER-Z, the same way
         kelvin simulate scpi > psu.yaml                     a bench supply
+        kelvin simulate otii > otii.yaml                    an Otii Arc, through its server
         kelvin simulate plant .build/virtual-bench/x86-a    power for a virtual board
       """,
     subcommands: [
@@ -25,6 +26,7 @@ struct SimulateCommand: AsyncParsableCommand {
       SimulateFastbootCommand.self, SimulateConsoleCommand.self, SimulateIIODCommand.self,
       SimulatePPK2Command.self, SimulateEnergyProbeCommand.self, SimulateMonsoonCommand.self,
       SimulatePowerZCommand.self, SimulateSCPICommand.self,
+      SimulateOtiiCommand.self,
       SimulatePlantCommand.self
     ])
 }
