@@ -4,7 +4,7 @@ public enum BuiltInMeters {
   public static let all: [any MeterDriver] = [
     HwmonDriver(), PowercapDriver(), PerfDriver(), PowerSupplyDriver(), IIODriver(), IIODDriver(),
     PPK2Driver(), EnergyProbeDriver(), MonsoonDriver(), KM003CDriver(), SCPIDriver(),
-    OtiiDriver(),
+    OtiiDriver(), PlugDriver(), YoctopuceDriver(),
     CommandDriver()
   ]
 }

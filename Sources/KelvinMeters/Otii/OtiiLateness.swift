@@ -2,7 +2,7 @@
 /// promptest sample comes later than before. Used by one thread.
 struct OtiiLateness: Sendable {
   /// In which the promptest one is looked for, in nanoseconds of the host.
-  private static let window: Int64 = 2_000_000_000
+  private static let window: Int64 = 1_000_000_000
   /// By how much that may be later than in the window before, in nanoseconds: far more than clocks drift apart
   /// within it.
   static let tolerance: Int64 = 250_000_000

@@ -304,7 +304,7 @@ struct OtiiWorker {
     sink.take(
       CaptureEvent(
         .gap, from: time, to: time &+ missing, count: count,
-        note: "by the host's clock, within four seconds before: the server's time stamps show none")
+        note: "by the host's clock, within two seconds before: the server's time stamps show none")
     )
   }
 }

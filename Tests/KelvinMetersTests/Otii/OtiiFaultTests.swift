@@ -11,12 +11,12 @@ import Testing
 struct OtiiFaultTests {
   /// Measures until a fault at an answer has had its time.
   static func measure(
-    _ event: OtiiFaults.Event, isEnd: Bool = false, at number: Int = 5, samples: Int = 3000
+    _ event: OtiiFaults.Event, isEnd: Bool = false, at number: Int = 4, samples: Int = 2400
   ) async throws -> (summary: CaptureSummary, sink: CollectingSink, otii: SimulatedOtii) {
     var faults = OtiiFaults()
     faults.events[number] = event
     let (otii, server) = try OtiiMeterTests.serve(.arc, faults)
-    let only: [String: Value] = ["channels": .list(["main-current"]), "patience": .number(0.8)]
+    let only: [String: Value] = ["channels": .list(["main-current"]), "patience": .number(0.5)]
     let meter = try await OtiiMeterTests.open(
       server, only.merging(OtiiMeterTests.supply) { $1 })
     let sink = CollectingSink()
@@ -25,7 +25,7 @@ struct OtiiFaultTests {
     while otii.now.said < number, !limit.hasPassed { usleep(5000) }
     if isEnd {
       // What stops growing is noticed by its silence.
-      if event == .stall { usleep(1_000_000) }
+      if event == .stall { usleep(600_000) }
     } else {
       #expect(sink.wait(for: samples))
     }
@@ -59,7 +59,7 @@ struct OtiiFaultTests {
   }
 
   @Test func lateAnswersAreWaitedFor() async throws {
-    let (summary, sink, _) = try await Self.measure(.late(0.4))
+    let (summary, sink, _) = try await Self.measure(.late(0.2))
     #expect(summary.failure == nil && summary.lost == 0 && sink.events.isEmpty)
   }
 
@@ -79,7 +79,7 @@ struct OtiiFaultTests {
     faults.events[9] = .loss(1)
     let (_, server) = try OtiiMeterTests.serve(.arc, faults)
     let meter = try await OtiiMeterTests.open(
-      server, ["channels": .list(["main-current"]), "patience": .number(3)])
+      server, ["channels": .list(["main-current"]), "patience": .number(2)])
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
     let limit = Deadline.after(seconds: 12)
