@@ -5,6 +5,7 @@ public enum BuiltInMeters {
     HwmonDriver(), PowercapDriver(), PerfDriver(), PowerSupplyDriver(), IIODriver(), IIODDriver(),
     PPK2Driver(), EnergyProbeDriver(), MonsoonDriver(), KM003CDriver(), SCPIDriver(),
     OtiiDriver(), PlugDriver(), YoctopuceDriver(),
+    SigrokDriver(),
     CommandDriver()
   ]
 }

@@ -61,6 +61,8 @@ final class OtiiMeter: Meter {
         last: CaptureSummary(samples: channels.map { _ in 0 })))
   }
 
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+
   deinit { state.withLock { $0.capture }?.abandon() }
 
   /// The connection, made anew when it was lost.

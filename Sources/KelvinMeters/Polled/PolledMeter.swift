@@ -24,6 +24,8 @@ final class PolledMeter: Meter {
     state = Mutex((nil, CaptureSummary(samples: source.channels.map { _ in 0 })))
   }
 
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+
   deinit { state.withLock { $0.capture }?.abandon() }
 
   var channels: [Channel] { source.channels }
