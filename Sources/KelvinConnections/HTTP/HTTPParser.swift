@@ -5,7 +5,12 @@ internal import KelvinModel
 /// differently: folded headers, two lengths, a length beside chunks.
 package struct HTTPParser: Sendable {
   /// Why bytes are no response.
-  package struct Mistake: Error, Hashable { package let what: String }
+  package struct Mistake: Error, Hashable {
+    package let what: String
+
+    /// Says what is wrong.
+    package init(what: String) { self.what = what }
+  }
 
   private var bytes: [UInt8] = []
   private var head: Head?

@@ -253,29 +253,17 @@ struct OtiiWorker {
         first: clock.time(head.first &+ shift), step: head.interval, count: head.codes.count)
       var blocks: [SampleBlock] = []
       for piece in together {
-        blocks += whole(SampleBlock(channel: piece.channel, times: times, codes: piece.codes))
+        let (block, event) = SampleBlock(
+          channel: piece.channel, times: times, codes: piece.codes
+        ).whole()
+        if let block { blocks.append(block) }
+        guard let event else { continue }
+        lost += event.count ?? 0
+        sink.take(event)
       }
       for block in blocks { samples[block.channel] += Int64(block.codes.count) }
       sink.take(blocks)
     }
-  }
-
-  /// Without what is no number, of which an event tells.
-  private mutating func whole(_ block: SampleBlock) -> [SampleBlock] {
-    guard block.codes.contains(.min) else { return [block] }
-    let good = block.codes.indices.filter { block.codes[$0] != .min }
-    let times = block.times.array
-    let bad = block.codes.indices.filter { block.codes[$0] == .min }
-    lost += Int64(bad.count)
-    sink.take(
-      CaptureEvent(
-        .error, channel: block.channel, from: times[bad[0]], to: times[bad[bad.count - 1]],
-        count: Int64(bad.count), note: "no number"))
-    guard !good.isEmpty else { return [] }
-    return [
-      SampleBlock(
-        channel: block.channel, times: good.map { times[$0] }, codes: good.map { block.codes[$0] })
-    ]
   }
 
   /// Gives digital lines out, with the level up to the newest value's time.
