@@ -2,6 +2,7 @@ import Foundation
 import KelvinConnections
 import KelvinModel
 import KelvinSimulators
+import KelvinSystem
 import Testing
 
 @testable import KelvinMeters
@@ -98,12 +99,12 @@ struct PlugMeterTests {
   ])
   func whatCameBeforeTheEndIsKept(fault: DeviceFault, code: MeterFailure.Code) async throws {
     let (plug, server) = try Self.serve(.shelly2)
-    let meter = try await Self.open(server, .shelly2, ["patience": .number(0.3)])
+    let meter = try await Self.open(server, .shelly2, ["patience": .number(0.5)])
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
     #expect(sink.wait(for: 10))
     plug.fault = fault
-    usleep(500_000)
+    _ = Deadline.after(seconds: 5).ended(with: meter).wait()
     let summary = await meter.stop(until: soon)
     await meter.close()
     #expect(summary.failure?.code == code, "\(String(describing: summary.failure))")

@@ -2,6 +2,7 @@ import Foundation
 import KelvinConnections
 import KelvinModel
 import KelvinSimulators
+import KelvinSystem
 import Testing
 
 @testable import KelvinMeters
@@ -69,12 +70,12 @@ struct YoctopuceTests {
   ])
   func whatCameBeforeTheEndIsKept(fault: DeviceFault, code: MeterFailure.Code) async throws {
     let hub = try SimulatedYoctoHub()
-    let meter = try await Self.open(hub, ["patience": .number(0.3)])
+    let meter = try await Self.open(hub, ["patience": .number(0.5)])
     let sink = CollectingSink()
     try await meter.start(into: sink, until: soon)
     #expect(sink.wait(for: 10))
     hub.fault = fault
-    usleep(500_000)
+    _ = Deadline.after(seconds: 5).ended(with: meter).wait()
     let summary = await meter.stop(until: soon)
     await meter.close()
     #expect(summary.failure?.code == code, "\(String(describing: summary.failure))")
@@ -89,7 +90,7 @@ struct YoctopuceTests {
     try await meter.start(into: sink, until: soon)
     #expect(sink.wait(for: 10))
     hub.isPlugged = false
-    usleep(200_000)
+    _ = Deadline.after(seconds: 5).ended(with: meter).wait()
     let summary = await meter.stop(until: soon)
     await meter.close()
     #expect(summary.failure?.code == .notFound && sink.codes(0).count >= 10)
