@@ -4,7 +4,8 @@ public enum BuiltInMeters {
   public static let all: [any MeterDriver] = [
     HwmonDriver(), PowercapDriver(), PerfDriver(), PowerSupplyDriver(), IIODriver(), IIODDriver(),
     PPK2Driver(), EnergyProbeDriver(), MonsoonDriver(), KM003CDriver(), SCPIDriver(), TC66Driver(),
-    UMDriver(), YZXDriver(), FNIRSIDriver(),
+    UMDriver(), YZXDriver(), FNIRSIDriver(), OtiiDriver(), PlugDriver(), YoctopuceDriver(),
+    SigrokDriver(),
     CommandDriver()
   ]
 }

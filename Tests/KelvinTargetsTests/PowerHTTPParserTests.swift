@@ -1,3 +1,4 @@
+import KelvinConnections
 import KelvinDevices
 import KelvinModel
 import Testing
@@ -113,7 +114,7 @@ struct PowerHTTPParserTests {
     "Digest realm=\"x, nonce=\"y\", qop=\"auth-int\", algorithm=SHA-256"
   ])
   func refusesOtherChallenges(challenge: String) {
-    #expect(throws: PowerFailure.self) {
+    #expect(throws: PlainFailure.self) {
       try HTTPCredentials.digest(
         challenge, user: "a", password: "b", method: "GET", target: "/", clientNonce: "c")
     }

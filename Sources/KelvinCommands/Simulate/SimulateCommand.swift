@@ -19,6 +19,8 @@ struct SimulateCommand: AsyncParsableCommand {
         kelvin simulate power-z > tester.yaml               a POWER-Z, the same way
         kelvin simulate scpi > psu.yaml                     a bench supply
         kelvin simulate usb-tester > tester.yaml            a USB tester
+        kelvin simulate otii > otii.yaml                    an Otii Arc, through its server
+        kelvin simulate yoctopuce > watt.yaml               a Yocto-Watt behind its hub
         kelvin simulate plant .build/virtual-bench/x86-a    power for a virtual board
       """,
     subcommands: [
@@ -26,6 +28,7 @@ struct SimulateCommand: AsyncParsableCommand {
       SimulateFastbootCommand.self, SimulateConsoleCommand.self, SimulateIIODCommand.self,
       SimulatePPK2Command.self, SimulateEnergyProbeCommand.self, SimulateMonsoonCommand.self,
       SimulatePowerZCommand.self, SimulateSCPICommand.self, SimulateUSBTesterCommand.self,
+      SimulateOtiiCommand.self, SimulateYoctopuceCommand.self,
       SimulatePlantCommand.self
     ])
 }

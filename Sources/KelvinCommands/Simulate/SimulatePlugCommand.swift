@@ -15,6 +15,7 @@ struct SimulatePlugCommand: AsyncParsableCommand {
         kelvin simulate plug --for 600 > plug.yaml &
         kelvin power cycle simulated --off-for '1 s' --bench plug.yaml
         kelvin simulate plug --model shelly2 --port 8080
+        kelvin simulate plug --model shelly2 --metered > plug.yaml    one that measures, 4 W and 6 W in turns
       """)
 
   enum Model: String, ExpressibleByArgument, CaseIterable {
@@ -37,6 +38,9 @@ struct SimulatePlugCommand: AsyncParsableCommand {
 
   @Option(help: "How many outputs it has.") var outputs = 1
 
+  @Flag(help: "It is on, and measures what it gives: 4 W and 6 W, a second each.")
+  var metered = false
+
   @Option(help: "The TCP port; default: one that is free.") var port: UInt16 = 0
 
   @Option(name: .customLong("for"), help: "End after this time, such as '10 min'.")
@@ -50,7 +54,9 @@ struct SimulatePlugCommand: AsyncParsableCommand {
   func run() async throws {
     let stop = SignalInterrupt.begin()
     let first = model.first
-    let plug = SimulatedPlug(model.simulated, outputs: outputs) { index, isOn in
+    let plug = SimulatedPlug(model.simulated, outputs: outputs, meter: metered ? PlugMeter() : nil)
+    {
+      index, isOn in
       SimulatedBench.tell("output \(index + first)", isOn)
     }
     let server = try DeviceServer(tcp: plug, port: port)
@@ -60,6 +66,15 @@ struct SimulatePlugCommand: AsyncParsableCommand {
       "a plug (\(model.rawValue)) with "
         + (outputs == 1 ? "output \(first)" : "outputs \(first) to \(last)"),
       power: "{\(model.driver): {host: 127.0.0.1, port: \(server.address), output: \(first)}}")
+    if metered {
+      let driver = model == .tasmota ? "tasmota" : "shelly"
+      Terminal.standardOutput.line(
+        """
+            meters: [simulated-plug]
+        meters:
+          simulated-plug: {driver: plug, model: \(driver), host: 127.0.0.1, port: \(server.address)}
+        """)
+    }
     SimulatedBench.wait(duration, stop)
   }
 }

@@ -13,9 +13,9 @@ final class CommandCapture: Sendable {
   let isOver = Interrupt()
   private let kill = Interrupt()
   private let process: any RemoteProcess
-  private let options: CommandOptions
+  private let options: ProgramPlan
   private let state = Mutex(State())
-  private let reader = Mutex<NamedThread?>(nil)
+  private let thread = Mutex<NamedThread?>(nil)
 
   private struct State {
     var isStopping = false
@@ -27,8 +27,8 @@ final class CommandCapture: Sendable {
   private static let kept = 64 << 10
 
   init(
-    _ options: CommandOptions, name: String, through connection: any Connection,
-    into sink: any BlockSink, until deadline: Deadline
+    _ options: ProgramPlan, name: String, through connection: any Connection,
+    reader: any ProgramReader, into sink: any BlockSink, until deadline: Deadline
   ) async throws(MeterFailure) {
     self.options = options
     guard !connection.capabilities.keepsOutput else {
@@ -68,12 +68,12 @@ final class CommandCapture: Sendable {
     }
     do throws(PlainFailure) {
       let thread = try NamedThread("kelvin-lines") { [self] in
-        let summary = read(from: input, name, sink)
+        let summary = read(from: input, name, reader, sink)
         close(input)
         state.withLock { $0.summary = summary }
         isOver.raise()
       }
-      reader.withLock { $0 = thread }
+      self.thread.withLock { $0 = thread }
     } catch {
       kill.raise()
       close(input)
@@ -85,7 +85,7 @@ final class CommandCapture: Sendable {
   func stop() async -> CaptureSummary {
     state.withLock { $0.isStopping = true }
     if !isOver.isRaised {
-      try? await process.signal(options.stop.number)
+      try? await process.signal(options.stop)
       _ = Deadline.after(seconds: options.grace, interrupt: isOver).wait()
     }
     if !isOver.isRaised {
@@ -93,7 +93,7 @@ final class CommandCapture: Sendable {
       kill.raise()
       _ = Deadline.after(seconds: options.grace + 10, interrupt: isOver).wait()
     }
-    reader.take()?.join()
+    thread.take()?.join()
     return state.withLock { $0.summary }
   }
 
@@ -101,8 +101,10 @@ final class CommandCapture: Sendable {
   func abandon() { kill.raise() }
 
   /// Reads to the end, on the reader's thread.
-  private func read(from input: Int32, _ name: String, _ sink: any BlockSink) -> CaptureSummary {
-    var stream = LineStream(options.plan, name: name, into: sink)
+  private func read(
+    from input: Int32, _ name: String, _ reader: any ProgramReader, _ sink: any BlockSink
+  ) -> CaptureSummary {
+    var stream = reader
     var failure: MeterFailure?
     var buffer = [UInt8](repeating: 0, count: 65_536)
     var patience = Deadline.after(seconds: options.patience)
@@ -146,7 +148,7 @@ final class CommandCapture: Sendable {
   }
 
   private func summary(
-    _ stream: LineStream, _ clock: ClockFit, _ failure: MeterFailure?, _ name: String
+    _ stream: any ProgramReader, _ clock: ClockFit, _ failure: MeterFailure?, _ name: String
   ) -> CaptureSummary {
     let (isStopping, wasKilled, ending) = state.withLock {
       ($0.isStopping, $0.wasKilled, $0.ending)
@@ -164,7 +166,7 @@ final class CommandCapture: Sendable {
     if let cpu = result?.cpuNanoseconds { counts["program cpu"] = .integer(cpu) }
     var summary = CaptureSummary(
       samples: stream.samples, lost: stream.lost,
-      witnesses: options.plan.witnesses, clock: clock, hostCPU: kelvin_cpu_time(1),
+      witnesses: stream.witnesses, clock: clock, hostCPU: kelvin_cpu_time(1),
       counts: counts, failure: failure)
     guard failure == nil, !isStopping else {
       if var failure, failure.evidence.isEmpty, !said.isEmpty {

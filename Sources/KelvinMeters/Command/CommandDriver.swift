@@ -36,11 +36,27 @@ public struct CommandDriver: MeterDriver {
       // That machine's clocks are none of this one's.
       options.plan.timing = .printed(.own, digits: digits)
     }
+    let (plan, channels) = (options.plan, options.plan.channels)
     return CommandMeter(
       MeterIdentity(
         name: name, driver: "command", model: options.argv.first ?? "",
         location: "\(place.name): \(options.argv.joined(separator: " "))",
         verified: declaration.verified ?? ""),
-      options, through: place)
+      ProgramPlan(
+        argv: options.argv, patience: options.patience, stop: options.stop.number,
+        grace: options.grace), channels: channels, rate: plan.period.map { 1e9 / $0 },
+      properties: [MeterProperty("times", plan.timing.text)], through: place
+    ) { LineStream(plan, name: name, into: $0) }
+  }
+}
+
+extension LinePlan.Timing {
+  /// For people.
+  fileprivate var text: String {
+    switch self {
+    case .printed(let clock, _): "printed, \(clock.rawValue) clock"
+    case .counted: "lines are counted at the stated rate"
+    case .arrival(let late): "arrival, up to \(late / 1e6) ms late"
+    }
   }
 }

@@ -13,16 +13,28 @@ final class CommandMeter: Meter {
   let identity: MeterIdentity
   let channels: [Channel]
   let rate: Double?
-  private let options: CommandOptions
+  private let program: ProgramPlan
+  private let properties: [MeterProperty]
+  private let reader: @Sendable (any BlockSink) -> any ProgramReader
   private let connection: any Connection
   private let capture = Mutex<CommandCapture?>(nil)
 
-  init(_ identity: MeterIdentity, _ options: CommandOptions, through connection: any Connection) {
+  /// - Parameters:
+  ///   - rate: lines in a second, where that is stated.
+  ///   - properties: for people, beside what is run and where.
+  ///   - reader: makes samples of what it prints, for a sink.
+  init(
+    _ identity: MeterIdentity, _ program: ProgramPlan, channels: [Channel], rate: Double?,
+    properties: [MeterProperty], through connection: any Connection,
+    reader: @escaping @Sendable (any BlockSink) -> any ProgramReader
+  ) {
     self.identity = identity
-    self.options = options
+    self.program = program
+    self.channels = channels
+    self.rate = rate
+    self.properties = properties
     self.connection = connection
-    channels = options.plan.channels
-    rate = options.plan.period.map { 1e9 / $0 }
+    self.reader = reader
   }
 
   var isOver: Interrupt? { capture.withLock { $0?.isOver } }
@@ -35,8 +47,9 @@ final class CommandMeter: Meter {
       throw MeterFailure(.busy, "\(identity.name): it measures already")
     }
     let new = try await CommandCapture(
-      options, name: identity.name, through: connection, into: sink, until: deadline)
-    let limit = deadline.limited(toSeconds: options.patience)
+      program, name: identity.name, through: connection, reader: reader(sink), into: sink,
+      until: deadline)
+    let limit = deadline.limited(toSeconds: program.patience)
     _ = limit.ended(by: [new.hasBegun, new.isOver]).wait()
     guard new.hasBegun.isRaised else {
       let summary = await new.stop()
@@ -45,9 +58,9 @@ final class CommandMeter: Meter {
       }
       throw summary.failure
         ?? MeterFailure(
-          .timedOut, "\(identity.name): no line that can be read in \(options.patience) s",
+          .timedOut, "\(identity.name): no line that can be read in \(program.patience) s",
           evidence: CommandCapture.tail(summary.counts["stderr"]?.text ?? ""),
-          hint: "run '\(options.argv.joined(separator: " "))' by hand: does it flush its output?")
+          hint: "run '\(program.argv.joined(separator: " "))' by hand: does it flush its output?")
     }
     capture.withLock { $0 = new }
   }
@@ -60,16 +73,10 @@ final class CommandMeter: Meter {
   }
 
   func status(until deadline: Deadline) async throws(MeterFailure) -> [MeterProperty] {
-    let times =
-      switch options.plan.timing {
-      case .printed(let clock, _): "printed, \(clock.rawValue) clock"
-      case .counted: "lines are counted at the stated rate"
-      case .arrival(let late): "arrival, up to \(late / 1e6) ms late"
-      }
-    return [
-      MeterProperty("program", options.argv.joined(separator: " ")),
-      MeterProperty("runs on", connection.name), MeterProperty("times", times)
-    ]
+    [
+      MeterProperty("program", program.argv.joined(separator: " ")),
+      MeterProperty("runs on", connection.name)
+    ] + properties
   }
 
   func close() async { _ = await stop(until: .after(seconds: 10)) }

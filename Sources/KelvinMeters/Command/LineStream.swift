@@ -2,7 +2,7 @@ internal import KelvinModel
 internal import KelvinPatterns
 
 /// Makes blocks of a program's lines as they come, and counts what cannot be read. Used by one thread.
-struct LineStream {
+struct LineStream: ProgramReader {
   private let plan: LinePlan
   private let name: String
   private let sink: any BlockSink
@@ -40,6 +40,8 @@ struct LineStream {
   private(set) var lost: Int64 = 0
   /// Why no further line is taken.
   private(set) var failure: MeterFailure?
+
+  var witnesses: [String] { plan.witnesses }
 
   static let lineLimit = 1 << 16
   private static let patience = 8

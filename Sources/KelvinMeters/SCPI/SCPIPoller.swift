@@ -14,7 +14,7 @@ struct SCPIPoller {
   /// Nanoseconds from round to round; nil: as fast as it answers.
   private let period: Int64?
   private let patience: Double
-  private var rounds: SCPIRounds
+  private var rounds: PolledRounds
   private var count: Int64 = 0
   /// Of the halves of what rounds took, in nanoseconds.
   private var greatest = 0.0
@@ -38,7 +38,7 @@ struct SCPIPoller {
     self.plan = plan
     period = rate.map { Int64((1e9 / $0).rounded()) }
     self.patience = patience
-    rounds = SCPIRounds(plan.channels, into: sink)
+    rounds = PolledRounds(plan.channels, into: sink)
   }
 
   mutating func run(until isAsked: Interrupt, hasBegun: Interrupt) -> CaptureSummary {
@@ -98,7 +98,7 @@ struct SCPIPoller {
   }
 
   private mutating func round() throws(MeterFailure) {
-    var values = plan.channels.map { _ in SCPIRounds.Value.none("no answer") }
+    var values = plan.channels.map { _ in PolledRounds.Value.none("no answer") }
     let begin = MonotonicTime.now.nanoseconds
     for question in plan.questions {
       let answer = try session.ask(
@@ -115,7 +115,7 @@ struct SCPIPoller {
   }
 
   private mutating func read(
-    _ answer: [UInt8], _ question: SCPIPlan.Question, _ values: inout [SCPIRounds.Value]
+    _ answer: [UInt8], _ question: SCPIPlan.Question, _ values: inout [PolledRounds.Value]
   ) throws(MeterFailure) {
     let fields = SCPIFields.split(answer) ?? []
     let isWhole = fields.count == question.fields.count
@@ -145,7 +145,7 @@ struct SCPIPoller {
   /// Asks for the queue of errors, when answers are none; nil where there is no queue.
   var errorQuery: String?
 
-  private func value(_ field: [UInt8], _ channel: Int) -> SCPIRounds.Value {
+  private func value(_ field: [UInt8], _ channel: Int) -> PolledRounds.Value {
     switch SCPINumber(field) {
     case .value(let number, _):
       let code = (number / plan.channels[channel].scale).rounded()

@@ -17,6 +17,7 @@ package final class SimulatedPlug: SimulatedDevice {
     var watts = 0.0
     var fault = DeviceFault.none
     var requests: [String] = []
+    var meter: PlugMeter?
   }
   private let model: Model
   private let changed: @Sendable (_ index: Int, _ isOn: Bool) -> Void
@@ -24,15 +25,17 @@ package final class SimulatedPlug: SimulatedDevice {
   package let closesAfterAnswer = true
 
   /// - Parameters:
-  ///   - outputs: how many, all off.
+  ///   - outputs: how many, all off; on where it has a meter.
+  ///   - meter: what it measures; nil: a second generation's Shelly tells ``watts``, and the rest nothing.
   ///   - changed: hears of each that was switched, by its place from 0, on the server's thread.
   package init(
-    _ model: Model, outputs: Int = 2,
+    _ model: Model, outputs: Int = 2, meter: PlugMeter? = nil,
     changed: @escaping @Sendable (_ index: Int, _ isOn: Bool) -> Void = { _, _ in }
   ) {
     self.model = model
     self.changed = changed
-    state = Mutex(State(outputs: [Bool](repeating: false, count: outputs)))
+    state = Mutex(
+      State(outputs: [Bool](repeating: meter != nil, count: outputs), meter: meter))
   }
 
   package var outputs: [Bool] { state.withLock { $0.outputs } }
@@ -53,6 +56,8 @@ package final class SimulatedPlug: SimulatedDevice {
     let before = outputs
     let answer = state.withLock { state in
       state.requests.append(request.line)
+      let isOn = state.outputs.contains(true)
+      state.meter?.go(isOn: isOn)
       let (status, body) =
         switch model {
         case .tasmota(let password): Self.tasmota(request, password, &state)
@@ -78,6 +83,11 @@ package final class SimulatedPlug: SimulatedDevice {
     if let password, request.query["password"] != password {
       return (401, #"{"WARNING":"Need user=<username>&password=<password>"}"#)
     }
+    if let meter = state.meter, state.fault != .otherDevice,
+      let answer = meter.tasmota(request.query["cmnd"] ?? "", outputs: state.outputs)
+    {
+      return (200, answer)
+    }
     let words = (request.query["cmnd"] ?? "").split(separator: " ").map { $0.lowercased() }
     guard let command = words.first, command.hasPrefix("power"),
       let number = Int(command.dropFirst(5)), state.outputs.indices.contains(number - 1)
@@ -95,6 +105,9 @@ package final class SimulatedPlug: SimulatedDevice {
     if request.path == "/shelly" {
       return (200, #"{"type":"SHPLG-S","mac":"AABBCCDDEEFF","auth":false,"fw":"1.14"}"#)
     }
+    if let answer = state.meter?.shelly1(request.path, outputs: state.outputs) {
+      return (200, answer)
+    }
     guard request.path.hasPrefix("/relay/"), let output = Int(request.path.dropFirst(7)),
       state.outputs.indices.contains(output)
     else { return (404, "Not Found") }
@@ -105,6 +118,14 @@ package final class SimulatedPlug: SimulatedDevice {
   }
 
   private static func shelly2(_ request: PlugRequest, _ state: inout State) -> (Int, String) {
+    if request.path == "/rpc", let inner = PlugRequest(rpc: request.body) {
+      // As a frame of JSON-RPC: the same answer, in an envelope.
+      let (status, body) = shelly2(inner, &state)
+      return (
+        200,
+        "{\"id\":\(inner.frame),\"src\":\"shelly\",\"\(status == 200 ? "result" : "error")\":\(body)}"
+      )
+    }
     if request.path == "/shelly" {
       return (200, #"{"id":"shellyplusplugs-1","gen":2,"app":"PlusPlugS","auth_en":false}"#)
     }
@@ -119,7 +140,9 @@ package final class SimulatedPlug: SimulatedDevice {
     case "/rpc/Switch.GetStatus":
       let id = state.fault == .otherDevice ? output + 1 : output
       var text = "{\"id\":\(id), \"source\":\"HTTP_in\", \"output\":\(state.outputs[output]), "
-      text += "\"apower\":\(state.watts), \"voltage\":230.1}"
+      text +=
+        state.meter?.shelly2(isOn: state.outputs[output])
+        ?? "\"apower\":\(state.watts), \"voltage\":230.1}"
       return (200, text)
     default: return (404, #"{"code":404,"message":"No handler"}"#)
     }
@@ -149,56 +172,5 @@ package final class SimulatedPlug: SimulatedDevice {
     }
     let shown = state.fault == .otherDevice ? "blue" : state.outputs[output] ? "on" : "off"
     return (200, "{\"outlets\":[{\"power\":\"\(shown)\"}]}")
-  }
-}
-
-/// A request as a plug reads it.
-private struct PlugRequest {
-  let line: String
-  let path: String
-  var query: [String: String] = [:]
-  var headers: [String: String] = [:]
-  let body: String
-
-  /// Nil while it is not whole.
-  init?(_ received: inout [UInt8]) {
-    let text = String(decoding: received, as: UTF8.self)
-    let parts = text.split(separator: "\r\n\r\n", maxSplits: 1, omittingEmptySubsequences: false)
-    guard parts.count == 2 else { return nil }
-    let lines = parts[0].split(separator: "\r\n")
-    for line in lines.dropFirst() {
-      let pair = line.split(separator: ":", maxSplits: 1)
-      guard pair.count == 2 else { continue }
-      headers[pair[0].lowercased()] = String(pair[1].drop { $0 == " " })
-    }
-    guard parts[1].utf8.count >= headers["content-length"].flatMap({ Int($0) }) ?? 0 else {
-      return nil
-    }
-    body = String(parts[1])
-    line = lines.first.map(String.init) ?? ""
-    let words = line.split(separator: " ")
-    let target = words.count > 1 ? words[1] : "/"
-    path = String(target.prefix { $0 != "?" })
-    for pair in target.dropFirst(path.count + 1).split(separator: "&") {
-      let sides = pair.split(separator: "=", maxSplits: 1).map { PlugRequest.decode($0) }
-      if sides.count == 2 { query[sides[0]] = sides[1] }
-    }
-    received = []
-  }
-
-  private static func decode(_ text: Substring) -> String {
-    var bytes: [UInt8] = []
-    var rest = Array(text.utf8)[...]
-    while let byte = rest.popFirst() {
-      if byte == UInt8(ascii: "%"), rest.count >= 2,
-        let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-      {
-        bytes.append(value)
-        rest = rest.dropFirst(2)
-      } else {
-        bytes.append(byte == UInt8(ascii: "+") ? 32 : byte)
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }

@@ -1,3 +1,4 @@
+internal import KelvinConnections
 public import KelvinModel
 
 /// Any plug or PDU with an HTTP interface, by a template of its requests.
@@ -137,7 +138,7 @@ public struct HTTPSwitch: PowerSwitch {
     }
     var request: HTTPRequest
     do {
-      request = HTTPRequest(url: try HTTPURL(url))
+      request = HTTPRequest(url: try .of(url))
     } catch { throw error.of("'\(name)'") }
     request.method = map["method"]?.text ?? "GET"
     request.headers = headers

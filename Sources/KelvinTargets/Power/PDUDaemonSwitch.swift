@@ -1,3 +1,4 @@
+internal import KelvinConnections
 public import KelvinModel
 
 /// A port of any PDU that pdudaemon drives, over its HTTP interface.

@@ -152,6 +152,11 @@ public struct PowerFailure: Failure, Hashable {
     self.leavesOff = leavesOff
   }
 
+  /// What something below could not do.
+  package init(_ failure: PlainFailure) {
+    self.init(failure.kind, failure.message, evidence: failure.evidence, hint: failure.hint)
+  }
+
   /// The same failure, said of what was being switched: `power of 'rock' (lcus): ...`.
   ///
   /// - Parameter remedy: what to do about a board that was left off.

@@ -1,3 +1,4 @@
+internal import KelvinConnections
 internal import KelvinDevices
 public import KelvinModel
 

@@ -31,14 +31,14 @@ struct HTTPDevice: Sendable {
     base = "http://\(bracketed):\(options.integer("port") ?? port)"
     user = options.text("user") ?? "admin"
     password = options.text("password-from").map(Secret.init)
-    _ = try HTTPURL(base)
+    _ = try HTTPURL.of(base)
   }
 
   /// GETs a path; a 401 with a challenge is answered when there is a password.
   func get(
     _ target: String, sendsBasic: Bool = false, until deadline: Deadline
   ) async throws(PowerFailure) -> HTTPResponse {
-    var request = HTTPRequest(url: try HTTPURL(base + target))
+    var request = HTTPRequest(url: try .of(base + target))
     if sendsBasic, let password {
       request.headers = [("Authorization", HTTPCredentials.basic(user, try password.read()))]
     }
@@ -50,12 +50,20 @@ struct HTTPDevice: Sendable {
     request.headers = [
       (
         "Authorization",
-        try HTTPCredentials.digest(
-          challenge, user: user, password: try password.read(), method: request.method,
-          target: request.url.target)
+        try digest(challenge, try password.read(), request)
       )
     ]
     return try await client.get(request, until: deadline)
+  }
+
+  private func digest(
+    _ challenge: String, _ password: String, _ request: HTTPRequest
+  ) throws(PowerFailure) -> String {
+    do throws(PlainFailure) {
+      return try HTTPCredentials.digest(
+        challenge, user: user, password: password, method: request.method,
+        target: request.url.target)
+    } catch { throw PowerFailure(error) }
   }
 
   /// GETs a path that answers a JSON object.
@@ -69,5 +77,14 @@ struct HTTPDevice: Sendable {
         evidence: response.excerpt, hint: "is it the device that the bench file says?")
     }
     return map
+  }
+}
+
+extension HTTPURL {
+  /// Reads a URL of a switch.
+  static func of(_ text: String) throws(PowerFailure) -> HTTPURL {
+    do throws(PlainFailure) {
+      return try HTTPURL(text)
+    } catch { throw PowerFailure(error) }
   }
 }

@@ -1,25 +1,28 @@
-internal import KelvinModel
+package import KelvinModel
 
-/// One request to a plug or PDU.
-struct HTTPRequest: Sendable, Hashable {
-  var url: HTTPURL
-  var method = "GET"
+/// One request to a device of the network.
+package struct HTTPRequest: Sendable, Hashable {
+  package var url: HTTPURL
+  package var method = "GET"
   /// Names are sent as written; values hold no line ends.
-  var headers: [(name: String, value: String)] = []
-  var body: [UInt8] = []
+  package var headers: [(name: String, value: String)] = []
+  package var body: [UInt8] = []
 
-  static func == (a: HTTPRequest, b: HTTPRequest) -> Bool {
+  /// A GET without headers of its own.
+  package init(url: HTTPURL) { self.url = url }
+
+  package static func == (a: HTTPRequest, b: HTTPRequest) -> Bool {
     a.url == b.url && a.method == b.method && a.body == b.body
       && a.headers.elementsEqual(b.headers, by: ==)
   }
 
-  func hash(into hasher: inout Hasher) { hasher.combine(url) }
+  package func hash(into hasher: inout Hasher) { hasher.combine(url) }
 
   /// For messages: `GET http://10.0.0.5/cm`, without what may hold secrets.
-  var shown: String { "\(method) \(url.shown)" }
+  package var shown: String { "\(method) \(url.shown)" }
 
   /// Head and body as they go over the wire (RFC 9112). One request for each connection.
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     var head = "\(method) \(url.target) HTTP/1.1\r\nHost: \(url.authority)\r\n"
     head += "User-Agent: kelvin\r\nAccept: */*\r\nConnection: close\r\n"
     if !body.isEmpty || method != "GET" { head += "Content-Length: \(body.count)\r\n" }
@@ -29,26 +32,26 @@ struct HTTPRequest: Sendable, Hashable {
 }
 
 /// The parts of `http://host:port/path?query`; nothing is decoded.
-struct HTTPURL: Sendable, Hashable {
-  let isSecure: Bool
+package struct HTTPURL: Sendable, Hashable {
+  package let isSecure: Bool
   /// Without the brackets of an IPv6 address.
-  let host: String
-  let port: UInt16
+  package let host: String
+  package let port: UInt16
   /// Path and query, as sent; starts with a slash.
-  let target: String
+  package let target: String
   /// As in the URL: host and, when written, port.
-  let authority: String
+  package let authority: String
 
   /// Reads a URL.
   ///
   /// - Throws: of kind configuration: another scheme, no host, user information (a password belongs
   ///   elsewhere), a character that has no place in a request line.
-  init(_ text: String) throws(PowerFailure) {
-    func refuse(_ what: String, hint: String = "") -> PowerFailure {
-      PowerFailure(.configuration, "URL \(LocatedValue.quoted(text)): \(what)", hint: hint)
+  package init(_ text: String) throws(PlainFailure) {
+    func refuse(_ what: String, hint: String = "") -> PlainFailure {
+      PlainFailure(.configuration, "URL \(LocatedValue.quoted(text)): \(what)", hint: hint)
     }
     guard text.utf8.count <= 2048, text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-      throw PowerFailure(
+      throw PlainFailure(
         .configuration, "a URL holds spaces or other characters that must be percent-encoded",
         hint: "write a space as %20")
     }
@@ -65,7 +68,7 @@ struct HTTPURL: Sendable, Hashable {
     let end = rest.firstIndex { $0 == "/" || $0 == "?" || $0 == "#" } ?? rest.endIndex
     authority = String(rest[..<end])
     guard !authority.contains("@") else {
-      throw PowerFailure(
+      throw PlainFailure(
         .configuration, "a URL holds a user name or password",
         hint: "use 'user' and 'password-from'")
     }
@@ -96,12 +99,12 @@ struct HTTPURL: Sendable, Hashable {
   }
 
   /// For messages: without the query, which may hold a password.
-  var shown: String {
+  package var shown: String {
     (isSecure ? "https://" : "http://") + authority + target.prefix { $0 != "?" }
   }
 
   /// The text with everything but letters, digits and `-._~` percent-encoded, for a query's value.
-  static func encode(_ text: String) -> String {
+  package static func encode(_ text: String) -> String {
     let digits = Array("0123456789ABCDEF".unicodeScalars)
     var encoded = ""
     for byte in text.utf8 {

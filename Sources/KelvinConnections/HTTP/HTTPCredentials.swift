@@ -1,12 +1,11 @@
 internal import Glibc
-internal import KelvinConnections
 internal import KelvinDevices
-internal import KelvinModel
+package import KelvinModel
 
 /// The value of an Authorization header.
-enum HTTPCredentials {
+package enum HTTPCredentials {
   /// RFC 7617.
-  static func basic(_ user: String, _ password: String) -> String {
+  package static func basic(_ user: String, _ password: String) -> String {
     "Basic " + base64(Array("\(user):\(password)".utf8))
   }
 
@@ -17,10 +16,10 @@ enum HTTPCredentials {
   ///   - challenge: of the WWW-Authenticate header.
   ///   - clientNonce: a fresh one unless a test brings its own.
   /// - Throws: when the challenge asks for something else.
-  static func digest(
+  package static func digest(
     _ challenge: String, user: String, password: String, method: String, target: String,
     clientNonce: String = freshNonce()
-  ) throws(PowerFailure) -> String {
+  ) throws(PlainFailure) -> String {
     let (scheme, parts) = parse(challenge)
     guard scheme == "digest", let realm = parts["realm"], let nonce = parts["nonce"],
       parts["algorithm"]?.uppercased() == "SHA-256",
@@ -28,7 +27,7 @@ enum HTTPCredentials {
         $0.trimmingASCIIWhitespace == "auth"
       })
     else {
-      throw PowerFailure(
+      throw PlainFailure(
         .configuration, "it asks for a way to log in that is not known here",
         evidence: Excerpt.of(Array(challenge.utf8)))
     }
@@ -45,7 +44,7 @@ enum HTTPCredentials {
 
   /// The scheme in lower case, and the parameters, which may be quoted. Quotes and backslashes inside
   /// a value are refused by leaving it out: it would be sent back between quotes.
-  static func parse(_ challenge: String) -> (scheme: String, parts: [String: String]) {
+  package static func parse(_ challenge: String) -> (scheme: String, parts: [String: String]) {
     let words = challenge.split(separator: " ", maxSplits: 1)
     guard words.count == 2 else { return (challenge.lowercased(), [:]) }
     var parts: [String: String] = [:]
@@ -68,7 +67,7 @@ enum HTTPCredentials {
     return (words[0].lowercased(), parts)
   }
 
-  private static func freshNonce() -> String {
+  package static func freshNonce() -> String {
     var generator = SystemRandomNumberGenerator()
     return String(generator.next(), radix: 16)
   }

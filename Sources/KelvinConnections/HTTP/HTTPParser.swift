@@ -3,33 +3,38 @@ internal import KelvinModel
 
 /// Reads one response (RFC 9112) from bytes as they come. Refuses what two readers might read
 /// differently: folded headers, two lengths, a length beside chunks.
-struct HTTPParser {
+package struct HTTPParser: Sendable {
   /// Why bytes are no response.
-  struct Mistake: Error, Hashable { let what: String }
+  package struct Mistake: Error, Hashable {
+    package let what: String
+
+    /// Says what is wrong.
+    package init(what: String) { self.what = what }
+  }
 
   private var bytes: [UInt8] = []
   private var head: Head?
 
-  private struct Head {
+  private struct Head: Sendable {
     var response: HTTPResponse
     /// Where the body starts.
     var end: Int
     var framing: Framing
   }
-  private enum Framing { case none, length(Int), chunked, untilClose }
+  private enum Framing: Sendable { case none, length(Int), chunked, untilClose }
 
-  /// Whether the request had no body in its answer by method (HEAD).
-  init() {}
+  /// Begins before the first byte.
+  package init() {}
 
   /// How much has been received.
-  var count: Int { bytes.count }
+  package var count: Int { bytes.count }
   /// What has been received, for messages.
-  var excerpt: String { Excerpt.of(bytes) }
+  package var excerpt: String { Excerpt.of(bytes) }
 
   /// Takes more bytes; gives the response once it is complete.
   ///
   /// - Parameter isEnd: the connection was closed after these bytes.
-  mutating func take(
+  package mutating func take(
     _ more: some Sequence<UInt8>, isEnd: Bool = false
   ) throws(Mistake) -> HTTPResponse? {
     bytes += more

@@ -2,7 +2,7 @@ internal import KelvinModel
 
 /// Puts rounds together, and holds them until answers are known to have belonged to their questions. Used by
 /// one thread.
-struct SCPIRounds {
+struct PolledRounds {
   private let channels: [Channel]
   private let sink: any BlockSink
   private var held: [Held] = []
