@@ -60,6 +60,7 @@ struct options {
 struct options parse_options(int argc, char **argv);
 
 // Those that have a file of their own.
+extern const struct behavior joulescope_behavior;
 extern const struct behavior monsoon_behavior;
 
 // Set by the program that plays the behavior: halts an endpoint by its index.
