@@ -82,7 +82,7 @@ final class JS110Meter: Meter {
         return poller.run(isAsked, hasBegun)
       }
       // It computes twice a second, and what it has when it is asked first may be old.
-      try capture.begin(withinSeconds: 5, hint: "does it measure at all?", until: deadline)
+      try capture.begin(withinSeconds: 10, hint: "does it measure at all?", until: deadline)
       return state.withLock { $0.capture = capture }
     }
     try await port.drain(until: deadline)
@@ -96,7 +96,7 @@ final class JS110Meter: Meter {
     }
     do throws(MeterFailure) {
       try await apply(isStreaming: true, until: deadline)
-      try capture.begin(withinSeconds: 5, hint: "does it measure at all?", until: deadline)
+      try capture.begin(withinSeconds: 10, hint: "does it measure at all?", until: deadline)
     } catch {
       try? await apply(isStreaming: false, until: .after(seconds: 2))
       _ = capture.end()

@@ -1,7 +1,8 @@
 // Jetperch's energy analyzer Joulescope JS110 on the wire: settings, status and calibration by control requests,
 // samples by endpoint 0x82. Protocol: jetperch/joulescope_driver, jetperch/pyjoulescope.
 //
-// What flows through it is known for each sample: see `truth`. A sample is due every 1/rate s of the clock.
+// What flows through it is known for each sample: see `truth`. A sample is due every 1/rate s of the clock; what a slow
+// machine has let pass is not caught up with.
 #include "behavior.h"
 
 #include <math.h>
@@ -12,9 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PACKET = 512, IN_ONE = 126, BURST = 64, TRUE_RATE = 2000000, WINDOW = 1000000, SETTLING = 5 };
+enum { PACKET = 512, IN_ONE = 126, BURST = 16, TRUE_RATE = 2000000, WINDOW = 1000000, SETTLING = 5 };
 enum { SETTINGS = 3, STATUS = 4, SERIAL = 7, CALIBRATION = 8, EXTIO = 9, INFO = 10, LOOPBACK = 2 };
 enum { OFF = 7, BUSY = 19 };
+static const long UNARMED = -1000000000;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
@@ -23,13 +25,14 @@ static struct {
 	uint8_t settings[8], extio[16], loopback[64], serial[16];
 	uint8_t file[4096];
 	int file_length;
-	int64_t start_ns, sample, born_ns;
+	int64_t start_ns, sample, base, born_ns;
 	uint16_t number;
 	long packet;
 	int busy, range, settling;
 } unit;
 
-// What goes wrong, or otherwise: packets and samples are counted from the start of a stream, -1: never.
+// What goes wrong, or otherwise: packets and samples are counted from when it is set while it streams, since until then
+// nobody may have listened; -1: never.
 static struct {
 	long lose_at, lose_count, skip_at, skip_count, status_at, kind_at, length_at, number_at, toggle_at;
 	long silent_at, unplug_at, short_at, rate, period;
@@ -94,7 +97,7 @@ static uint32_t word(int64_t sample)
 	if (unit.extio[3] == 3)
 		v = (v & ~1) | (sample / 300 & 1);
 	uint32_t toggle = sample & 1;
-	if (faults.toggle_at >= 0 && sample >= faults.toggle_at)
+	if (faults.toggle_at >= 0 && sample - unit.base >= faults.toggle_at)
 		toggle ^= 1;
 	return (range & 3) | (uint32_t)i << 2 | (range >> 2 & 1) << 16 | toggle << 17 | (uint32_t)v << 18;
 }
@@ -129,7 +132,8 @@ static int put_packet(uint8_t *data)
 	head[3] |= unit.settings[3] << 6 & 0x80;
 	memcpy(data, head, sizeof head);
 	for (int i = 0; i < IN_ONE; i++, unit.sample++) {
-		int is_missing = unit.sample >= faults.skip_at && unit.sample < faults.skip_at + faults.skip_count;
+		int64_t place = unit.sample - unit.base;
+		int is_missing = place >= faults.skip_at && place < faults.skip_at + faults.skip_count;
 		put32(data + 8 + 4 * i, is_missing ? 0xffffffff : word(unit.sample));
 	}
 	unit.number++;
@@ -139,7 +143,9 @@ static int put_packet(uint8_t *data)
 static void start(void)
 {
 	unit.start_ns = now_ns();
-	unit.sample = unit.packet = unit.number = 0;
+	unit.sample = unit.number = 0;
+	unit.packet = UNARMED;
+	unit.base = INT64_MAX / 2;
 	unit.range = -1;
 	unit.settling = 0;
 	report("start %02x", unit.settings[1]);
@@ -308,6 +314,10 @@ static int take_out(const struct usb_ctrlrequest *request, const uint8_t *data)
 		unit.busy = faults.busy;
 		if (!was && unit.settings[4] & 1)
 			start();
+		else if (was && unit.settings[4] & 1) {
+			unit.packet = 0;
+			unit.base = unit.sample;
+		}
 		if (was && !(unit.settings[4] & 1))
 			report("stop after %lld", (long long)unit.sample);
 		return 0;
@@ -351,7 +361,11 @@ static int produce(int endpoint, uint8_t *data)
 			pthread_cond_wait(&changed, &lock);
 		int64_t due = (now_ns() - unit.start_ns) * (faults.rate / 1e9) - unit.sample;
 		long count = due / IN_ONE;
-		for (count = count < BURST ? count : BURST; count > 0; count--) {
+		if (count > BURST) {
+			unit.start_ns += (count - BURST) * IN_ONE * (1000000000LL / faults.rate);
+			count = BURST;
+		}
+		for (; count > 0; count--) {
 			if (unit.packet == faults.unplug_at)
 				_exit(0);
 			if (unit.packet == faults.silent_at)
