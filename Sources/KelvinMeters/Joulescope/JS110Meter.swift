@@ -50,6 +50,8 @@ final class JS110Meter: Meter {
 
   deinit { state.withLock { $0.capture }?.abandon() }
 
+  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+
   /// - Parameter calibration: that tells their ranges; nil: they are not known yet.
   static func channels(
     hasInputs: Bool, _ accuracy: [MeterChannel.Kind: Accuracy], calibration: JS110Calibration?
