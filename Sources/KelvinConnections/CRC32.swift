@@ -1,10 +1,10 @@
 /// The CRC of IEEE 802.3 (reflected polynomial 0xEDB88320), of bytes, and of long repetitions without
 /// going through them.
-struct CRC32: Sendable, Hashable {
+package struct CRC32: Sendable, Hashable {
   /// Of what was added so far; of nothing: 0.
-  private(set) var value: UInt32 = 0
+  package private(set) var value: UInt32 = 0
 
-  init() {}
+  package init() {}
 
   private static let polynomial: UInt32 = 0xedb8_8320
 
@@ -23,7 +23,7 @@ struct CRC32: Sendable, Hashable {
   }()
 
   /// Adds bytes.
-  mutating func add(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func add(_ bytes: UnsafeRawBufferPointer) {
     var crc = ~value
     CRC32.tables.withUnsafeBufferPointer { tables in
       var index = 0

@@ -34,6 +34,16 @@ extension USBInterface {
 }
 
 extension USBDevice {
+  /// Sends a control request and reads the answer into a buffer of the caller's. Blocks the calling thread.
+  ///
+  /// - Returns: how many bytes came; at most `count`.
+  public func controlReadBlocking(
+    _ setup: USBControlSetup, into transfer: USBTransfer, count: Int, until deadline: Deadline
+  ) throws(USBFailure) -> Int {
+    precondition(setup.isIn && count >= 0 && count <= 65_535, "no request to read: \(setup)")
+    return try runBlocking(.control(setup), transfer, count, owner: uses, until: deadline)
+  }
+
   /// Runs a transfer to its end on the calling thread.
   fileprivate func runBlocking(
     _ request: USBTransfer.Request, _ transfer: USBTransfer, _ count: Int, owner: UseCount,

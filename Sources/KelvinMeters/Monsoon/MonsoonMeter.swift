@@ -72,8 +72,8 @@ final class MonsoonMeter: Meter {
     let options = state.withLock { $0.options }
     try requireIdle("it measures already")
     try await apply(options, until: deadline)
-    let flow = MonsoonFlow(
-      port,
+    let flow = USBFlow(
+      port.name, port.interface, MonsoonPort.endpoint, options: MonsoonWorker.options,
       MonsoonWorker(
         identity.name, model, scales, sites: options.sites, columns: channels.count, into: sink))
     let capture = try CaptureThread("monsoon", of: identity.name) { isAsked, hasBegun in

@@ -3,7 +3,7 @@ internal import KelvinModel
 internal import KelvinSystem
 
 /// Gives out what a Monsoon sends, with its times. Used by one thread at a time.
-struct MonsoonWorker: Sendable {
+struct MonsoonWorker: USBFlowWorker {
   private let name: String
   private let sink: any BlockSink
   private var stream: MonsoonStream
@@ -20,7 +20,16 @@ struct MonsoonWorker: Sendable {
   var hasBegun: Bool { samples[0] > 0 }
 
   /// Of a transfer: a hundredth of a second's.
-  static let packets = 16
+  private static let packets = 16
+
+  static var options: USBStream.Options {
+    var options = USBStream.Options()
+    options.bytesPerTransfer = packets * MonsoonStream.packetSize
+    // Ten seconds' worth, for a host that is busy.
+    options.queued = 1024
+    return options
+  }
+
   /// That must have come before times are known: a tenth of a second's.
   private static let anchor: Int64 = 500
   /// How far a count of dropped packets may take its clock ahead of the host's, in samples.

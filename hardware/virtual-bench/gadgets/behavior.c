@@ -321,16 +321,21 @@ static const struct behavior own_behaviors[] = {
 	YKUSH("ykush3", 0xf11b, "the same as YKUSH 3"),
 	YKUSH("ykushxs", 0xf0cd, "the same as YKUSH XS")
 };
-enum { OWN_COUNT = sizeof own_behaviors / sizeof *own_behaviors, ALL_COUNT = OWN_COUNT + 5 };
+static const struct behavior *const other_behaviors[] = {
+	&monsoon_behavior, &joulescope_behavior, &km003c_behaviors[0], &km003c_behaviors[1],
+	&fnirsi_behaviors[0], &fnirsi_behaviors[1]
+};
+enum {
+	OWN_COUNT = sizeof own_behaviors / sizeof *own_behaviors,
+	ALL_COUNT = OWN_COUNT + sizeof other_behaviors / sizeof *other_behaviors
+};
 
 // NULL behind the last one.
 static const struct behavior *behavior_at(unsigned index)
 {
-	static const struct behavior *const others[] = {
-		&monsoon_behavior, &km003c_behaviors[0], &km003c_behaviors[1], &fnirsi_behaviors[0],
-		&fnirsi_behaviors[1]
-	};
-	return index < OWN_COUNT ? &own_behaviors[index] : index < ALL_COUNT ? others[index - OWN_COUNT] : NULL;
+	if (index < OWN_COUNT)
+		return &own_behaviors[index];
+	return index < ALL_COUNT ? other_behaviors[index - OWN_COUNT] : NULL;
 }
 
 static void usage(const char *program)

@@ -60,7 +60,8 @@ struct options {
 struct options parse_options(int argc, char **argv);
 
 // Those that have a file of their own.
-extern const struct behavior monsoon_behavior, km003c_behaviors[2], fnirsi_behaviors[2];
+extern const struct behavior monsoon_behavior, joulescope_behavior, km003c_behaviors[2];
+extern const struct behavior fnirsi_behaviors[2];
 
 // Set by the program that plays the behavior: halts an endpoint by its index.
 extern void (*halt_endpoint)(int endpoint);
