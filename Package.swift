@@ -191,6 +191,7 @@ let package = Package(
     .target(
       name: "KelvinMeters",
       dependencies: [
+        "CLibCrypto",
         "CLibExpat",
         "CLinux",
         "KelvinConnections",
@@ -309,6 +310,7 @@ let package = Package(
     .target(
       name: "KelvinSimulators",
       dependencies: [
+        "CLibCrypto",
         "CLinux",
         "KelvinModel",
         "KelvinSystem"

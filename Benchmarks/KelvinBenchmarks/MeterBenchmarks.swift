@@ -29,7 +29,10 @@ enum MeterBenchmarks {
     switch mode {
     case "write": try write(path, Int64(count))
     case "decode": try decode(path, count)
-    default: try await live(path, count)
+    default:
+      try await live(
+        PPK2Driver(), count,
+        ["path": .text(path), "mode": .text("source"), "voltage": .text("3.3 V")])
     }
   }
 
@@ -44,7 +47,72 @@ enum MeterBenchmarks {
     print(#"{"samples": \#(samples)}"#)
   }
 
-  private static func decode(_ path: String, _ count: Int) throws {
+  /// `energy-probe write FILE FRAMES`, `energy-probe decode FILE COUNT`, `energy-probe live PATH SECONDS`.
+  static func energyProbe(_ mode: String, _ path: String, _ count: Int) async throws {
+    switch mode {
+    case "write":
+      let wave = EnergyProbeWaveform()
+      guard let file = fopen(path, "wb") else { fail("\(path): errno \(errno)") }
+      defer { fclose(file) }
+      for number in 0..<Int64(count) {
+        let frame = wave.frame(number, number: number, masks: [7, 7, 7])
+        guard fwrite(frame, frame.count, 1, file) == 1 else { fail("\(path): errno \(errno)") }
+      }
+      print(#"{"samples": \#(count)}"#)
+    case "decode":
+      try decode(path, count, EnergyProbeFraming(fields: 9)) { EnergyProbeDecoder(fields: 9) }
+    default:
+      let channels = [20, 50, 100].enumerated().map { number, shunt in
+        let fields: [Value] = ["power", "voltage", "current"]
+        return ("\(number)", Value.map(["shunt": .text("\(shunt) mohm"), "fields": .list(fields)]))
+      }
+      try await live(
+        EnergyProbeDriver(), count,
+        [
+          "path": .text(path),
+          "channels": .map(Dictionary(uniqueKeysWithValues: channels))
+        ])
+    }
+  }
+
+  /// Decodes what is in a file, in pieces of 4,096 bytes.
+  private static func decode<Framing: NumberedFraming, Decoder: FrameDecoder>(
+    _ path: String, _ count: Int, _ framing: Framing, _ decoder: () -> Decoder
+  ) throws {
+    let bytes = try read(path)
+    var best = Int64.max
+    var (sum, samples, gaps) = (Int64(0), 0, 0)
+    for _ in 0..<count {
+      var stream = NumberedStream(framing)
+      var decoder = decoder()
+      samples = 0
+      let begin = MonotonicTime.processCPUNanoseconds
+      func give(_ part: NumberedStream<Framing>.Part, _ span: Span<UInt8>) {
+        guard case .samples(let first, let range) = part else {
+          gaps += 1
+          return
+        }
+        let frames = range.count / framing.size
+        let decoded = decoder.decode(
+          span.extracting(range), at: .regular(first: first * 1000, step: 1000, count: frames))
+        samples += frames
+        sum &+= decoded.blocks.first?.codes.last ?? 0
+      }
+      var place = 0
+      while place < bytes.count {
+        let end = min(place + 4096, bytes.count)
+        stream.take(bytes.span.extracting(place..<end), give: give)
+        place = end
+      }
+      let nothing: [UInt8] = []
+      stream.take(nothing.span, isLast: true, give: give)
+      best = min(best, MonotonicTime.processCPUNanoseconds - begin)
+    }
+    print(
+      #"{"samples": \#(samples), "broken": \#(gaps), "cpu_ns": \#(best), "sum": \#(sum)}"#)
+  }
+
+  private static func read(_ path: String) throws -> [UInt8] {
     guard let file = fopen(path, "rb") else { fail("\(path): errno \(errno)") }
     defer { fclose(file) }
     var bytes: [UInt8] = []
@@ -52,6 +120,11 @@ enum MeterBenchmarks {
     while case let more = fread(&buffer, 1, buffer.count, file), more > 0 {
       bytes += buffer[..<more]
     }
+    return bytes
+  }
+
+  private static func decode(_ path: String, _ count: Int) throws {
+    let bytes = try read(path)
     guard let calibration = PPK2Calibration(nil, volts: 3.3) else { fail("no calibration") }
     var best = Int64.max
     var (sum, samples, gaps) = (Int64(0), 0, 0)
@@ -86,11 +159,11 @@ enum MeterBenchmarks {
       #"{"samples": \#(samples), "broken": \#(gaps), "cpu_ns": \#(best), "sum": \#(sum)}"#)
   }
 
-  private static func live(_ path: String, _ seconds: Int) async throws {
-    let meter = try await PPK2Driver().open(
-      name: "ppk2",
-      options: ["path": .text(path), "mode": .text("source"), "voltage": .text("3.3 V")],
-      through: LocalConnection(), until: .after(seconds: 10))
+  private static func live(
+    _ driver: some MeterDriver, _ seconds: Int, _ options: [String: Value]
+  ) async throws {
+    let meter = try await driver.open(
+      name: "meter", options: options, through: LocalConnection(), until: .after(seconds: 10))
     let sink = CountingSink()
     let cpu = MonotonicTime.processCPUNanoseconds
     try await meter.start(into: sink, until: .after(seconds: 10))

@@ -25,6 +25,7 @@ func number(_ index: Int) -> Int {
         + " | usb VENDOR PRODUCT ENDPOINT SECONDS | command script|program|whole COUNT CONNECTION"
         + " | values read|write|settle LIST COUNT CONNECTION | copy push|pull LIST CONNECTION"
         + " | console PTY BAUD SIZE COUNT | ppk2 write|decode|live PATH COUNT"
+        + " | energy-probe write|decode|live PATH COUNT"
     )
   }
   return number
@@ -168,6 +169,8 @@ do {
     try await ConnectionBenchmarks.console(arguments[2], number(3), number(4), number(5))
   case "ppk2" where arguments.count > 4:
     try await MeterBenchmarks.ppk2(arguments[2], arguments[3], number(4))
+  case "energy-probe" where arguments.count > 4:
+    try await MeterBenchmarks.energyProbe(arguments[2], arguments[3], number(4))
   default: _ = number(99)
   }
 } catch {

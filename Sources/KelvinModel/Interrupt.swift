@@ -55,8 +55,8 @@ public final class Interrupt: Sendable {
 
   /// Wakes all present and future waiters. Async-signal-safe.
   public func raise() {
-    flag.store(true, ordering: .releasing)
-    guard event >= 0 else { return }
+    // Once: who raises it with each batch of samples makes one system call.
+    guard !flag.exchange(true, ordering: .acquiringAndReleasing), event >= 0 else { return }
     var one: UInt64 = 1
     _ = write(event, &one, 8)
   }

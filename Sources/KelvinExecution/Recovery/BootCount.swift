@@ -35,7 +35,7 @@ struct BootCount: Sendable {
     guard line.count >= BootCount.keyLength else { return }
     for message in KernelLine(line).messages {
       guard let phrase = KernelPhrase(message),
-        phrase.kind == .bootLoader || phrase.kind == .kernelStarted || phrase.isPanic
+        phrase.kind.isStart || phrase.isPanic
       else { continue }
       let key = Array(message.text.prefix(BootCount.keyLength))
       if let index = counts.firstIndex(where: { $0.key == key }) {

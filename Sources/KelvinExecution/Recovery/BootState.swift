@@ -66,7 +66,7 @@ public enum BootChange: Sendable, Hashable {
   /// A boot id decides, where both moments have one; except that a board whose id never changes (an
   /// image's, a container's) is found out by its uptime.
   public init(from before: BootState?, to after: BootState?, signs: [KernelSign] = []) {
-    let starts = signs.filter { $0.kind == .kernelStarted || $0.kind == .bootLoader }
+    let starts = signs.filter(\.kind.isStart)
       .map { "its console said '\($0.line)'" }
     var shown: [String] = []
     var isSame = false

@@ -38,6 +38,9 @@ public struct KernelSign: Sendable, Hashable {
       default: true
       }
     }
+
+    /// Whether it tells that a board boots.
+    public var isStart: Bool { self == .bootLoader || self == .kernelStarted }
   }
 
   /// What it means for a job that runs.

@@ -155,7 +155,7 @@ struct Ladder {
   }
 
   /// Watches the console for a board that boots in a loop; nil where there is none.
-  private func watchBoots() -> BoardWatch? {
+  func watchBoots() -> BoardWatch? {
     guard let consoleLog else { return nil }
     var options = BoardWatch.Options()
     options.heartbeat = nil

@@ -116,14 +116,27 @@ extension Runner {
   /// Waits until a board whose kernel went down speaks on its network again: whoever asks on a link that was made
   /// before waits for nothing, longer than many a boot takes.
   ///
-  /// - Throws: when it has not spoken for 10 s, or the run was stopped.
+  /// - Throws: when it has not spoken for 10 s and its console shows no boot, nor within the time of a boot where it
+  ///   shows one; or the run was stopped.
   private func waitForWord() async throws(ConnectionFailure) {
     let board = run.target.name
-    guard let knock = LinkKnock(ladder().link) else { return }
+    let ladder = ladder()
+    guard let knock = LinkKnock(ladder.link) else { return }
     await run.target.connection.close()
-    guard !knock.wait(until: .after(seconds: 10, interrupt: run.stop)) else { return }
+    let boots = ladder.watchBoots()
+    defer { boots?.stop() }
+    let begin = MonotonicTime.now
+    let isHeard = knock.wait(until: .after(seconds: 10, interrupt: run.stop))
+    if !isHeard, let boots, boots.signs().contains(where: { $0.kind.isStart }) {
+      // It is on its way: whatever boots it now would begin anew.
+      let either = Interrupt(with: [run.stop, boots.alarm])
+      let seconds = request.equipment.bootSeconds - Double(MonotonicTime.now - begin) / 1e9
+      guard !knock.wait(until: .after(seconds: seconds, interrupt: either)) else { return }
+    }
+    guard !isHeard else { return }
     guard !run.stop.isRaised else { throw ConnectionFailure(.interrupted, "\(board): stopped") }
-    throw ConnectionFailure(.timedOut, "its server says nothing for 10 s")
+    let silence = Int(Double(MonotonicTime.now - begin) / 1e9)
+    throw ConnectionFailure(.timedOut, "its server says nothing for \(silence) s")
   }
 
   /// The board booted anew in the middle of a job.

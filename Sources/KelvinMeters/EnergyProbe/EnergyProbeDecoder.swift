@@ -1,8 +1,8 @@
-internal import KelvinModel
+package import KelvinModel
 
 /// Turns frames of an Energy Probe that are known to be in order into samples of its channels. Codes are
 /// as they were sent. Used by one thread.
-struct EnergyProbeDecoder: FrameDecoder {
+package struct EnergyProbeDecoder: FrameDecoder {
   private let fields: Int
   private var saturated: Int64 = 0
 
@@ -10,9 +10,9 @@ struct EnergyProbeDecoder: FrameDecoder {
   private static let greatest: Int64 = 65_535
 
   /// - Parameter fields: values of a frame.
-  init(fields: Int) { self.fields = fields }
+  package init(fields: Int) { self.fields = fields }
 
-  mutating func decode(_ frames: Span<UInt8>, at times: SampleTimes) -> DecodedFrames {
+  package mutating func decode(_ frames: Span<UInt8>, at times: SampleTimes) -> DecodedFrames {
     let size = 2 * (1 + fields)
     precondition(frames.count == times.count * size)
     var decoded = DecodedFrames()
@@ -62,7 +62,7 @@ struct EnergyProbeDecoder: FrameDecoder {
   }
 
   /// Nothing is carried over from one frame to the next.
-  mutating func restart() {}
+  package mutating func restart() {}
 
-  var counts: [String: Value] { saturated > 0 ? ["saturated": .integer(saturated)] : [:] }
+  package var counts: [String: Value] { saturated > 0 ? ["saturated": .integer(saturated)] : [:] }
 }

@@ -3,29 +3,29 @@
 ///
 /// Source: ARM-software/caiman, caiman/EnergyProbe.cpp (processBuffer), which takes the first frame's number
 /// for 0; numbers go on by one and begin again behind 65535.
-struct EnergyProbeFraming: NumberedFraming {
-  let size: Int
-  let first: UInt32?
+package struct EnergyProbeFraming: NumberedFraming {
+  package let size: Int
+  package let first: UInt32?
 
   /// - Parameters:
   ///   - fields: that are enabled, 1 to 9.
   ///   - first: the number of the first frame.
-  init(fields: Int, first: UInt32? = 0) {
+  package init(fields: Int, first: UInt32? = 0) {
     precondition((1...9).contains(fields))
     size = 2 * (1 + fields)
     self.first = first
   }
 
-  var modulus: UInt32 { 65_536 }
+  package var modulus: UInt32 { 65_536 }
   /// The acknowledgment of ``EnergyProbeCommand/stop`` comes behind the last frame, or among the last ones.
-  var needsSuccessor: Bool { true }
+  package var needsSuccessor: Bool { true }
 
-  func number(_ bytes: Span<UInt8>, at place: Int) -> UInt32? {
+  package func number(_ bytes: Span<UInt8>, at place: Int) -> UInt32? {
     guard place >= 0, place + size <= bytes.count else { return nil }
     return UInt32(bytes[place]) | UInt32(bytes[place + 1]) << 8
   }
 
-  func follow(
+  package func follow(
     _ bytes: Span<UInt8>, from place: Int, number: UInt32
   ) -> (place: Int, number: UInt32) {
     let raw = bytes.bytes

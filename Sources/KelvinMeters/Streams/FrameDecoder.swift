@@ -1,7 +1,7 @@
-internal import KelvinModel
+package import KelvinModel
 
 /// Makes samples of what a stream gives that is known to be in order. Used by one thread.
-protocol FrameDecoder {
+package protocol FrameDecoder {
   /// Makes samples, of all channels.
   ///
   /// - Parameters:
@@ -15,9 +15,15 @@ protocol FrameDecoder {
 }
 
 /// What some frames of a stream hold.
-struct DecodedFrames {
+package struct DecodedFrames {
   /// Of each channel; channels without a change may have none.
-  var blocks: [SampleBlock] = []
+  package var blocks: [SampleBlock] = []
   /// What the samples do not show.
-  var events: [CaptureEvent] = []
+  package var events: [CaptureEvent] = []
+
+  /// Describes them.
+  package init(blocks: [SampleBlock] = [], events: [CaptureEvent] = []) {
+    self.blocks = blocks
+    self.events = events
+  }
 }
