@@ -75,6 +75,67 @@ enum MeterBenchmarks {
     }
   }
 
+  /// `joulescope write FILE SAMPLES`, `joulescope decode FILE COUNT`: the packets of a JS110.
+  static func joulescope(_ mode: String, _ path: String, _ count: Int) throws {
+    guard mode == "write" else { return try decodeJoulescope(path, count) }
+    guard let file = fopen(path, "wb") else { fail("\(path): errno \(errno)") }
+    defer { fclose(file) }
+    var state: UInt64 = 1
+    for packet in 0..<count / JS110Stream.samplesInPacket {
+      var words: [UInt32] = [0x0200_0001, UInt32(packet & 0xffff)]
+      for place in 0..<JS110Stream.samplesInPacket {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        let sample = packet * JS110Stream.samplesInPacket + place
+        // Another range each 500 samples; both codes noise within their scales.
+        let range = UInt32(sample / 500 % 2 + 2)
+        let current = UInt32(state >> 52) + 8000
+        let voltage = UInt32(state >> 40 & 0x3f) + 6000
+        words.append(range | current << 2 | UInt32(sample & 1) << 17 | voltage << 18)
+      }
+      words = words.map(\.littleEndian)
+      guard fwrite(words, 4, words.count, file) == words.count else {
+        fail("\(path): errno \(errno)")
+      }
+    }
+    print(#"{"samples": \#(count)}"#)
+  }
+
+  /// With the gains of the program in C, in pieces of 65,536 bytes.
+  private static func decodeJoulescope(_ path: String, _ count: Int) throws {
+    let bytes = try read(path)
+    let calibration = JS110Calibration(
+      current: [6.8e-4, 1.6e-4, 1.5e-5, 1.5e-6, 1.5e-7, 1.5e-8, 1.5e-9].map {
+        JS110Calibration.Line(offset: -8000, gain: $0)
+      }, voltage: [9.5e-4, 2.9e-4].map { JS110Calibration.Line(offset: -3000, gain: $0) })
+    var best = Int64.max
+    var (sum, samples, broken, noted) = (Int64(0), 0, Int64(0), Int64(0))
+    for _ in 0..<count {
+      var stream = JS110Stream(calibration, hasInputs: false, isFiltered: false)
+      stream.isOpen = true
+      samples = 0
+      func give(_ part: JS110Stream.Part) {
+        guard case .samples(_, let current, let voltage, _) = part else { return }
+        samples += current.count
+        sum &+= (current.last ?? 0) &+ (voltage.last ?? 0)
+      }
+      let begin = MonotonicTime.processCPUNanoseconds
+      var place = 0
+      while place < bytes.count {
+        let end = min(place + 65_536, bytes.count)
+        let piece = bytes.span.extracting(place..<end)
+        stream.take(piece.bytes, give)
+        stream.flush(give)
+        place = end
+      }
+      best = min(best, MonotonicTime.processCPUNanoseconds - begin)
+      broken = stream.damaged + stream.lost
+      noted = stream.switched + stream.saturated + stream.unsteady
+    }
+    print(
+      #"{"samples": \#(samples), "broken": \#(broken), "cpu_ns": \#(best), "sum": \#(sum), "#
+        + #""noted": \#(noted)}"#)
+  }
+
   /// Decodes what is in a file, in pieces of 4,096 bytes.
   private static func decode<Framing: NumberedFraming, Decoder: FrameDecoder>(
     _ path: String, _ count: Int, _ framing: Framing, _ decoder: () -> Decoder

@@ -25,7 +25,7 @@ func number(_ index: Int) -> Int {
         + " | usb VENDOR PRODUCT ENDPOINT SECONDS | command script|program|whole COUNT CONNECTION"
         + " | values read|write|settle LIST COUNT CONNECTION | copy push|pull LIST CONNECTION"
         + " | console PTY BAUD SIZE COUNT | ppk2 write|decode|live PATH COUNT"
-        + " | energy-probe write|decode|live PATH COUNT"
+        + " | energy-probe write|decode|live PATH COUNT | joulescope write|decode PATH COUNT"
     )
   }
   return number
@@ -171,6 +171,8 @@ do {
     try await MeterBenchmarks.ppk2(arguments[2], arguments[3], number(4))
   case "energy-probe" where arguments.count > 4:
     try await MeterBenchmarks.energyProbe(arguments[2], arguments[3], number(4))
+  case "joulescope" where arguments.count > 4:
+    try MeterBenchmarks.joulescope(arguments[2], arguments[3], number(4))
   default: _ = number(99)
   }
 } catch {

@@ -229,9 +229,12 @@ struct MeasureCommandTests {
       2
       * ((0.01 * energy) * (0.01 * energy) + (0.005 * duration) * (0.005 * duration))
       .squareRoot() / 3.0.squareRoot()
+    // A machine that stands still for a while leaves a part of it unmeasured, whose doubt is told apart.
+    let coverage = try #require(site["coverage"] as? Double)
+    #expect(coverage > 0.7 && coverage <= 1)
     #expect(
-      uncertainty >= stated * 0.999 && uncertainty <= stated * 1.3, "\(uncertainty) \(stated)")
-    #expect(site["coverage"] as? Double == 1)
+      uncertainty >= stated * coverage * 0.999 && uncertainty <= stated * 1.3,
+      "\(uncertainty) \(stated) \(coverage)")
     #expect(site["accuracy_known"] as? Bool == true)
   }
 

@@ -5,8 +5,7 @@ import KelvinModel
 import KelvinSystem
 import Testing
 
-/// `kelvin simulate monsoon` and `kelvin simulate power-z`, whose programs need another kernel than this one: what they
-/// are told, and the bench file that means them.
+/// `kelvin simulate monsoon` and its kin, whose programs need another kernel than this one: what they are told, and the bench file that means them.
 @Suite(.timeLimit(.minutes(1)))
 struct SimulateGadgetTests {
   let scratch: Scratch
@@ -29,6 +28,14 @@ struct SimulateGadgetTests {
     (
       ["monsoon", "--with", "flat", "--udc", "dummy_udc.1"],
       "monsoon --speed full --serial SIMULATED --udc dummy_udc.1 --with model=hv,flat", "monsoon"
+    ),
+    (
+      ["fnirsi"], "fnb58 --speed full --serial SIMULATED --udc dummy_udc.0", "fnirsi"
+    ),
+    (
+      ["joulescope", "--with", "rate=20000"],
+      "joulescope --speed full --serial SIMULATED --udc dummy_udc.0 --with rate=20000",
+      "joulescope-js110"
     )
   ])
   func theProgramIsToldWhatToPlay(words: [String], told: String, driver: String) async throws {
@@ -62,7 +69,7 @@ struct SimulateGadgetTests {
   }
 
   @Test func withoutTheProgramItSaysHowToBuildIt() async throws {
-    for command in ["power-z", "monsoon"] {
+    for command in ["power-z", "monsoon", "fnirsi"] {
       let ran = try await KelvinBinary.run(["simulate", command], in: scratch.path)
       #expect(ran.code != 0 && ran.output.isEmpty, "\(ran.both)")
       #expect(ran.errors.contains(".build/gadgets/raw-gadget") && ran.errors.contains("make -C"))

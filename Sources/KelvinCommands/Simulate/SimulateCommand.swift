@@ -17,6 +17,8 @@ struct SimulateCommand: AsyncParsableCommand {
         kelvin simulate energy-probe > probe.yaml           an Arm Energy Probe
         kelvin simulate monsoon > monsoon.yaml              a Monsoon, as a USB device of the bench host
         kelvin simulate power-z > tester.yaml               a POWER-Z, the same way
+        kelvin simulate fnirsi > tester.yaml                FNIRSI's, the same way
+        kelvin simulate joulescope > analyzer.yaml          a Joulescope JS110, the same way
         kelvin simulate scpi > psu.yaml                     a bench supply
         kelvin simulate usb-tester > tester.yaml            a USB tester
         kelvin simulate otii > otii.yaml                    an Otii Arc, through its server
@@ -27,6 +29,7 @@ struct SimulateCommand: AsyncParsableCommand {
       SimulateRelayCommand.self, SimulatePlugCommand.self, SimulateADBDCommand.self,
       SimulateFastbootCommand.self, SimulateConsoleCommand.self, SimulateIIODCommand.self,
       SimulatePPK2Command.self, SimulateEnergyProbeCommand.self, SimulateMonsoonCommand.self,
+      SimulateJoulescopeCommand.self, SimulateFNIRSICommand.self,
       SimulatePowerZCommand.self, SimulateSCPICommand.self, SimulateUSBTesterCommand.self,
       SimulateOtiiCommand.self, SimulateYoctopuceCommand.self,
       SimulatePlantCommand.self

@@ -116,8 +116,8 @@ extension Runner {
   /// Waits until a board whose kernel went down speaks on its network again: whoever asks on a link that was made
   /// before waits for nothing, longer than many a boot takes.
   ///
-  /// - Throws: when it has not spoken for 10 s and its console shows no boot, nor within the time of a boot where it
-  ///   shows one; or the run was stopped.
+  /// - Throws: when it has not spoken for 10 s and its console shows no kernel that starts, nor within the time of a boot
+  ///   where it shows one; or the run was stopped.
   private func waitForWord() async throws(ConnectionFailure) {
     let board = run.target.name
     let ladder = ladder()
@@ -127,7 +127,8 @@ extension Runner {
     defer { boots?.stop() }
     let begin = MonotonicTime.now
     let isHeard = knock.wait(until: .after(seconds: 10, interrupt: run.stop))
-    if !isHeard, let boots, boots.signs().contains(where: { $0.kind.isStart }) {
+    // One that sits in its boot loader says no more than that.
+    if !isHeard, let boots, boots.signs().contains(where: { $0.kind == .kernelStarted }) {
       // It is on its way: whatever boots it now would begin anew.
       let either = Interrupt(with: [run.stop, boots.alarm])
       let seconds = request.equipment.bootSeconds - Double(MonotonicTime.now - begin) / 1e9

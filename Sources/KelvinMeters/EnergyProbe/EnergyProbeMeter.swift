@@ -1,7 +1,6 @@
 internal import KelvinDevices
 internal import KelvinModel
 internal import KelvinSystem
-internal import Synchronization
 
 /// An Arm Energy Probe.
 final class EnergyProbeMeter: Meter {
@@ -11,12 +10,7 @@ final class EnergyProbeMeter: Meter {
   private let port: EnergyProbePort
   private let options: EnergyProbeOptions
   private let vendor: String
-  private let state: Mutex<State>
-
-  private struct State {
-    var capture: CaptureThread?
-    var last: CaptureSummary
-  }
+  private let slot: CaptureSlot
 
   /// How long nothing may come, in seconds: longer than its numbers take to come round, so that a stall of
   /// just that length is told as what it is.
@@ -32,21 +26,17 @@ final class EnergyProbeMeter: Meter {
     self.options = options
     self.vendor = vendor
     channels = options.channels
-    state = Mutex(State(last: CaptureSummary(samples: channels.map { _ in 0 })))
+    slot = CaptureSlot(of: identity.name, channels: channels.count)
   }
 
-  deinit { state.withLock { $0.capture }?.abandon() }
-
-  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+  var isOver: Interrupt? { slot.isOver }
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
-    guard state.withLock({ $0.capture == nil }) else {
-      throw MeterFailure(.busy, "\(identity.name): it measures already")
-    }
+    try slot.requireIdle()
     try port.choose(options.ports, until: deadline)
     let capture = try capture(into: sink)
     try capture.begin(withinSeconds: 3, hint: "is it an Energy Probe?", until: deadline)
-    state.withLock { $0.capture = capture }
+    slot.keep(capture)
   }
 
   private func capture(into sink: any BlockSink) throws(MeterFailure) -> CaptureThread {
@@ -65,15 +55,7 @@ final class EnergyProbeMeter: Meter {
     }
   }
 
-  func stop(until deadline: Deadline) async -> CaptureSummary {
-    guard let capture = state.withLock({ $0.capture }) else { return state.withLock { $0.last } }
-    let summary = capture.end()
-    state.withLock {
-      $0.capture = nil
-      $0.last = summary
-    }
-    return summary
-  }
+  func stop(until deadline: Deadline) async -> CaptureSummary { slot.end() }
 
   func status(until deadline: Deadline) async throws(MeterFailure) -> [MeterProperty] {
     var properties = [MeterProperty("port", port.line.path), MeterProperty("vendor", vendor)]

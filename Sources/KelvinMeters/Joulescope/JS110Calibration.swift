@@ -28,6 +28,14 @@ package struct JS110Calibration: Sendable, Hashable {
   /// When it was calibrated, as it is written there.
   package var date: String
 
+  /// Describes one; of each range, currents with the smallest ranges last.
+  package init(current: [Line], voltage: [Line], serial: String = "", date: String = "") {
+    self.current = current
+    self.voltage = voltage
+    self.serial = serial
+    self.date = date
+  }
+
   /// What is wrong with one, for people.
   package struct Defect: Error, Hashable {
     package var text: String

@@ -1,6 +1,5 @@
 internal import KelvinModel
 internal import KelvinSystem
-internal import Synchronization
 
 /// ChargerLAB's POWER-Z KM003C or KM002C.
 ///
@@ -15,13 +14,8 @@ final class KM003CMeter: Meter {
   private let says: KM003CIdentity
   /// Gives the device back.
   private let release: @Sendable () -> Void
-  private let state: Mutex<State>
-
-  private struct State {
-    var capture: CaptureThread?
-    var last: CaptureSummary
-    var isClosed = false
-  }
+  private let slot: CaptureSlot
+  private let isClosed = Once()
 
   init(
     _ identity: MeterIdentity, _ session: KM003CSession, _ says: KM003CIdentity,
@@ -34,17 +28,14 @@ final class KM003CMeter: Meter {
     self.release = release
     channels = options.channels
     rate = options.reading == .queue ? Double(options.queueRate.hertz) : options.rate
-    state = Mutex(State(last: CaptureSummary(samples: options.columns.map { _ in 0 })))
+    slot = CaptureSlot(of: identity.name, channels: options.columns.count)
   }
 
-  deinit { state.withLock { $0.capture }?.abandon() }
-
-  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+  var isOver: Interrupt? { slot.isOver }
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
-    let (isBusy, isClosed) = state.withLock { ($0.capture != nil, $0.isClosed) }
-    guard !isClosed else { throw MeterFailure(.gone, "\(identity.name): it was closed") }
-    guard !isBusy else { throw MeterFailure(.busy, "\(identity.name): it measures already") }
+    guard !isClosed.hasBegun else { throw MeterFailure(.gone, "\(identity.name): it was closed") }
+    try slot.requireIdle()
     if options.reading == .queue { try queue(until: deadline) }
     let capture = try CaptureThread("km003c", of: identity.name) {
       [session, options] isAsked, hasBegun in
@@ -57,7 +48,7 @@ final class KM003CMeter: Meter {
     }
     try capture.begin(
       withinSeconds: 15, hint: "unplug it and plug it in again", until: deadline)
-    state.withLock { $0.capture = capture }
+    slot.keep(capture)
   }
 
   /// Has it queue samples, after what a predecessor may have begun.
@@ -72,15 +63,7 @@ final class KM003CMeter: Meter {
     try session.startGraph(options.queueRate, until: deadline)
   }
 
-  func stop(until deadline: Deadline) async -> CaptureSummary {
-    guard let capture = state.withLock({ $0.capture }) else { return state.withLock { $0.last } }
-    let summary = capture.end()
-    state.withLock {
-      $0.capture = nil
-      $0.last = summary
-    }
-    return summary
-  }
+  func stop(until deadline: Deadline) async -> CaptureSummary { slot.end() }
 
   func status(until deadline: Deadline) async throws(MeterFailure) -> [MeterProperty] {
     var properties = [
@@ -95,11 +78,7 @@ final class KM003CMeter: Meter {
 
   func close() async {
     _ = await stop(until: .after(seconds: 10))
-    let isFirst = state.withLock { state in
-      defer { state.isClosed = true }
-      return !state.isClosed
-    }
-    guard isFirst else { return }
+    guard isClosed.begin() else { return }
     try? session.disconnect(until: .after(seconds: 1))
     release()
   }

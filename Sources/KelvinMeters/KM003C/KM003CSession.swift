@@ -104,7 +104,7 @@ final class KM003CSession: Sendable {
     let reply = try ask(request, until: deadline)
     // The reply has the request's type with the reserved bit; a refusal has none.
     guard reply[0] == KM003CRequest.Kind.readMemory.rawValue | 0x80 else { return nil }
-    let size = (Int(place.size) + KM003CCipher.blockSize - 1) & ~(KM003CCipher.blockSize - 1)
+    let size = (Int(place.size) + BlockCipher.size - 1) & ~(BlockCipher.size - 1)
     let limit = deadline.limited(toSeconds: Self.patience)
     var bytes: [UInt8] = []
     var pieces = 0

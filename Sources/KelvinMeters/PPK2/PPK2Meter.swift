@@ -14,15 +14,14 @@ final class PPK2Meter: Meter {
   private let port: PPK2Port
   private let options: PPK2Options
   private let metadata: PPK2Metadata
+  private let slot: CaptureSlot
   private let state: Mutex<State>
 
   private struct State {
-    var capture: CaptureThread?
     var voltage: StatedQuantity?
     var isConnected = false
     /// Whether mode and voltage were sent.
     var isSet = false
-    var last: CaptureSummary
   }
 
   /// - Parameter port: that is silent.
@@ -35,14 +34,12 @@ final class PPK2Meter: Meter {
     self.options = options
     self.metadata = metadata
     channels = Self.channels(options)
-    state = Mutex(
-      State(voltage: options.voltage, last: CaptureSummary(samples: channels.map { _ in 0 })))
+    slot = CaptureSlot(of: identity.name, channels: channels.count)
+    state = Mutex(State(voltage: options.voltage))
     _ = try calibration(options.voltage)
   }
 
-  deinit { state.withLock { $0.capture }?.abandon() }
-
-  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+  var isOver: Interrupt? { slot.isOver }
 
   private static func channels(_ options: PPK2Options) -> [Channel] {
     var channels = [
@@ -75,13 +72,11 @@ final class PPK2Meter: Meter {
   }
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
-    guard state.withLock({ $0.capture == nil }) else {
-      throw MeterFailure(.busy, "\(identity.name): it measures already")
-    }
+    try slot.requireIdle()
     try connect(until: deadline)
     let capture = try capture(into: sink)
     try capture.begin(withinSeconds: 3, hint: "is it a PPK2?", until: deadline)
-    state.withLock { $0.capture = capture }
+    slot.keep(capture)
   }
 
   private func capture(into sink: any BlockSink) throws(MeterFailure) -> CaptureThread {
@@ -123,15 +118,7 @@ final class PPK2Meter: Meter {
     }
   }
 
-  func stop(until deadline: Deadline) async -> CaptureSummary {
-    guard let capture = state.withLock({ $0.capture }) else { return state.withLock { $0.last } }
-    let summary = capture.end()
-    state.withLock {
-      $0.capture = nil
-      $0.last = summary
-    }
-    return summary
-  }
+  func stop(until deadline: Deadline) async -> CaptureSummary { slot.end() }
 
   /// `voltage` (text, '3.3 V'), while it does not measure, and `output` (boolean).
   func set(_ values: [MeterSetting], until deadline: Deadline) async throws(MeterFailure) {
@@ -155,7 +142,7 @@ final class PPK2Meter: Meter {
           "\(identity.name): it was opened without a voltage, and so without that channel",
           hint: "give 'voltage' in the bench file")
       }
-      guard state.withLock({ $0.capture == nil }) else {
+      guard !slot.isBusy else {
         throw MeterFailure(
           .busy, "\(identity.name): the voltage is not changed while it measures")
       }

@@ -2,7 +2,6 @@ internal import CLinux
 internal import KelvinConnections
 internal import KelvinModel
 internal import KelvinSystem
-internal import Synchronization
 
 /// Counters of the kernel that are read at a steady rate, by a thread of its own.
 final class PerfMeter: Meter {
@@ -10,36 +9,28 @@ final class PerfMeter: Meter {
   let channels: [Channel]
   let rate: Double?
   private let sources: [PerfSource]
-  private let capture = Mutex<CaptureThread?>(nil)
+  private let slot: CaptureSlot
 
   init(_ identity: MeterIdentity, _ sources: [PerfSource], rate: Double) {
     self.identity = identity
     self.sources = sources
     self.rate = rate
     channels = sources.map(\.channel)
+    slot = CaptureSlot(of: identity.name, channels: sources.count)
   }
 
-  deinit { capture.withLock { $0 }?.abandon() }
-
-  var isOver: Interrupt? { capture.withLock { $0?.isOver } }
+  var isOver: Interrupt? { slot.isOver }
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
-    guard capture.withLock({ $0 == nil }) else {
-      throw MeterFailure(.busy, "\(identity.name): it measures already")
-    }
+    try slot.requireIdle()
     let new = try CaptureThread("kelvin-perf", of: identity.name) {
       [sources, name = identity.name, period = Int64(1e9 / (rate ?? 20))] isAsked, _ in
       PerfMeter.measure(sources, name, period, sink, until: isAsked)
     }
-    capture.withLock { $0 = new }
+    slot.keep(new)
   }
 
-  func stop(until deadline: Deadline) async -> CaptureSummary {
-    guard let capture = capture.take() else {
-      return CaptureSummary(samples: channels.map { _ in 0 })
-    }
-    return capture.end()
-  }
+  func stop(until deadline: Deadline) async -> CaptureSummary { slot.end() }
 
   func status(until deadline: Deadline) async throws(MeterFailure) -> [MeterProperty] {
     sources.map { source in

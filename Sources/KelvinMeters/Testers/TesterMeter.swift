@@ -1,7 +1,6 @@
 internal import KelvinDevices
 internal import KelvinModel
 internal import KelvinSystem
-internal import Synchronization
 
 /// A USB tester on a serial line. Nothing of it is set or switched.
 final class TesterMeter: Meter {
@@ -10,12 +9,7 @@ final class TesterMeter: Meter {
   let rate: Double?
   private let port: TesterPort
   private let language: any TesterLanguage
-  private let state: Mutex<State>
-
-  private struct State {
-    var capture: CaptureThread?
-    var last: CaptureSummary
-  }
+  private let slot: CaptureSlot
 
   /// - Parameters:
   ///   - driver: its name.
@@ -35,23 +29,19 @@ final class TesterMeter: Meter {
     identity = MeterIdentity(
       name: port.name, driver: driver, model: reading.model, serial: reading.serial,
       firmware: reading.firmware, location: port.line.path, range: "", verified: verified)
-    state = Mutex(State(last: CaptureSummary(samples: channels.map { _ in 0 })))
+    slot = CaptureSlot(of: identity.name, channels: channels.count)
   }
 
-  deinit { state.withLock { $0.capture }?.abandon() }
-
-  var isOver: Interrupt? { state.withLock { $0.capture?.isOver } }
+  var isOver: Interrupt? { slot.isOver }
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {
-    guard state.withLock({ $0.capture == nil }) else {
-      throw MeterFailure(.busy, "\(identity.name): it measures already")
-    }
+    try slot.requireIdle()
     _ = try port.strays()
     let capture = try capture(into: sink)
     try capture.begin(
       withinSeconds: Int((6 * port.patience).rounded(.up)) + 2, hint: "is it \(language.title)?",
       until: deadline)
-    state.withLock { $0.capture = capture }
+    slot.keep(capture)
   }
 
   private func capture(into sink: any BlockSink) throws(MeterFailure) -> CaptureThread {
@@ -67,15 +57,7 @@ final class TesterMeter: Meter {
     }
   }
 
-  func stop(until deadline: Deadline) async -> CaptureSummary {
-    guard let capture = state.withLock({ $0.capture }) else { return state.withLock { $0.last } }
-    let summary = capture.end()
-    state.withLock {
-      $0.capture = nil
-      $0.last = summary
-    }
-    return summary
-  }
+  func stop(until deadline: Deadline) async -> CaptureSummary { slot.end() }
 
   func status(until deadline: Deadline) async throws(MeterFailure) -> [MeterProperty] {
     var properties = [MeterProperty("port", port.line.path)]

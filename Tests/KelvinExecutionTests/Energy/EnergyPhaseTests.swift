@@ -50,7 +50,7 @@ struct EnergyPhaseTests: EnergySuite {
     let isBusy: @Sendable (Int64) -> Bool = { ($0 - begin) / 1_000_000 % 50 < 10 }
     var driver = WaveformDriver(sites: [("vdd", { isBusy($0) ? 6 : 2 })], rate: 5000)
     driver.lines = [("D0", isBusy), ("D1", { _ in false })]
-    (driver.clockOffset, driver.clockUncertainty) = (3_600_000_000_000, 2e7)
+    (driver.clockOffset, driver.clockUncertainty) = (3_600_000_000_000, 2e8)
     driver.accuracy = Accuracy(gain: 0, offset: 0)
     let settings: [String: Value] = [
       "phases": ["digital": ["D0": ["rising": "busy", "falling": "rest"], "wave/D1": "never"]]
@@ -62,14 +62,14 @@ struct EnergyPhaseTests: EnergySuite {
     #expect(abs(times[0] + times[1] - window) < 0.002, "\(times) \(window)")
     #expect(abs(times[0] - window / 5) <= 0.011, "\(times) \(window)")
     // A sample's period is known of each edge, late samples on a busy machine included; that the clocks may be
-    // off by 20 ms would cost more than 4 W · 20 ms.
+    // off by 200 ms would cost more than 4 W · 200 ms.
     let busy = try #require(
       job.metrics.first { $0.name == "phase_energy" && $0.classifiers["phase"] == "busy" })
     let uncertainty = try #require(busy.uncertainty)
     let truth = 6 * times[0]
     #expect(abs((busy.value.double ?? 0) - truth) <= 3 * uncertainty, "\(busy) \(truth)")
     let perEdge = 2.0.squareRoot() * 6 * 1e-4 / 3.0.squareRoot()
-    #expect(uncertainty < 0.06, "\(uncertainty)")
+    #expect(uncertainty < 0.4, "\(uncertainty)")
     #expect(uncertainty > perEdge, "\(uncertainty)")
     #expect(!job.metrics.contains { $0.classifiers["phase"] == "never" })
     // Both ends of the window are the host's, where the clocks do matter.
