@@ -62,9 +62,9 @@ enum MeterBenchmarks {
     case "decode":
       try decode(path, count, EnergyProbeFraming(fields: 9)) { EnergyProbeDecoder(fields: 9) }
     default:
-      let channels = [20, 50, 100].enumerated().map { number, shunt in
+      let channels = [0.02, 0.05, 0.1].enumerated().map { number, shunt in
         let fields: [Value] = ["power", "voltage", "current"]
-        return ("\(number)", Value.map(["shunt": .text("\(shunt) mohm"), "fields": .list(fields)]))
+        return ("\(number)", Value.map(["shunt": .number(shunt), "fields": .list(fields)]))
       }
       try await live(
         EnergyProbeDriver(), count,
