@@ -126,13 +126,13 @@ extension Runner {
     let boots = ladder.watchBoots()
     defer { boots?.stop() }
     let begin = MonotonicTime.now
-    let isHeard = knock.wait(until: .after(seconds: 10, interrupt: run.stop))
+    var isHeard = knock.wait(until: .after(seconds: 10, interrupt: run.stop))
     // One that sits in its boot loader says no more than that.
     if !isHeard, let boots, boots.signs().contains(where: { $0.kind == .kernelStarted }) {
       // It is on its way: whatever boots it now would begin anew.
       let either = Interrupt(with: [run.stop, boots.alarm])
       let seconds = request.equipment.bootSeconds - Double(MonotonicTime.now - begin) / 1e9
-      guard !knock.wait(until: .after(seconds: seconds, interrupt: either)) else { return }
+      isHeard = knock.wait(until: .after(seconds: seconds, interrupt: either))
     }
     guard !isHeard else { return }
     guard !run.stop.isRaised else { throw ConnectionFailure(.interrupted, "\(board): stopped") }

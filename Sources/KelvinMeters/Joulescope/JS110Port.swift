@@ -169,22 +169,9 @@ struct JS110Port: Sendable {
   ///
   /// - Throws: `malfunction` when it goes on.
   func drain(until deadline: Deadline) async throws(MeterFailure) {
-    let limit = deadline.limited(toSeconds: 2)
-    while !limit.hasPassed {
-      do throws(USBFailure) {
-        _ = try await interface.read(
-          Self.endpoint, count: 64 * JS110Stream.packetSize,
-          until: limit.limited(toSeconds: Self.silence))
-      } catch {
-        guard error.code == .timedOut else { throw MeterFailure(error, of: name) }
-        // What came without filling the transfer was still something.
-        if error.transferred == 0 { return }
-      }
-    }
-    guard !limit.isInterrupted else { throw MeterFailure(.interrupted, "\(name): stopped") }
-    throw MeterFailure(
-      .malfunction, "\(name): it goes on streaming after it was told to stop",
-      hint: "unplug it and plug it in again")
+    try await interface.drain(
+      Self.endpoint, count: 64 * JS110Stream.packetSize, silence: Self.silence, of: name,
+      what: "streaming", until: deadline)
   }
 
   func close() {

@@ -18,12 +18,9 @@ struct KM003CPoller {
   private var given = MonotonicTime.now.nanoseconds
   private var samples: Int64 = 0
   private var lost: Int64 = 0
-  private var overruns: Int64 = 0
   private var damage = KM003CDamage()
   private var suspends = HostSuspends()
-  /// Of the halves of what questions took, in nanoseconds.
-  private var greatest = 0.0
-  private var squares = 0.0
+  private var pace = RoundTimes()
 
   /// How long values are held at most, in nanoseconds.
   private static let batch: Int64 = 50_000_000
@@ -46,23 +43,18 @@ struct KM003CPoller {
       while true {
         let tick = Deadline(time: MonotonicTime(nanoseconds: due), interrupt: isAsked)
         if tick.wait() == .interrupted { break }
-        due = next(due)
+        let (next, overrun) = pace.next(after: due, period: period)
+        due = next
+        if let overrun {
+          give()
+          sink.take(overrun)
+        }
         try ask()
         if samples > 0 { hasBegun.raise() }
       }
     } catch { failure = error }
     give()
     return summary(failure, isRealtime)
-  }
-
-  /// When it is asked next; moments that have passed are left out, and told.
-  private mutating func next(_ due: Int64) -> Int64 {
-    let missed = (MonotonicTime.now.nanoseconds &- due) / period
-    guard missed > 0 else { return due &+ period }
-    overruns += missed
-    give()
-    sink.take(CaptureEvent(.overrun, from: due, to: due &+ missed &* period, count: missed))
-    return due &+ (missed &+ 1) &* period
   }
 
   private mutating func ask() throws(MeterFailure) {
@@ -84,10 +76,7 @@ struct KM003CPoller {
       return try miss("it holds no values", reply, time)
     }
     damage.clear()
-    let half = Double(end &- begin) / 2
-    greatest = max(greatest, half)
-    squares += half * half
-    times.append(time)
+    times.append(pace.add(from: begin, to: end))
     for (column, source) in columns.enumerated() {
       codes[column].append(source.sign * Int64(values.codes[source.place]))
     }
@@ -115,18 +104,12 @@ struct KM003CPoller {
 
   private func summary(_ failure: MeterFailure?, _ isRealtime: Bool) -> CaptureSummary {
     var counts: [String: Value] = ["realtime": .boolean(isRealtime)]
-    if overruns > 0 { counts["overruns"] = .integer(overruns) }
+    if pace.overruns > 0 { counts["overruns"] = .integer(pace.overruns) }
     if session.strays > 0 { counts["stray replies"] = .integer(session.strays) }
     if damage.count > 0 { counts["damaged replies"] = .integer(damage.count) }
-    if samples > 0 { counts["longest question"] = .number(greatest * 2e-9) }
-    var clock = ClockFit.host
-    if samples > 0 {
-      // Rectangular, within ± half of a question.
-      clock.uncertainty = (squares / Double(samples) / 3).squareRoot()
-      clock.residual = greatest
-    }
+    counts["longest question"] = pace.longest.map(Value.number)
     return CaptureSummary(
       samples: codes.map { _ in samples }, lost: lost, witnesses: ["an answer to each question"],
-      clock: clock, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
+      clock: pace.clock, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
   }
 }

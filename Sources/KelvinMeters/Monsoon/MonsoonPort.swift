@@ -82,22 +82,9 @@ struct MonsoonPort: Sendable {
   /// - Throws: `malfunction` when it goes on sampling.
   func quiet(until deadline: Deadline) async throws(MeterFailure) {
     try await stop(until: deadline)
-    let limit = deadline.limited(toSeconds: 2)
-    while !limit.hasPassed {
-      do throws(USBFailure) {
-        _ = try await interface.read(
-          Self.endpoint, count: 16 * MonsoonStream.packetSize,
-          until: limit.limited(toSeconds: Self.silence))
-      } catch {
-        guard error.code == .timedOut else { throw MeterFailure(error, of: name) }
-        // What came without filling the transfer was still something.
-        if error.transferred == 0 { return }
-      }
-    }
-    guard !limit.isInterrupted else { throw MeterFailure(.interrupted, "\(name): stopped") }
-    throw MeterFailure(
-      .malfunction, "\(name): it goes on sampling after it was told to stop",
-      hint: "unplug it and plug it in again")
+    try await interface.drain(
+      Self.endpoint, count: 16 * MonsoonStream.packetSize, silence: Self.silence, of: name,
+      what: "sampling", until: deadline)
   }
 
   /// Gives it back to the kernel.

@@ -14,12 +14,8 @@ struct PolledWorker {
   private var repeats: [(last: Int64?, count: Int64)]
   private var finders: [RepeatFinder]
   private var times: (first: Int64, last: Int64)?
-  private var count: Int64 = 0
+  private var pace = RoundTimes()
   private var unanswered: Int64 = 0
-  private var overruns: Int64 = 0
-  /// Of the halves of what rounds took, in nanoseconds.
-  private var greatest = 0.0
-  private var squares = 0.0
   private var suspends = SuspendWatch()
   private let sink: any BlockSink
 
@@ -55,7 +51,9 @@ struct PolledWorker {
     while true {
       let tick = Deadline(time: MonotonicTime(nanoseconds: due), interrupt: isAsked)
       if tick.wait() == .interrupted { return }
-      due = next(due)
+      let (next, overrun) = pace.next(after: due, period: period)
+      due = next
+      if let overrun { rounds.take(overrun) }
       do throws(MeterFailure) {
         try round(until: late)
         rounds.confirm()
@@ -75,15 +73,6 @@ struct PolledWorker {
     }
   }
 
-  /// When the next round is due; those whose time has passed are left out, and told.
-  private mutating func next(_ due: Int64) -> Int64 {
-    let missed = (MonotonicTime.now.nanoseconds &- due) / period
-    guard missed > 0 else { return due &+ period }
-    overruns += missed
-    rounds.take(CaptureEvent(.overrun, from: due, to: due &+ missed &* period, count: missed))
-    return due &+ (missed &+ 1) &* period
-  }
-
   private mutating func round(until late: Deadline) throws(MeterFailure) {
     let begin = MonotonicTime.now.nanoseconds
     // So that one lost packet does not cost all of the patience.
@@ -92,11 +81,7 @@ struct PolledWorker {
       until: Deadline(time: MonotonicTime(nanoseconds: begin &+ limit), interrupt: nil))
     let end = MonotonicTime.now.nanoseconds
     if let suspension = suspends.look(at: end) { rounds.take(suspension.event) }
-    let half = Double(end &- begin) / 2
-    greatest = max(greatest, half)
-    squares += half * half
-    count += 1
-    let time = begin &+ (end &- begin) / 2
+    let time = pace.add(from: begin, to: end)
     rounds.take(zip(source.channels, values).map { coded($0, $1) }, at: time)
     look(at: values, time)
   }
@@ -138,18 +123,12 @@ struct PolledWorker {
   }
 
   private func summary(_ failure: MeterFailure?) -> CaptureSummary {
-    var counts: [String: Value] = ["rounds": .integer(count)]
+    var counts: [String: Value] = ["rounds": .integer(pace.count)]
     if unanswered > 0 { counts["unanswered"] = .integer(unanswered) }
-    if overruns > 0 { counts["overruns"] = .integer(overruns) }
-    if count > 0 { counts["longest round"] = .number(greatest * 2e-9) }
-    var clock = ClockFit.host
-    if count > 0 {
-      // Rectangular, within ± half of a round.
-      clock.uncertainty = (squares / Double(count) / 3).squareRoot()
-      clock.residual = greatest
-    }
+    if pace.overruns > 0 { counts["overruns"] = .integer(pace.overruns) }
+    counts["longest round"] = pace.longest.map(Value.number)
     return CaptureSummary(
       samples: rounds.samples, lost: rounds.lost, witnesses: ["an answer to each question"],
-      clock: clock, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
+      clock: pace.clock, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
   }
 }

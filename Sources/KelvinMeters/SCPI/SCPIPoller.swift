@@ -15,12 +15,8 @@ struct SCPIPoller {
   private let period: Int64?
   private let patience: Double
   private var rounds: PolledRounds
-  private var count: Int64 = 0
-  /// Of the halves of what rounds took, in nanoseconds.
-  private var greatest = 0.0
-  private var squares = 0.0
+  private var pace = RoundTimes()
   private var bad = 0
-  private var overruns: Int64 = 0
   private var suspends = SuspendWatch()
   private var straysBefore = 0
 
@@ -72,7 +68,9 @@ struct SCPIPoller {
       if let period {
         let tick = Deadline(time: MonotonicTime(nanoseconds: due), interrupt: isAsked)
         if tick.wait() == .interrupted { return }
-        due = next(due, period)
+        let (next, overrun) = pace.next(after: due, period: period)
+        due = next
+        if let overrun { rounds.take(overrun) }
       } else if isAsked.isRaised {
         return
       }
@@ -86,17 +84,6 @@ struct SCPIPoller {
     }
   }
 
-  /// When the next round is due; those whose time has passed are left out, and told.
-  private mutating func next(_ due: Int64, _ period: Int64) -> Int64 {
-    let late = MonotonicTime.now.nanoseconds &- due
-    let missed = late / period
-    guard missed > 0 else { return due &+ period }
-    overruns += missed
-    rounds.take(
-      CaptureEvent(.overrun, from: due, to: due &+ missed &* period, count: missed))
-    return due &+ (missed &+ 1) &* period
-  }
-
   private mutating func round() throws(MeterFailure) {
     var values = plan.channels.map { _ in PolledRounds.Value.none("no answer") }
     let begin = MonotonicTime.now.nanoseconds
@@ -107,11 +94,7 @@ struct SCPIPoller {
     }
     let end = MonotonicTime.now.nanoseconds
     if let suspension = suspends.look(at: end) { rounds.take(suspension.event) }
-    let half = Double(end &- begin) / 2
-    greatest = max(greatest, half)
-    squares += half * half
-    count += 1
-    rounds.take(values, at: begin &+ (end &- begin) / 2)
+    rounds.take(values, at: pace.add(from: begin, to: end))
   }
 
   private mutating func read(
@@ -171,19 +154,13 @@ struct SCPIPoller {
 
   private func summary(_ failure: MeterFailure?, _ isRealtime: Bool) -> CaptureSummary {
     var counts: [String: Value] = [
-      "rounds": .integer(count), "realtime": .boolean(isRealtime)
+      "rounds": .integer(pace.count), "realtime": .boolean(isRealtime)
     ]
     if session.strays > 0 { counts["stray answers"] = .integer(Int64(session.strays)) }
-    if overruns > 0 { counts["overruns"] = .integer(overruns) }
-    if count > 0 { counts["longest round"] = .number(greatest * 2e-9) }
-    var clock = ClockFit.host
-    if count > 0 {
-      // Rectangular, within ± half of a round.
-      clock.uncertainty = (squares / Double(count) / 3).squareRoot()
-      clock.residual = greatest
-    }
+    if pace.overruns > 0 { counts["overruns"] = .integer(pace.overruns) }
+    counts["longest round"] = pace.longest.map(Value.number)
     return CaptureSummary(
       samples: rounds.samples, lost: rounds.lost, witnesses: ["an answer to each question"],
-      clock: clock, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
+      clock: pace.clock, hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
   }
 }

@@ -32,6 +32,24 @@ final class TesterMeter: Meter {
     slot = CaptureSlot(of: identity.name, channels: channels.count)
   }
 
+  /// Finds one and asks it what it is.
+  ///
+  /// - Parameters:
+  ///   - language: what it is asked in.
+  ///   - refined: what it measures in, by what it answered; the same where that is nil.
+  static func open(
+    _ name: String, _ options: [String: Value], at places: MeterPlaces, verified: String,
+    speaking language: any TesterLanguage,
+    refined: (TesterReading) -> (any TesterLanguage)? = { _ in nil }, until deadline: Deadline
+  ) throws(MeterFailure) -> TesterMeter {
+    let choices = try TesterOptions(options, of: name)
+    let port = try TesterPort(name: name, choices, places, until: deadline)
+    let reading = try port.identify(language, until: deadline)
+    return TesterMeter(
+      driver: places.driver, verified: verified, port, refined(reading) ?? language, choices,
+      reading)
+  }
+
   var isOver: Interrupt? { slot.isOver }
 
   func start(into sink: any BlockSink, until deadline: Deadline) async throws(MeterFailure) {

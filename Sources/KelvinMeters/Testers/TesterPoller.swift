@@ -18,11 +18,7 @@ struct TesterPoller {
   private var samples: TesterSamples
   private var held: (codes: [Int64], time: Int64)?
   private var faults = Faults()
-  /// Of the halves of what answers took, in nanoseconds.
-  private var greatest = 0.0
-  private var squares = 0.0
-  private var rounds: Int64 = 0
-  private var overruns: Int64 = 0
+  private var pace = RoundTimes()
   private var suspends = SuspendWatch()
 
   /// What has gone wrong.
@@ -70,7 +66,9 @@ struct TesterPoller {
     while true {
       let tick = Deadline(time: MonotonicTime(nanoseconds: due), interrupt: isAsked)
       if tick.wait() == .interrupted { return }
-      due = next(due)
+      let (next, overrun) = pace.next(after: due, period: period)
+      due = next
+      if let overrun { samples.take(overrun) }
       let now = MonotonicTime.now.nanoseconds
       if let suspension = suspends.look(at: now) { samples.take(suspension.event) }
       if try port.strays() > 0 {
@@ -92,21 +90,8 @@ struct TesterPoller {
     }
   }
 
-  /// When the next question is due; those whose time has passed are left out, and told.
-  private mutating func next(_ due: Int64) -> Int64 {
-    let missed = (MonotonicTime.now.nanoseconds &- due) / period
-    guard missed > 0 else { return due &+ period }
-    overruns += missed
-    samples.take(CaptureEvent(.overrun, from: due, to: due &+ missed &* period, count: missed))
-    return due &+ (missed &+ 1) &* period
-  }
-
   private mutating func take(_ reading: TesterReading, _ answer: TesterPort.Answer) {
-    let half = Double(answer.came &- answer.asked) / 2
-    greatest = max(greatest, half)
-    squares += half * half
-    rounds += 1
-    held = (reading.codes, answer.asked &+ (answer.came &- answer.asked) / 2)
+    held = (reading.codes, pace.add(from: answer.asked, to: answer.came))
     (faults.row, faults.isSilent) = (0, true)
   }
 
@@ -159,19 +144,13 @@ struct TesterPoller {
   }
 
   private func summary(_ failure: MeterFailure?, _ isRealtime: Bool) -> CaptureSummary {
-    var counts: [String: Value] = ["rounds": .integer(rounds), "realtime": .boolean(isRealtime)]
+    var counts: [String: Value] = ["rounds": .integer(pace.count), "realtime": .boolean(isRealtime)]
     if faults.count > 0 { counts["faults"] = .integer(faults.count) }
-    if overruns > 0 { counts["overruns"] = .integer(overruns) }
-    var clock = ClockFit.host
-    if rounds > 0 {
-      counts["longest answer"] = .number(greatest * 2e-9)
-      // Rectangular, within ± half of what an answer took.
-      clock.uncertainty = (squares / Double(rounds) / 3).squareRoot()
-      clock.residual = greatest
-    }
+    if pace.overruns > 0 { counts["overruns"] = .integer(pace.overruns) }
+    counts["longest answer"] = pace.longest.map(Value.number)
     return CaptureSummary(
       samples: samples.samples, lost: samples.lost,
-      witnesses: ["an answer to each question", language.witness], clock: clock,
+      witnesses: ["an answer to each question", language.witness], clock: pace.clock,
       hostCPU: kelvin_cpu_time(1), counts: counts, failure: failure)
   }
 }

@@ -28,11 +28,9 @@ public struct UMDriver: MeterDriver {
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline
   ) async throws(MeterFailure) -> any Meter {
-    let choices = try TesterOptions(options, of: name)
-    let port = try TesterPort(name: name, choices, Self.places, until: deadline)
-    let reading = try port.identify(UMLanguage(), until: deadline)
-    let model = UMModel.allCases.first { $0.name == reading.model }
-    return TesterMeter(
-      driver: "um25c", verified: Self.verified, port, UMLanguage(model), choices, reading)
+    try TesterMeter.open(
+      name, options, at: Self.places, verified: Self.verified, speaking: UMLanguage(),
+      refined: { reading in UMLanguage(UMModel.allCases.first { $0.name == reading.model }) },
+      until: deadline)
   }
 }

@@ -28,11 +28,8 @@ public struct YZXDriver: MeterDriver {
     name: String, options: [String: Value], through connection: any Connection,
     until deadline: Deadline
   ) async throws(MeterFailure) -> any Meter {
-    let choices = try TesterOptions(options, of: name)
-    let port = try TesterPort(name: name, choices, Self.places, until: deadline)
-    let language = YZXLanguage()
-    let reading = try port.identify(language, until: deadline)
-    return TesterMeter(
-      driver: "yzxstudio", verified: Self.verified, port, language, choices, reading)
+    try TesterMeter.open(
+      name, options, at: Self.places, verified: Self.verified, speaking: YZXLanguage(),
+      until: deadline)
   }
 }
